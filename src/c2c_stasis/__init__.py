@@ -1,0 +1,1 @@
+"""Self-hosted click-to-call on Asterisk."""

@@ -1,0 +1,1 @@
+"""aiohttp handlers: they translate and do nothing else."""

@@ -1,0 +1,1 @@
+"""The only place that knows asyncari: Asterisk seen through the `Switch` port."""

@@ -1,0 +1,1 @@
+"""Who may call whom from what: accounts, users, devices, extensions, numbers and dial strings."""

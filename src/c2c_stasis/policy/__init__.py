@@ -1,0 +1,1 @@
+"""May this call be placed: limits and regions, as pure rules."""
