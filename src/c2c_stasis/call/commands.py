@@ -1,0 +1,87 @@
+"""What we ask of the switch, in the imperative.
+
+The commands of one step do not depend on one another and may be carried out at the same time; what depends on the result of
+a command is decided in a later step.
+"""
+
+from dataclasses import dataclass
+
+from c2c_stasis.call.model import Party, Tone
+from c2c_stasis.ids import LegId
+
+
+@dataclass(frozen=True, slots=True)
+class CreateLeg:
+    """Make the leg's channel without dialling it.
+
+    `caller` is what the far end of a leg dialled on this leg's behalf shows, `shown` what this leg's own phone shows.
+    The switch itself ends the channel after `lifetime` seconds, whatever becomes of us.
+    """
+
+    leg_id: LegId
+    endpoint: str
+    caller: Party
+    shown: Party | None
+    lifetime: int
+
+
+@dataclass(frozen=True, slots=True)
+class DialLeg:
+    """Send the INVITE of a created leg, on behalf of `caller` if there is one; give up after `timeout` seconds."""
+
+    leg_id: LegId
+    caller: LegId | None
+    timeout: int
+
+
+@dataclass(frozen=True, slots=True)
+class HangUpLeg:
+    """End a leg in any state, with this Q.850 cause."""
+
+    leg_id: LegId
+    cause: int
+
+
+@dataclass(frozen=True, slots=True)
+class CreateBridge:
+    """Make the call's mixing bridge."""
+
+
+@dataclass(frozen=True, slots=True)
+class JoinLeg:
+    """Put a leg into the call's bridge."""
+
+    leg_id: LegId
+
+
+@dataclass(frozen=True, slots=True)
+class StartRingback:
+    """Let an answered leg hear that the other side rings."""
+
+    leg_id: LegId
+
+
+@dataclass(frozen=True, slots=True)
+class StopRingback:
+    """End the ringback of a leg."""
+
+    leg_id: LegId
+
+
+@dataclass(frozen=True, slots=True)
+class PlayTone:
+    """Let an answered leg hear a tone of its country."""
+
+    leg_id: LegId
+    tone: Tone
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class DestroyBridge:
+    """Remove the call's bridge."""
+
+
+Command = (
+    CreateLeg | DialLeg | HangUpLeg | CreateBridge | JoinLeg | StartRingback | StopRingback | PlayTone | DestroyBridge
+)

@@ -1,0 +1,274 @@
+"""What a call is: its legs, its state and its end, as frozen values.
+
+Every moment inside a call is a number of seconds since the call was accepted, read from a monotonic clock: durations cannot
+be negative and a change of the wall clock moves nothing. `accepted_at` is the one wall time; the others are derived from it.
+"""
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from c2c_stasis.ids import AccountId, CallId, DeviceId, LegId, PlatformId, UserId
+
+
+class Side(StrEnum):
+    """A is the user's side and is dialled first; B is the destination."""
+
+    A = "a"
+    B = "b"
+
+
+class LegState(StrEnum):
+    """Where a leg is. `UP` means answered (RFC 3261 2xx), `ENDED` that its channel is gone or never was."""
+
+    PLANNED = "planned"
+    CREATING = "creating"
+    READY = "ready"
+    DIALLED = "dialled"
+    RINGING = "ringing"
+    UP = "up"
+    ENDED = "ended"
+
+
+class LegOutcome(StrEnum):
+    """How one leg ended, as the record tells it."""
+
+    ANSWERED = "answered"
+    ANSWERED_ELSEWHERE = "answered_elsewhere"
+    REJECTED = "rejected"
+    BUSY = "busy"
+    UNREACHABLE = "unreachable"
+    NO_ANSWER = "no_answer"
+    CANCELLED = "cancelled"
+
+
+class CallState(StrEnum):
+    """Where a call is; `docs/call-states.md` draws how it moves."""
+
+    ACCEPTED = "accepted"
+    RINGING_USER = "ringing_user"
+    DIALLING_DESTINATION = "dialling_destination"
+    RINGING_DESTINATION = "ringing_destination"
+    JOINING = "joining"
+    TALKING = "talking"
+    PLAYING_TONE = "playing_tone"
+    RELEASING = "releasing"
+    ENDED = "ended"
+
+
+class Outcome(StrEnum):
+    """Why the whole call ended, in six words."""
+
+    COMPLETED = "completed"
+    NO_ANSWER = "no_answer"
+    BUSY = "busy"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Reason(StrEnum):
+    """Why the whole call ended, exactly; a closed list."""
+
+    NORMAL = "normal"
+    USER_NO_ANSWER = "user_no_answer"
+    USER_REJECTED = "user_rejected"
+    NO_DEVICE = "no_device"
+    DEVICE_UNREACHABLE = "device_unreachable"
+    DESTINATION_NO_ANSWER = "destination_no_answer"
+    DESTINATION_BUSY = "destination_busy"
+    DESTINATION_REJECTED = "destination_rejected"
+    INVALID_NUMBER = "invalid_number"
+    NO_ROUTE = "no_route"
+    CONGESTION = "congestion"
+    TRUNK_FAILED = "trunk_failed"
+    CANCELLED_BY_API = "cancelled_by_api"
+    CANCELLED_BY_USER = "cancelled_by_user"
+    MAX_DURATION = "max_duration"
+    MEDIA_TIMEOUT = "media_timeout"
+    SWITCH_LOST = "switch_lost"
+    SERVICE_RESTARTED = "service_restarted"
+    INTERNAL_ERROR = "internal_error"
+
+
+class EndedBy(StrEnum):
+    """Who or what ended the call."""
+
+    USER = "user"
+    DESTINATION = "destination"
+    API = "api"
+    SYSTEM = "system"
+
+
+class FailedLeg(StrEnum):
+    """The side on which a call that was not completed failed."""
+
+    USER = "user"
+    DESTINATION = "destination"
+
+
+class Tone(StrEnum):
+    """What the user hears when the destination cannot be reached (ITU-T E.182)."""
+
+    BUSY = "busy"
+    CONGESTION = "congestion"
+
+
+class DestinationKind(StrEnum):
+    """What kind of destination was dialled."""
+
+    EXTERNAL = "external"
+    EXTENSION = "extension"
+    EMERGENCY = "emergency"
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A number and a name, as a phone shows them."""
+
+    number: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where side B leads. `party.number` is E.164, the extension, or the emergency digits."""
+
+    kind: DestinationKind
+    party: Party
+    user_id: UserId | None = None  # whose devices ring, when it is an extension
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long each part of a call may take, in seconds."""
+
+    ring_timeout: float = 30.0
+    answer_timeout: float = 60.0
+    max_duration: float = 14_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One contact we dial; ours from the moment we decide to, whatever the switch has made of it.
+
+    `endpoint` is the complete dial string, such as `PJSIP/d1`; empty for a device that cannot be dialled, which has ended
+    before it began and only stands in the record.
+    """
+
+    id: LegId
+    side: Side
+    endpoint: str
+    device_id: DeviceId | None = None
+    device: str = ""  # the name of the Asterisk endpoint
+    contact: str = ""
+    user_agent: str = ""
+    state: LegState = LegState.PLANNED
+    outcome: LegOutcome | None = None
+    won: bool = False
+    in_bridge: bool = False
+    released: bool = False
+    cause: int | None = None
+    sip_code: int | None = None
+    dialled_at: float | None = None
+    invited_at: float | None = None
+    ringing_at: float | None = None
+    answered_at: float | None = None
+    ended_at: float | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether the switch has, or may come to have, a channel for this leg."""
+        return self.state not in (LegState.PLANNED, LegState.ENDED)
+
+    @property
+    def can_win(self) -> bool:
+        """Whether an answer of this leg may still decide its side."""
+        return self.live and not self.released and not self.won
+
+    @property
+    def dialled(self) -> bool:
+        """Whether we have asked the switch to dial it; it is never asked twice."""
+        return self.dialled_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a call ended. `cause` is Q.850, `sip_code` the SIP status, both of the leg that decided."""
+
+    outcome: Outcome
+    reason: Reason
+    ended_by: EndedBy
+    failed_leg: FailedLeg | None = None
+    cause: int | None = None
+    sip_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One accepted request to connect a user with a destination.
+
+    `deadline` is when the present state must have been left; a call that has not ended always has one. `end` is decided at
+    the latest when the call starts to be released, and never changes afterwards.
+    """
+
+    id: CallId
+    platform_id: PlatformId
+    account_id: AccountId
+    user_id: UserId
+    dial_string: str
+    destination: Destination
+    caller: Party
+    region: str
+    limits: Limits
+    legs: tuple[Leg, ...]
+    accepted_at: float  # Unix seconds
+    clock_zero: float  # the monotonic clock's reading at `accepted_at`
+    state: CallState = CallState.ACCEPTED
+    deadline: float | None = None
+    end: End | None = None
+    initiated_at: float | None = None
+    answered_at: float | None = None
+    connected_at: float | None = None
+    ended_at: float | None = None
+    release_rounds: int = 0
+    events: int = 0
+    livemode: bool = True
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def live(self) -> bool:
+        """Whether anything may still happen to this call."""
+        return self.state is not CallState.ENDED
+
+    @property
+    def emergency(self) -> bool:
+        """Whether the destination is an emergency number."""
+        return self.destination.kind is DestinationKind.EMERGENCY
+
+    def leg(self, leg_id: LegId) -> Leg | None:
+        """The leg with this id, if it is one of this call's."""
+        return next((leg for leg in self.legs if leg.id == leg_id), None)
+
+    def side(self, side: Side) -> tuple[Leg, ...]:
+        """The legs of one side, in the order in which they are dialled."""
+        return tuple(leg for leg in self.legs if leg.side is side)
+
+    def winner(self, side: Side) -> Leg | None:
+        """The leg that answered first on this side."""
+        return next((leg for leg in self.legs if leg.side is side and leg.won), None)
+
+    def with_leg(self, changed: Leg) -> "Call":
+        """The same call with one leg replaced by its newer self."""
+        return replace(self, legs=tuple(changed if leg.id == changed.id else leg for leg in self.legs))
+
+    def wall(self, moment: float | None) -> float | None:
+        """A moment of this call as Unix seconds."""
+        return None if moment is None else self.accepted_at + moment
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """One reading of both clocks: `wall` in Unix seconds, `mono` in seconds of the monotonic clock."""
+
+    wall: float
+    mono: float

@@ -1,0 +1,96 @@
+"""Accounts and what belongs to them, as frozen values."""
+
+from dataclasses import dataclass
+
+from c2c_stasis.ids import AccountId, DeviceId, NumberId, PlatformId, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Who operates accounts; keys belong to a platform."""
+
+    id: PlatformId
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A customer of the platform. `region` is ISO 3166-1 alpha-2, `timezone` an IANA name."""
+
+    id: AccountId
+    platform_id: PlatformId
+    name: str
+    region: str = "US"
+    extension_length: int = 4
+    timezone: str = "UTC"
+    caller_number_id: NumberId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody whose phones ring."""
+
+    id: UserId
+    account_id: AccountId
+    name: str
+    email: str = ""
+    do_not_disturb: bool = False
+    caller_number_id: NumberId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A phone of a user; `endpoint` is the name of its Asterisk endpoint (`[A-Za-z0-9_-]{1,64}`)."""
+
+    id: DeviceId
+    account_id: AccountId
+    user_id: UserId
+    endpoint: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """A short number inside an account that leads to a user."""
+
+    account_id: AccountId
+    number: str
+    user_id: UserId
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneNumber:
+    """A number of the account, E.164, which may serve as its caller id."""
+
+    id: NumberId
+    account_id: AccountId
+    number: str
+    active: bool = True
+    outbound_enabled: bool = True
+    caller_id_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A platform key as it is kept: never the key itself. `digest` is the SHA-256 of the whole key, in hex."""
+
+    id: str
+    platform_id: PlatformId
+    digest: str
+    hint: str  # the first characters, to tell keys apart
+    livemode: bool
+    created_at: float
+    revoked_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryRows:
+    """The whole directory, as it is read from the store."""
+
+    platforms: tuple[Platform, ...] = ()
+    accounts: tuple[Account, ...] = ()
+    users: tuple[User, ...] = ()
+    devices: tuple[Device, ...] = ()
+    extensions: tuple[Extension, ...] = ()
+    numbers: tuple[PhoneNumber, ...] = ()
+    keys: tuple[Key, ...] = ()

@@ -1,0 +1,97 @@
+"""Everything that can be wrong with a request or with our surroundings, as one tree.
+
+ClickToCallError
+├── InvalidRequest           the request cannot be understood            (field, reason)
+│   └── NumberNotDialable    the dial string is no number we can dial
+├── NotAuthenticated         no key, or not a valid one
+├── AccountNotAllowed        the account is unknown or belongs to another platform
+├── UserNotFound, CallNotFound
+├── DestinationNotAllowed    a rule forbids this destination             (rule)
+├── UserBusy                 the user has as many calls as may be
+└── Unavailable              nothing was done; the same request may be repeated later
+    ├── SwitchUnavailable    Asterisk is not connected
+    ├── StoreUnavailable     the database did not take the record
+    └── Stopping             the service is shutting down
+SwitchRefused (ClickToCallError): Asterisk refused one request           (status, message)
+"""
+
+
+class ClickToCallError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+
+class InvalidRequest(ClickToCallError):
+    """A field of the request is missing or cannot be understood; `field` names it and `reason` says why."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class NumberNotDialable(InvalidRequest):
+    """The dial string is no extension of the account, no emergency number and no possible number."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("dial_string", reason)
+
+
+class NotAuthenticated(ClickToCallError):
+    """The credential is missing, malformed, unknown or revoked: one answer for all of them."""
+
+
+class AccountNotAllowed(ClickToCallError):
+    """The account does not exist or is not the credential's."""
+
+
+class UserNotFound(ClickToCallError):
+    """The user does not exist in this account."""
+
+
+class CallNotFound(ClickToCallError):
+    """The call does not exist in this account."""
+
+
+class DestinationNotAllowed(ClickToCallError):
+    """A rule forbids this destination; `rule` is its stable name."""
+
+    def __init__(self, rule: str, reason: str) -> None:
+        super().__init__(reason)
+        self.rule = rule
+
+
+class UserBusy(ClickToCallError):
+    """The user already has as many calls as one user may have at a time."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the user already has {limit} {'call' if limit == 1 else 'calls'}")
+        self.limit = limit
+
+
+class Unavailable(ClickToCallError):
+    """Nothing was done, and nothing rang; the request may be repeated after `retry_after` seconds."""
+
+    retry_after = 1
+
+
+class SwitchUnavailable(Unavailable):
+    """Asterisk is not connected, or did not answer in time."""
+
+
+class StoreUnavailable(Unavailable):
+    """The database did not take the record."""
+
+
+class Stopping(Unavailable):
+    """The service is shutting down and takes no new calls."""
+
+    retry_after = 5
+
+
+class SwitchRefused(ClickToCallError):
+    """Asterisk refused one request; its HTTP status and message are kept."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status} {message}")
+        self.status = status
+        self.message = message

@@ -1,0 +1,106 @@
+"""What the service needs from the outside, as protocols; the adapters in `ari`, `store` and `publish` provide it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from c2c_stasis.call.commands import Command
+from c2c_stasis.call.events import Event
+from c2c_stasis.call.model import Call, Now
+from c2c_stasis.directory.model import DirectoryRows
+from c2c_stasis.ids import AccountId, CallId
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> Now:
+        """One reading of both clocks."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Where a device registered: a SIP URI, and whether it answers qualify requests."""
+
+    uri: str
+    reachable: bool = True
+    user_agent: str = ""
+
+
+class Switch(Protocol):
+    """Asterisk, as the service sees it."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether commands can be carried out and signals arrive."""
+        ...
+
+    def contacts(self, endpoint: str) -> Sequence[Contact]:
+        """The registered contacts of an endpoint, from memory; empty when it is not registered or not known."""
+        ...
+
+    async def execute(self, call: Call, command: Command) -> None:
+        """Carry out one command.
+
+        Raises `SwitchRefused` with Asterisk's status and message, or `SwitchUnavailable` when there was no answer; it has then
+        been tried again with the same ids as far as that is safe. A command whose purpose is already met succeeds.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event as it leaves: `body` are the bytes that every road carries. `sequence` counts within the call, from 1."""
+
+    id: str
+    account_id: AccountId
+    call_id: CallId
+    sequence: int
+    type: str
+    created_at: float  # Unix seconds
+    body: bytes
+
+
+class Publisher(Protocol):
+    """Puts an event into its envelope."""
+
+    def envelope(self, call: Call, event: Event, sequence: int) -> StoredEvent:
+        """The stored form of an event; the same bytes for everyone, for ever."""
+        ...
+
+
+class Store(Protocol):
+    """The memory that survives us. A call's row and its events are written in one transaction."""
+
+    async def accept(self, call: Call, events: Sequence[StoredEvent]) -> None:
+        """Record a new call; returns when it is committed. Raises `StoreUnavailable`: then nothing is recorded."""
+        ...
+
+    async def record(self, call: Call, events: Sequence[StoredEvent]) -> None:
+        """Record what became of a call; returns when it is committed.
+
+        Records of one call are committed in the order of the calls to this method, also when the caller stops waiting
+        (cancelling the wait does not take the record back). Raises `StoreUnavailable`.
+        """
+        ...
+
+    async def live_calls(self) -> list[Call]:
+        """Every call that has not ended."""
+        ...
+
+    async def find_call(self, account_id: AccountId, call_id: CallId) -> Call | None:
+        """A call of this account, live or ended."""
+        ...
+
+    async def call_events(self, account_id: AccountId, call_id: CallId) -> list[StoredEvent]:
+        """The event log of a call, in order."""
+        ...
+
+    async def directory(self) -> DirectoryRows:
+        """The whole directory as it is committed now."""
+        ...
+
+    async def check(self) -> None:
+        """Prove that the database can be read and written. Raises `StoreUnavailable`."""
+        ...
