@@ -166,7 +166,7 @@ class Leg:
     outcome: LegOutcome | None = None
     won: bool = False
     in_bridge: bool = False
-    released: bool = False
+    release_cause: int | None = None  # Q.850 cause with which we asked the switch to end it
     cause: int | None = None
     sip_code: int | None = None
     dialled_at: float | None = None
@@ -179,6 +179,11 @@ class Leg:
     def live(self) -> bool:
         """Whether the switch has, or may come to have, a channel for this leg."""
         return self.state not in (LegState.PLANNED, LegState.ENDED)
+
+    @property
+    def released(self) -> bool:
+        """Whether we have asked the switch to end this leg."""
+        return self.release_cause is not None
 
     @property
     def can_win(self) -> bool:

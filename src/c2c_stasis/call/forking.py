@@ -1,0 +1,55 @@
+"""A side whose legs ring together: who is left, who loses, and what it means when nobody is left."""
+
+from c2c_stasis.call.causes import destination_end
+from c2c_stasis.call.model import Call, End, EndedBy, FailedLeg, Leg, LegOutcome, LegState, Outcome, Reason, Side
+
+# What several legs of one side mean together: the strongest human act decides, then the weakest excuse.
+_BY_WEIGHT: tuple[tuple[LegOutcome, Outcome, Reason, Reason], ...] = (
+    (LegOutcome.REJECTED, Outcome.REJECTED, Reason.USER_REJECTED, Reason.DESTINATION_REJECTED),
+    (LegOutcome.BUSY, Outcome.REJECTED, Reason.USER_REJECTED, Reason.DESTINATION_BUSY),
+    (LegOutcome.NO_ANSWER, Outcome.NO_ANSWER, Reason.USER_NO_ANSWER, Reason.DESTINATION_NO_ANSWER),
+    (LegOutcome.ANSWERED_ELSEWHERE, Outcome.NO_ANSWER, Reason.USER_NO_ANSWER, Reason.DESTINATION_NO_ANSWER),
+)
+
+
+def dialable(call: Call, side: Side) -> tuple[Leg, ...]:
+    """The legs of a side that have not been made yet."""
+    return tuple(leg for leg in call.side(side) if leg.state is LegState.PLANNED)
+
+
+def hopeful(call: Call, side: Side) -> bool:
+    """Whether an answer may still come from this side."""
+    return any(leg.can_win or leg.state is LegState.PLANNED for leg in call.side(side))
+
+
+def losers(call: Call, winner: Leg) -> tuple[Leg, ...]:
+    """The legs of the winner's side that are still to be let go."""
+    return tuple(leg for leg in call.side(winner.side) if leg.can_win and leg.id != winner.id)
+
+
+def rang(call: Call, side: Side) -> bool:
+    """Whether any phone of this side rang or sent early media."""
+    return any(leg.ringing_at is not None or leg.state is LegState.RINGING for leg in call.side(side))
+
+
+def nobody_left(call: Call, side: Side) -> End:
+    """Why the call ends when every leg of a side has ended unanswered."""
+    legs = call.side(side)
+    if side is Side.B and len(legs) == 1 and legs[0].device_id is None:
+        return destination_end(legs[0].cause, legs[0].sip_code, rang=legs[0].ringing_at is not None)
+    failed = FailedLeg.USER if side is Side.A else FailedLeg.DESTINATION
+    ended_by = EndedBy.USER if side is Side.A else EndedBy.DESTINATION
+    for leg_outcome, outcome, user_reason, destination_reason in _BY_WEIGHT:
+        decider = next((leg for leg in legs if leg.outcome is leg_outcome), None)
+        if decider is None:
+            continue
+        if side is Side.A:
+            return End(outcome, user_reason, ended_by, failed, decider.cause, decider.sip_code)
+        outcome = Outcome.BUSY if leg_outcome is LegOutcome.BUSY else outcome
+        return End(outcome, destination_reason, ended_by, failed, decider.cause, decider.sip_code)
+    registered = next((leg for leg in legs if leg.contact), None)
+    if registered is None:
+        return End(Outcome.FAILED, Reason.NO_DEVICE, EndedBy.SYSTEM, failed)
+    return End(
+        Outcome.FAILED, Reason.DEVICE_UNREACHABLE, EndedBy.SYSTEM, failed, registered.cause, registered.sip_code
+    )
