@@ -50,6 +50,4 @@ def nobody_left(call: Call, side: Side) -> End:
     registered = next((leg for leg in legs if leg.contact), None)
     if registered is None:
         return End(Outcome.FAILED, Reason.NO_DEVICE, EndedBy.SYSTEM, failed)
-    return End(
-        Outcome.FAILED, Reason.DEVICE_UNREACHABLE, EndedBy.SYSTEM, failed, registered.cause, registered.sip_code
-    )
+    return End(Outcome.FAILED, Reason.DEVICE_UNREACHABLE, EndedBy.SYSTEM, failed, registered.cause, registered.sip_code)

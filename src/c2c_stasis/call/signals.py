@@ -70,9 +70,12 @@ class LegEnded:
     sip_code: int | None = None
 
 
+NO_REPLY = 0  # the status of a command that the switch did not answer at all
+
+
 @dataclass(frozen=True, slots=True)
 class CommandRefused:
-    """The switch refused a command, with its status and message."""
+    """The switch refused a command, with its HTTP status (or `NO_REPLY`) and message."""
 
     command: Command
     status: int
@@ -96,12 +99,14 @@ class SwitchRestarted:
 
 @dataclass(frozen=True, slots=True)
 class CallFound:
-    """We are connected again and looked: these of the call's legs exist, in these states; the others are gone.
+    """We are connected again and looked for this call's legs.
 
+    `asked` are the legs we looked for, `legs` those that exist, with their states; an asked leg that is missing is gone.
     `joined` are those that stand in the call's bridge; `bridge` tells whether it exists at all. `after_restart` says that
-    the service itself began anew and commands may have been lost.
+    the service itself began anew, so that commands may have been lost.
     """
 
+    asked: tuple[LegId, ...]
     legs: tuple[tuple[LegId, LegState], ...]
     joined: tuple[LegId, ...]
     bridge: bool

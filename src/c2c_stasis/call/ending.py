@@ -1,0 +1,173 @@
+"""How a call comes to its end: legs that end, the tone that explains it, letting go, and the last word."""
+
+from dataclasses import replace
+from typing import assert_never
+
+from c2c_stasis.call import causes, forking
+from c2c_stasis.call.commands import DestroyBridge, HangUpLeg, PlayTone, StopRingback
+from c2c_stasis.call.events import EventType
+from c2c_stasis.call.model import (
+    CallState,
+    End,
+    EndedBy,
+    FailedLeg,
+    Leg,
+    LegOutcome,
+    LegState,
+    Outcome,
+    Reason,
+    Side,
+)
+from c2c_stasis.call.move import Move
+from c2c_stasis.ids import LegId
+
+TONE_LASTS = 4.0  # seconds; two periods of the slowest busy tone are clearly heard
+RELEASE_ROUND = 3.0  # seconds between two attempts to hang up what is still there
+RELEASE_ROUNDS = 3
+
+
+def on_ended(move: Move, leg_id: LegId, cause: int | None, sip_code: int | None) -> None:
+    leg = move.leg(leg_id)
+    if leg is None:
+        return
+    leg = close(move, leg, cause, sip_code)
+    match move.call.state:
+        case CallState.RINGING_USER:
+            if not forking.hopeful(move.call, leg.side):
+                release(move, forking.nobody_left(move.call, leg.side))
+        case CallState.DIALLING_DESTINATION | CallState.RINGING_DESTINATION:
+            _ended_before_the_talk(move, leg)
+        case CallState.JOINING | CallState.TALKING:
+            if leg.won:
+                release(move, _hung_up(leg))
+        case CallState.PLAYING_TONE:
+            if leg.won:
+                release(move, None)
+        case CallState.RELEASING:
+            finish_when_empty(move)
+        case CallState.ACCEPTED | CallState.ENDED:  # no leg is live in these states
+            raise AssertionError(move.call.state)
+        case _:
+            assert_never(move.call.state)
+
+
+def close(move: Move, leg: Leg, cause: int | None, sip_code: int | None) -> Leg:
+    ended = replace(
+        leg,
+        state=LegState.ENDED,
+        in_bridge=False,
+        ended_at=move.at,
+        cause=cause,
+        sip_code=sip_code,
+        outcome=_leg_outcome(leg, cause, sip_code),
+    )
+    move.set(ended)
+    move.tell(EventType.LEG_ENDED, ended)
+    return ended
+
+
+def _leg_outcome(leg: Leg, cause: int | None, sip_code: int | None) -> LegOutcome:
+    if leg.won:
+        return LegOutcome.ANSWERED
+    rang = leg.ringing_at is not None or leg.state is LegState.RINGING
+    if leg.release_cause is None:
+        return causes.leg_outcome(cause, sip_code, rang=rang)
+    if leg.release_cause == causes.ANSWERED_ELSEWHERE:
+        return LegOutcome.ANSWERED_ELSEWHERE
+    if leg.release_cause == causes.NO_ANSWER:
+        return LegOutcome.NO_ANSWER if rang else LegOutcome.UNREACHABLE
+    if leg.release_cause == causes.OUT_OF_ORDER:
+        return LegOutcome.UNREACHABLE
+    return LegOutcome.CANCELLED
+
+
+def _ended_before_the_talk(move: Move, leg: Leg) -> None:
+    if leg.side is Side.A:
+        if leg.won:
+            end = End(Outcome.CANCELLED, Reason.CANCELLED_BY_USER, EndedBy.USER, None, leg.cause, leg.sip_code)
+            release(move, end)
+        return
+    if not forking.hopeful(move.call, Side.B):
+        play_tone(move, forking.nobody_left(move.call, Side.B))
+
+
+def _hung_up(leg: Leg) -> End:
+    ended_by = EndedBy.USER if leg.side is Side.A else EndedBy.DESTINATION
+    if leg.cause == causes.CHANNEL_UNAVAILABLE:
+        return End(Outcome.COMPLETED, Reason.MEDIA_TIMEOUT, EndedBy.SYSTEM, None, leg.cause, leg.sip_code)
+    return End(Outcome.COMPLETED, Reason.NORMAL, ended_by, None, leg.cause or causes.NORMAL, leg.sip_code)
+
+
+def play_tone(move: Move, end: End) -> None:
+    """Tell the user at the phone by a tone that the destination was not reached; the end is decided already."""
+    winner = move.call.winner(Side.A)
+    assert winner is not None  # a destination is dialled only after a device answered
+    move.call = replace(move.call, end=end)
+    for leg in move.call.side(Side.B):
+        let_go(move, leg, causes.release_cause(end))
+    if len(move.call.side(Side.B)) > 1:
+        move.ask(StopRingback(winner.id))
+    move.ask(PlayTone(winner.id, causes.tone_of(end), move.call.region))
+    move.to(CallState.PLAYING_TONE, move.at + TONE_LASTS)
+
+
+def fail(move: Move, reason: Reason) -> None:
+    if move.call.connected_at is not None:
+        release(move, End(Outcome.COMPLETED, reason, EndedBy.SYSTEM))
+        return
+    failed = FailedLeg.USER if move.call.winner(Side.A) is None else FailedLeg.DESTINATION
+    release(move, End(Outcome.FAILED, reason, EndedBy.SYSTEM, failed))
+
+
+def let_go(move: Move, leg: Leg, cause: int) -> None:
+    """Ask for the end of a leg that has none yet; one that was never made simply ends."""
+    if leg.state is LegState.PLANNED:
+        move.set(replace(leg, state=LegState.ENDED, outcome=LegOutcome.CANCELLED, ended_at=move.at))
+        return
+    if leg.live and not leg.released:
+        move.set(replace(leg, release_cause=cause))
+        move.ask(HangUpLeg(leg.id, cause))
+
+
+def release(move: Move, end: End | None) -> None:
+    """Let every leg go; `end` is how the call ended unless that was decided before."""
+    call = move.call
+    if call.state is CallState.RELEASING:
+        return  # decided already
+    decided = call.end or end
+    assert decided is not None
+    move.call = replace(call, end=decided, ended_at=move.at)
+    for leg in call.legs:
+        let_go(move, leg, causes.release_cause(decided))
+    if any(leg.live for leg in move.call.legs):
+        move.to(CallState.RELEASING, move.at + RELEASE_ROUND)
+    else:
+        finish(move)
+
+
+def finish_when_empty(move: Move) -> None:
+    if not any(leg.live for leg in move.call.legs):
+        finish(move)
+
+
+def finish(move: Move) -> None:
+    if move.call.state is not CallState.ACCEPTED:
+        move.ask(DestroyBridge())
+    move.to(CallState.ENDED, None)
+    move.tell(EventType.CALL_END)
+
+
+def release_again(move: Move) -> None:
+    call = move.call
+    rounds = call.release_rounds + 1
+    if rounds >= RELEASE_ROUNDS:
+        # Asterisk's own timers end what is left; the record must not wait for them
+        for leg in call.legs:
+            if leg.live:
+                close(move, leg, leg.release_cause, None)
+        finish(move)
+        return
+    move.call = replace(call, release_rounds=rounds, deadline=move.at + RELEASE_ROUND)
+    for leg in call.legs:
+        if leg.live and leg.release_cause is not None:
+            move.ask(HangUpLeg(leg.id, leg.release_cause))

@@ -1,0 +1,161 @@
+"""The rules of a call: `step` takes one signal and says what the call becomes, what to ask of the switch and what to tell.
+
+Read `step` first, then the handler of the signal you care about. The states and the moves between them are drawn in
+`docs/call-states.md`.
+"""
+
+from typing import assert_never
+
+from c2c_stasis.call import causes, forking
+from c2c_stasis.call.commands import (
+    CreateBridge,
+    CreateLeg,
+    DestroyBridge,
+    DialLeg,
+    HangUpLeg,
+    JoinLeg,
+    PlayTone,
+    StartRingback,
+    StopRingback,
+)
+from c2c_stasis.call.ending import fail, let_go, on_ended, play_tone, release, release_again
+from c2c_stasis.call.model import Call, CallState, End, EndedBy, FailedLeg, Now, Outcome, Reason, Side
+from c2c_stasis.call.move import Move, Step
+from c2c_stasis.call.recovery import on_found, on_switch_restarted
+from c2c_stasis.call.reports import (
+    on_answered,
+    on_created,
+    on_invited,
+    on_joined,
+    on_left,
+    on_placed,
+    on_progressed,
+    on_ringing,
+)
+from c2c_stasis.call.signals import (
+    NO_REPLY,
+    CallBroken,
+    CallFound,
+    CallPlaced,
+    CancelRequested,
+    CommandRefused,
+    DeadlinePassed,
+    LegAnswered,
+    LegCreated,
+    LegEnded,
+    LegInvited,
+    LegJoined,
+    LegLeft,
+    LegProgressed,
+    LegRinging,
+    Signal,
+    SwitchRestarted,
+)
+
+START_WITHIN = 10.0  # seconds from acceptance until the first command; later the person has turned away from the screen
+
+
+def step(call: Call, signal: Signal, now: Now) -> Step:
+    """Apply one signal to a call.
+
+    Every signal is answered in every state. One that means nothing in the present state changes nothing: Asterisk may report
+    a leg that this call has already let go, and reports travel slower than decisions.
+    """
+    move = Move(call, now)
+    if not call.live:
+        return move.done()
+    match signal:
+        case CallPlaced():
+            on_placed(move)
+        case LegCreated(leg_id):
+            on_created(move, leg_id)
+        case LegInvited(leg_id):
+            on_invited(move, leg_id)
+        case LegRinging(leg_id):
+            on_ringing(move, leg_id)
+        case LegProgressed(leg_id):
+            on_progressed(move, leg_id)
+        case LegAnswered(leg_id):
+            on_answered(move, leg_id)
+        case LegJoined(leg_id):
+            on_joined(move, leg_id)
+        case LegLeft(leg_id):
+            on_left(move, leg_id)
+        case LegEnded(leg_id, cause, sip_code):
+            on_ended(move, leg_id, cause, sip_code)
+        case CommandRefused():
+            on_refused(move, signal)
+        case DeadlinePassed():
+            on_deadline(move)
+        case CancelRequested():
+            on_cancel(move)
+        case SwitchRestarted():
+            on_switch_restarted(move)
+        case CallFound():
+            on_found(move, signal)
+        case CallBroken():
+            fail(move, Reason.INTERNAL_ERROR)
+        case _:
+            assert_never(signal)
+    return move.done()
+
+
+def on_refused(move: Move, signal: CommandRefused) -> None:
+    match signal.command:
+        case CreateLeg(leg_id=leg_id):
+            if signal.status == NO_REPLY:
+                move.ask(HangUpLeg(leg_id, causes.NORMAL))  # it may have been made all the same
+            # 500 "Allocation failed": this endpoint cannot be called now (not registered, unknown, no codec)
+            on_ended(move, leg_id, causes.SUBSCRIBER_ABSENT, None)
+        case DialLeg(leg_id=leg_id):
+            leg = move.leg(leg_id)
+            if leg is not None:
+                let_go(move, leg, causes.OUT_OF_ORDER)  # its end then decides
+        case CreateBridge():
+            fail(move, Reason.INTERNAL_ERROR)
+        case JoinLeg():
+            if signal.status not in (400, 422):  # these two say that the channel is going: its end follows and decides
+                fail(move, Reason.INTERNAL_ERROR)
+        case PlayTone():
+            if move.call.state is CallState.PLAYING_TONE:
+                release(move, None)
+        case HangUpLeg() | StartRingback() | StopRingback() | DestroyBridge():
+            return  # hang-ups are repeated by deadline; ringback is a comfort; a bridge left over is swept
+        case _:
+            assert_never(signal.command)
+
+
+def on_deadline(move: Move) -> None:
+    call = move.call
+    if call.deadline is not None and move.at < call.deadline:
+        return  # a timer of an earlier state
+    match call.state:
+        case CallState.ACCEPTED:
+            fail(move, Reason.SERVICE_RESTARTED)
+        case CallState.RINGING_USER:
+            if forking.rang(call, Side.A):
+                release(move, End(Outcome.NO_ANSWER, Reason.USER_NO_ANSWER, EndedBy.SYSTEM, FailedLeg.USER))
+            else:
+                release(move, End(Outcome.FAILED, Reason.DEVICE_UNREACHABLE, EndedBy.SYSTEM, FailedLeg.USER))
+        case CallState.DIALLING_DESTINATION | CallState.RINGING_DESTINATION:
+            failed = FailedLeg.DESTINATION
+            play_tone(move, End(Outcome.NO_ANSWER, Reason.DESTINATION_NO_ANSWER, EndedBy.SYSTEM, failed, 19))
+        case CallState.JOINING:
+            fail(move, Reason.INTERNAL_ERROR)
+        case CallState.TALKING:
+            release(move, End(Outcome.COMPLETED, Reason.MAX_DURATION, EndedBy.SYSTEM, None, causes.NORMAL))
+        case CallState.PLAYING_TONE:
+            release(move, None)
+        case CallState.RELEASING:
+            release_again(move)
+        case CallState.ENDED:
+            raise AssertionError(call.state)
+        case _:
+            assert_never(call.state)
+
+
+def on_cancel(move: Move) -> None:
+    if move.call.connected_at is not None:
+        release(move, End(Outcome.COMPLETED, Reason.NORMAL, EndedBy.API, None, causes.NORMAL))
+    else:
+        release(move, End(Outcome.CANCELLED, Reason.CANCELLED_BY_API, EndedBy.API, None, causes.NORMAL))

@@ -1,0 +1,200 @@
+"""What the switch and the far ends report of a leg: made, invited, ringing, answered, joined."""
+
+from dataclasses import replace
+from math import ceil
+
+from c2c_stasis.call import causes, forking
+from c2c_stasis.call.commands import CreateBridge, CreateLeg, DialLeg, HangUpLeg, JoinLeg, StartRingback, StopRingback
+from c2c_stasis.call.ending import let_go, release
+from c2c_stasis.call.events import EventType
+from c2c_stasis.call.model import Call, CallState, Leg, LegState, Side
+from c2c_stasis.call.move import Move
+from c2c_stasis.ids import LegId
+
+JOIN_WITHIN = 5.0  # seconds; entering a bridge takes milliseconds
+DIAL_MARGIN = 5  # seconds by which Asterisk's own dial timer is later than ours, so that ours decides
+LIFETIME_MARGIN = 60  # seconds by which Asterisk's last timer is later than the longest call
+EMERGENCY_LIFETIME = 12 * 3600  # seconds; nothing of ours ends an emergency call before
+
+
+def on_placed(move: Move) -> None:
+    call = move.call
+    if call.state is not CallState.ACCEPTED:
+        return  # placed twice: the first time counts
+    if call.emergency:
+        move.tell(EventType.CALL_EMERGENCY)
+    for side in (Side.A, Side.B):
+        if not forking.hopeful(call, side):
+            release(move, forking.nobody_left(call, side))
+            return
+    move.ask(CreateBridge())
+    for leg in forking.dialable(call, Side.A):
+        _create(move, leg)
+    destinations = forking.dialable(call, Side.B)
+    if (
+        len(destinations) == 1
+    ):  # several are made when the user has answered: until then their phones would show as in use
+        _create(move, destinations[0])
+    move.to(CallState.RINGING_USER, move.at + call.limits.ring_timeout)
+
+
+def _create(move: Move, leg: Leg) -> None:
+    call = move.call
+    move.set(replace(leg, state=LegState.CREATING))
+    shown = call.destination.party if leg.side is Side.A else None
+    limits = call.limits
+    longest = ceil(limits.ring_timeout + limits.answer_timeout + limits.max_duration) + LIFETIME_MARGIN
+    lifetime = EMERGENCY_LIFETIME if call.emergency else longest
+    move.ask(CreateLeg(leg.id, leg.endpoint, call.caller, shown, lifetime))
+
+
+def on_created(move: Move, leg_id: LegId) -> None:
+    leg = move.leg(leg_id)
+    if leg is None or leg.state is not LegState.CREATING:
+        return
+    leg = move.set(replace(leg, state=LegState.READY))
+    if leg.release_cause is not None:
+        move.ask(HangUpLeg(leg.id, leg.release_cause))  # the first hang-up may have come before the channel
+        return
+    move.tell(EventType.LEG_CREATED, leg)
+    if leg.side is Side.A:
+        _dial(move, leg, None, move.call.limits.ring_timeout)
+        return
+    single = len(move.call.side(Side.B)) == 1
+    if single:
+        move.ask(
+            JoinLeg(leg.id)
+        )  # in the bridge before it is dialled: ringback and early media reach the user by themselves
+    winner = move.call.winner(Side.A)
+    if winner is not None:
+        _dial(move, leg, winner, move.call.limits.answer_timeout)
+
+
+def _dial(move: Move, leg: Leg, caller: Leg | None, timeout: float) -> None:
+    move.set(replace(leg, state=LegState.DIALLED, dialled_at=move.at))
+    move.ask(DialLeg(leg.id, caller.id if caller else None, ceil(timeout) + DIAL_MARGIN))
+
+
+def on_invited(move: Move, leg_id: LegId) -> None:
+    leg = move.leg(leg_id)
+    if leg is None or not leg.dialled or leg.invited_at is not None:
+        return
+    leg = move.set(replace(leg, invited_at=move.at))
+    move.tell(EventType.LEG_DIALLED, leg)
+
+
+def on_ringing(move: Move, leg_id: LegId) -> None:
+    leg = move.leg(leg_id)
+    if leg is None or leg.ringing_at is not None or leg.state not in (LegState.DIALLED, LegState.RINGING):
+        return
+    first = leg.side is Side.A and not forking.rang(move.call, Side.A)
+    leg = move.set(replace(leg, state=LegState.RINGING, ringing_at=move.at))
+    if leg.released:
+        return  # it rang while our CANCEL was on its way
+    if first:
+        move.tell(EventType.CALL_RINGING)
+    move.tell(EventType.LEG_RINGING, leg)
+    _destination_alerts(move, leg)
+
+
+def on_progressed(move: Move, leg_id: LegId) -> None:
+    leg = move.leg(leg_id)
+    if leg is None or leg.state is not LegState.DIALLED:
+        return
+    leg = move.set(replace(leg, state=LegState.RINGING))
+    if leg.released:
+        return
+    move.tell(EventType.LEG_PROGRESS, leg)
+    _destination_alerts(move, leg)
+
+
+def _destination_alerts(move: Move, leg: Leg) -> None:
+    if leg.side is Side.B and move.call.state is CallState.DIALLING_DESTINATION:
+        move.to(CallState.RINGING_DESTINATION, move.call.deadline)
+
+
+def on_answered(move: Move, leg_id: LegId) -> None:
+    leg = move.leg(leg_id)
+    if leg is None or not leg.dialled:
+        return
+    if leg.release_cause is not None:
+        move.set(replace(leg, state=LegState.UP, answered_at=leg.answered_at or move.at))
+        move.ask(HangUpLeg(leg.id, leg.release_cause))  # the answer crossed our CANCEL: now it takes a BYE
+        return
+    if leg.state is LegState.UP:
+        return
+    ringing_for_user = move.call.state is CallState.RINGING_USER
+    if leg.side is Side.A:
+        assert ringing_for_user  # in every later state each other leg of side A has been released
+        _user_answered(move, leg)
+    else:
+        _destination_answered(move, leg)
+
+
+def _user_answered(move: Move, leg: Leg) -> None:
+    if not forking.rang(move.call, Side.A):
+        move.tell(EventType.CALL_RINGING)  # answered without a 180: the order of events stays the same for everyone
+    leg = _win(move, leg)
+    move.call = replace(move.call, answered_at=move.at, initiated_at=move.at)
+    move.ask(JoinLeg(leg.id))
+    timeout = move.call.limits.answer_timeout
+    move.to(CallState.DIALLING_DESTINATION, move.at + timeout)
+    move.tell(EventType.CALL_INITIATED)
+    planned = forking.dialable(move.call, Side.B)
+    if planned:  # several legs cannot ring inside the bridge (Asterisk picks softmix, and the user hears silence)
+        move.ask(StartRingback(leg.id))
+        for destination in planned:
+            _create(move, destination)
+        return
+    for destination in move.call.side(Side.B):
+        if destination.state is LegState.READY:
+            _dial(move, destination, leg, timeout)
+
+
+def _destination_answered(move: Move, leg: Leg) -> None:
+    leg = _win(move, leg)
+    winner = move.call.winner(Side.A)
+    assert winner is not None  # no leg of side B is dialled before a device answered
+    if len(move.call.side(Side.B)) > 1:
+        move.ask(StopRingback(winner.id))
+        move.ask(JoinLeg(leg.id))
+    move.call = replace(move.call, connected_at=move.at)
+    move.tell(EventType.CALL_ANSWERED)
+    if _both_joined(move.call):
+        move.to(CallState.TALKING, _talk_until(move))
+    else:
+        move.to(CallState.JOINING, move.at + JOIN_WITHIN)
+
+
+def _win(move: Move, leg: Leg) -> Leg:
+    leg = move.set(replace(leg, state=LegState.UP, won=True, answered_at=move.at))
+    move.tell(EventType.LEG_ANSWERED, leg)
+    for loser in forking.losers(move.call, leg):
+        let_go(move, loser, causes.ANSWERED_ELSEWHERE)
+    return leg
+
+
+def _talk_until(move: Move) -> float:
+    return move.at + (EMERGENCY_LIFETIME if move.call.emergency else move.call.limits.max_duration)
+
+
+def _both_joined(call: Call) -> bool:
+    winners = (call.winner(Side.A), call.winner(Side.B))
+    return all(leg is not None and leg.in_bridge for leg in winners)
+
+
+def on_joined(move: Move, leg_id: LegId) -> None:
+    leg = move.leg(leg_id)
+    if leg is None or leg.in_bridge:
+        return
+    leg = move.set(replace(leg, in_bridge=True))
+    if leg.state is LegState.UP and not leg.released:  # a destination that waits there undialled is nobody's news
+        move.tell(EventType.LEG_BRIDGED, leg)
+    if move.call.state is CallState.JOINING and _both_joined(move.call):
+        move.to(CallState.TALKING, _talk_until(move))
+
+
+def on_left(move: Move, leg_id: LegId) -> None:
+    leg = move.leg(leg_id)
+    if leg is not None:
+        move.set(replace(leg, in_bridge=False))  # its end follows within milliseconds, and that decides
