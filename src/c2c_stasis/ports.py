@@ -1,14 +1,15 @@
 """What the service needs from the outside, as protocols; the adapters in `ari`, `store` and `publish` provide it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from c2c_stasis.call.commands import Command
 from c2c_stasis.call.events import Event
-from c2c_stasis.call.model import Call, Now
+from c2c_stasis.call.model import Call, LegState, Now
+from c2c_stasis.call.signals import Signal
 from c2c_stasis.directory.model import DirectoryRows
-from c2c_stasis.ids import AccountId, CallId
+from c2c_stasis.ids import AccountId, CallId, LegId
 
 
 class Clock(Protocol):
@@ -26,6 +27,30 @@ class Contact:
     uri: str
     reachable: bool = True
     user_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What the switch has at one moment: channels of our application by leg id, and bridges with their members.
+
+    `started_at` is when the switch itself started, in Unix seconds.
+    """
+
+    legs: Mapping[LegId, LegState]
+    bridges: Mapping[CallId, frozenset[LegId]]
+    started_at: float
+
+
+class Listener(Protocol):
+    """Who hears what the switch reports; the service."""
+
+    def receive(self, leg_id: LegId, signal: Signal) -> None:
+        """A signal about one leg. Signals about legs that nobody knows are let pass."""
+        ...
+
+    async def connected(self) -> None:
+        """The switch can be heard again; what happened in between has to be looked up with `Switch.look`."""
+        ...
 
 
 class Switch(Protocol):
@@ -46,6 +71,14 @@ class Switch(Protocol):
         Raises `SwitchRefused` with Asterisk's status and message, or `SwitchUnavailable` when there was no answer; it has then
         been tried again with the same ids as far as that is safe. A command whose purpose is already met succeeds.
         """
+        ...
+
+    async def look(self) -> Stock:
+        """What exists now. Raises `SwitchUnavailable`."""
+        ...
+
+    async def sweep(self, legs: Iterable[LegId], bridges: Iterable[CallId]) -> None:
+        """End channels and remove bridges that no live call needs any more."""
         ...
 
 
@@ -95,6 +128,10 @@ class Store(Protocol):
 
     async def call_events(self, account_id: AccountId, call_id: CallId) -> list[StoredEvent]:
         """The event log of a call, in order."""
+        ...
+
+    async def known_calls(self, call_ids: Iterable[CallId]) -> set[CallId]:
+        """Those of these calls that are recorded here, live or ended."""
         ...
 
     async def directory(self) -> DirectoryRows:

@@ -1,5 +1,6 @@
 """What a call does when we could not hear for a while: the connection, the service or the switch began anew."""
 
+from dataclasses import replace
 from typing import assert_never
 
 from c2c_stasis.call.commands import HangUpLeg, JoinLeg
@@ -40,6 +41,9 @@ def on_found(move: Move, found: CallFound) -> None:
 
 
 def _catch_up(move: Move, leg_id: LegId, state: LegState, *, joined: bool) -> None:
+    leg = move.leg(leg_id)
+    if leg is not None and not leg.dialled and state in (LegState.RINGING, LegState.UP):
+        move.set(replace(leg, state=LegState.DIALLED, dialled_at=move.at))  # the record was slower than the command
     on_created(move, leg_id)
     if joined:
         on_joined(move, leg_id)

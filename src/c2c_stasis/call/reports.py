@@ -45,7 +45,7 @@ def _create(move: Move, leg: Leg) -> None:
     limits = call.limits
     longest = ceil(limits.ring_timeout + limits.answer_timeout + limits.max_duration) + LIFETIME_MARGIN
     lifetime = EMERGENCY_LIFETIME if call.emergency else longest
-    move.ask(CreateLeg(leg.id, leg.endpoint, call.caller, shown, lifetime))
+    move.ask(CreateLeg(leg.id, leg.endpoint, call.caller, shown, call.region, lifetime))
 
 
 def on_created(move: Move, leg_id: LegId) -> None:
