@@ -1,0 +1,249 @@
+"""Read the file and the environment into a `Config`, and list everything that is wrong at once.
+
+The environment wins over the file. `C2C_ARI__PASSWORD` is `ari.password`; only names with two underscores after the prefix
+are configuration, all others are left alone. Trunks are counted from 0, as in `C2C_TRUNKS__0__PREFIX`; the next free number
+adds a trunk. A variable that is set and empty counts as not set.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from c2c_stasis.config.model import SECTIONS, Ari, Calls, Config, Database, Http, Log, NumberFormat, Trunk, rules_of
+from c2c_stasis.config.problems import ConfigError, Problem, Wrong
+from c2c_stasis.config.rules import Rule
+from c2c_stasis.config.toml_lines import Lines, lines_of
+
+_PREFIX = "C2C_"
+_ENVIRONMENT = "environment"
+_MAX_BYTES = 1_000_000  # a configuration is a page of text; anything larger is the wrong file
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """A value and where it was set; `name` is what the operator wrote to set it."""
+
+    value: object
+    where: str
+    name: str
+
+
+_Section = dict[str, _Setting]
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+    """The configuration of this file under this environment; without a file, of the environment alone.
+
+    Raises `ConfigError` with every problem found.
+    """
+    reader = _Reader(path)
+    reader.read_file()
+    reader.read_environment(environ)
+    config = reader.build()
+    if config is None or reader.problems:
+        raise ConfigError(sorted(reader.problems, key=_position))
+    return config
+
+
+class _Reader:
+    """Collects settings and problems; one per load."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.problems: list[Problem] = []
+        self.sections: dict[str, _Section] = {name: {} for name in SECTIONS if name != "trunks"}
+        self.trunks: list[_Section] = []
+        self.lines: Lines = {}
+
+    def problem(self, where: str, key: str, what: str, fix: str) -> None:
+        """Note one problem."""
+        self.problems.append(Problem(where, key, what, fix))
+
+    def place(self, *keys: str | int) -> str:
+        """Where a key stands in the file."""
+        assert self.path is not None
+        line = self.lines.get(keys)
+        return f"{self.path}:{line}" if line else str(self.path)
+
+    def read_file(self) -> None:
+        """Take every value of the file, or stop at once when it is no TOML file: nothing else could be said about it."""
+        if self.path is None:
+            return
+        text = _text_of(self.path)
+        try:
+            tree = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as exc:
+            line = re.search(r"at line (\d+)", str(exc))
+            where = f"{self.path}:{line[1]}" if line else str(self.path)
+            raise ConfigError(
+                [Problem(where, "", f"is not TOML: {exc}", 'A line reads key = value, with texts in "quotes"')]
+            ) from exc
+        self.lines = lines_of(text)
+        for name, value in tree.items():
+            self._read_section(name, value)
+
+    def _read_section(self, name: str, value: object) -> None:
+        if name not in SECTIONS:
+            homes = [section for section, model in SECTIONS.items() if name in rules_of(model)]
+            fix = (
+                f"It belongs under [{homes[0]}]" if homes and not isinstance(value, dict) else _suggest(name, SECTIONS)
+            )
+            self.problem(self.place(name), name, "is not known", fix)
+        elif name == "trunks":
+            if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+                self.problem(
+                    self.place(name), name, "is not a list of trunks", "Begin each trunk with a line [[trunks]]"
+                )
+                return
+            for index, item in enumerate(value):
+                self.trunks.append(self._settings(item, ("trunks", index), f"trunks[{index}]"))
+        elif isinstance(value, dict):
+            self.sections[name] = self._settings(value, (name,), name)
+        else:
+            self.problem(self.place(name), name, "is not a section", f"Begin it with a line [{name}]")
+
+    def _settings(self, table: dict[str, object], keys: tuple[str | int, ...], label: str) -> _Section:
+        return {key: _Setting(value, self.place(*keys, key), f"{label}.{key}") for key, value in table.items()}
+
+    def read_environment(self, environ: Mapping[str, str]) -> None:
+        """Lay the environment over what the file said."""
+        for variable in sorted(environ):
+            text = environ[variable]
+            if not variable.startswith(_PREFIX) or "__" not in variable.removeprefix(_PREFIX) or not text:
+                continue
+            section, *keys = variable.removeprefix(_PREFIX).lower().split("__")
+            if section == "trunks":
+                self._set_trunk(variable, keys, text)
+            elif section not in SECTIONS:
+                names = [f"{_PREFIX}{name.upper()}" for name in SECTIONS]
+                self.problem(_ENVIRONMENT, variable, "names no section", _suggest(f"{_PREFIX}{section.upper()}", names))
+            else:
+                self._set(self.sections[section], SECTIONS[section], variable, "__".join(keys), text)
+
+    def _set_trunk(self, variable: str, keys: list[str], text: str) -> None:
+        fix = f"Trunks are counted from 0, as in {_PREFIX}TRUNKS__0__ENDPOINT"
+        if len(keys) != 2 or re.fullmatch("[0-9]{1,3}", keys[0]) is None:
+            self.problem(_ENVIRONMENT, variable, "does not say which trunk it means", fix)
+            return
+        index = int(keys[0])
+        if index > len(self.trunks):
+            self.problem(
+                _ENVIRONMENT,
+                variable,
+                "leaves a gap in the list of trunks",
+                f"The next trunk is number {len(self.trunks)}",
+            )
+            return
+        if index == len(self.trunks):
+            self.trunks.append({})
+        self._set(self.trunks[index], Trunk, variable, keys[1], text)
+
+    def _set(self, section: _Section, model: type, variable: str, key: str, text: str) -> None:
+        rule = rules_of(model).get(key)
+        if rule is None:
+            section_name = variable.rpartition("__")[0]
+            known = [f"{section_name}__{name.upper()}" for name in rules_of(model)]
+            self.problem(_ENVIRONMENT, variable, "is not known", _suggest(variable, known))
+        else:
+            section[key] = _Setting(rule.from_text(text), _ENVIRONMENT, variable)
+
+    def build(self) -> Config | None:
+        """The configuration, or nothing when a required value is missing or unusable."""
+        parts = {name: self._make(SECTIONS[name], settings, name) for name, settings in self.sections.items()}
+        trunks = [self._make(Trunk, settings, f"trunks[{index}]") for index, settings in enumerate(self.trunks)]
+        self._check_trunks(trunks)
+        if self.problems:
+            return None
+        match parts:
+            case {"http": Http() as http, "ari": Ari() as ari, "database": Database() as database,
+                  "calls": Calls() as calls, "log": Log() as log}:  # fmt: skip
+                ways_out = tuple(trunk for trunk in trunks if isinstance(trunk, Trunk))
+                return Config(ari=ari, http=http, database=database, trunks=ways_out, calls=calls, log=log)
+        return None
+
+    def _make(self, model: type, settings: _Section, label: str) -> object | None:
+        """One section, or nothing when something in it is wrong."""
+        before = len(self.problems)
+        rules = rules_of(model)
+        for key, setting in settings.items():
+            if key not in rules:
+                self.problem(setting.where, setting.name, "is not known", _suggest(key, rules))
+        values: dict[str, Any] = {}
+        for field in fields(model):
+            if field.name in settings:
+                values[field.name] = self._value(settings[field.name], rules[field.name])
+            elif field.default is MISSING:
+                self._missing(model, field.name, label)
+        return model(**values) if len(self.problems) == before else None
+
+    def _value(self, setting: _Setting, rule: Rule) -> object:
+        try:
+            return rule.check(setting.value)
+        except Wrong as wrong:
+            self.problem(setting.where, setting.name, wrong.what, wrong.fix)
+            return None
+
+    def _missing(self, model: type, key: str, label: str) -> None:
+        section = label.partition("[")[0]
+        number = f"{label[len(section) + 1 : -1]}__" if model is Trunk else ""
+        variable = f"{_PREFIX}{section.upper()}__{number}{key.upper()}"
+        header = f"[[{section}]]" if model is Trunk else f"[{section}]"
+        where = str(self.path) if self.path else _ENVIRONMENT
+        self.problem(
+            where, f"{label}.{key}", "is missing", f"Set {key} under {header}, or {variable} in the environment"
+        )
+
+    def _check_trunks(self, trunks: Iterable[object]) -> None:
+        """What only two values together can show."""
+        names: set[str] = set()
+        for settings, trunk in zip(self.trunks, trunks, strict=True):
+            if not isinstance(trunk, Trunk):
+                continue
+            if trunk.name in names:
+                at = settings["name"]
+                self.problem(
+                    at.where, at.name, f"is {trunk.name!r}, like another trunk", "Give every trunk its own name"
+                )
+            names.add(trunk.name)
+            if trunk.prefix and trunk.format is NumberFormat.E164:
+                at = settings["prefix"]
+                what = 'cannot stand before a number that begins with "+"'
+                self.problem(at.where, at.name, what, 'Use format = "e164-no-plus", or leave the prefix out')
+
+
+def _position(problem: Problem) -> tuple[bool, int]:
+    """File before environment, and the file from top to bottom."""
+    line = re.search(r":([0-9]+)$", problem.where)
+    return problem.where == _ENVIRONMENT, int(line[1]) if line else 0
+
+
+def _text_of(path: Path) -> str:
+    """The text of the file. Raises `ConfigError`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except OSError as exc:
+        fix = (
+            "Run c2c-stasis init to write one, or name another file"
+            if isinstance(exc, FileNotFoundError)
+            else "Check its permissions"
+        )
+        raise ConfigError([Problem(str(path), "", f"cannot be read: {exc.strerror}", fix)]) from exc
+    if len(data) > _MAX_BYTES:
+        raise ConfigError([Problem(str(path), "", "is far too large for a configuration", "Name another file")])
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        line = data[: exc.start].count(b"\n") + 1
+        raise ConfigError([Problem(f"{path}:{line}", "", "is not UTF-8 text", "Save the file as UTF-8")]) from exc
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    """The nearest known name, or all of them."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"Did you mean {near[0]}?" if near else f"Known are {', '.join(names)}"

@@ -1,0 +1,116 @@
+"""What a value of the configuration may be; each rule says what is wrong and what to write instead."""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from c2c_stasis.config.problems import Wrong
+
+_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+
+
+class Rule(Protocol):
+    """What one value may be."""
+
+    def from_text(self, text: str) -> object:
+        """The value that a text of the environment stands for, as TOML would have given it; unreadable text stays text."""
+        ...
+
+    def check(self, value: object) -> object:
+        """The value as the program uses it. Raises `Wrong`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number between two bounds, both included."""
+
+    low: float
+    high: float
+    unit: str = ""
+    whole: bool = False
+
+    def from_text(self, text: str) -> object:
+        """Whole numbers and decimal fractions."""
+        for kind in (int, float):
+            try:
+                return kind(text)
+            except ValueError:
+                continue
+        return text
+
+    def check(self, value: object) -> float | int:
+        """Booleans are no numbers here, nor are `inf` and `nan`, which TOML has."""
+        unit = f" {self.unit}" if self.unit else ""
+        fix = f"Give a {'whole number' if self.whole else 'number'} from {self.low:g} to {self.high:g}{unit}, without quotes"
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise Wrong(f"is {_kind(value)} and must be a number", fix)
+        if self.whole and not isinstance(value, int):
+            raise Wrong(f"is {value} and must be a whole number", fix)
+        if not math.isfinite(value) or not self.low <= value <= self.high:
+            raise Wrong(f"is {value}, which is out of range", fix)
+        return value if self.whole else float(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """True or false."""
+
+    def from_text(self, text: str) -> object:
+        """The usual words for yes and no."""
+        word = text.lower()
+        return True if word in _TRUE else False if word in _FALSE else text
+
+    def check(self, value: object) -> bool:
+        """Only the two words that TOML has for it."""
+        if not isinstance(value, bool):
+            raise Wrong(f"is {_kind(value)} and must be true or false", "Write true or false, without quotes")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text that full-matches a pattern; `parse` makes the program's value of it and may raise `Wrong`."""
+
+    fix: str
+    pattern: str = r"[^\x00-\x1f\x7f]+"
+    secret: bool = False
+    parse: Callable[[str], object] | None = None
+
+    def from_text(self, text: str) -> object:
+        """The text itself."""
+        return text
+
+    def check(self, value: object) -> object:
+        """A secret is never quoted in what is raised."""
+        if not isinstance(value, str):
+            raise Wrong(f"is {_kind(value)} and must be a text", f"{self.fix}, in quotes")
+        if re.fullmatch(self.pattern, value) is None:
+            shown = "has a form" if self.secret else f"is {value!r}"
+            raise Wrong(f"{shown} which is not understood" if value else "is empty", self.fix)
+        return self.parse(value) if self.parse else value
+
+
+def one_of(names: list[str], parse: Callable[[str], object] | None = None) -> Text:
+    """A rule for one of several words."""
+    listed = ", ".join(f'"{name}"' for name in names)
+    return Text(f"Write one of {listed}", "|".join(re.escape(name) for name in names), parse=parse)
+
+
+def _kind(value: object) -> str:
+    """What TOML calls this value, with a word on the commonest mistake: a number in quotes."""
+    match value:
+        case bool():
+            return "true or false"
+        case str():
+            return "a text"
+        case int() | float():
+            return "a number"
+        case list():
+            return "an array"
+        case dict():
+            return "a table"
+        case _:
+            return "a date or time"

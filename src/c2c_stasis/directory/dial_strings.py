@@ -1,0 +1,95 @@
+"""What a dial string means: an emergency number, an extension, or a telephone number in E.164.
+
+Nothing that a client wrote goes further than this file: what comes out is digits, with a leading + for E.164, and nothing
+else, whatever came in. The order is the safety of it: the raw text is checked before any library may rewrite it (libphonenumber
+turns letters and full-width digits into digits, seen in 9.0.43), and emergency numbers are found before anything else can refuse
+or claim them.
+"""
+
+import re
+from dataclasses import dataclass
+
+import phonenumbers
+from phonenumbers import NumberParseException, ValidationResult, shortnumberinfo
+
+from c2c_stasis.call.model import DestinationKind
+from c2c_stasis.errors import NumberNotDialable
+
+_RAW = re.compile(r"[+]?[0-9 ().\-]{2,32}")
+_SEPARATORS = re.compile(r"[^0-9]")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+
+# 933 reads the caller's number and address back in North America: it must travel the road of a 911 call to prove anything.
+_EMERGENCY_TEST_NUMBERS = {"US": frozenset({"933"}), "CA": frozenset({"933"})}
+
+_TOO_LONG_OR_SHORT = {
+    ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "lacks its area code",
+    ValidationResult.INVALID_COUNTRY_CODE: "has no known country calling code",
+    ValidationResult.TOO_SHORT: "is too short for a telephone number",
+    ValidationResult.INVALID_LENGTH: "has a length no telephone number has there",
+    ValidationResult.TOO_LONG: "is too long for a telephone number",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """What was dialled, from which region (ISO 3166-1 alpha-2).
+
+    `number` full-matches `\\+[1-9][0-9]{6,14}` for an external destination, and is ASCII digits alone otherwise.
+    """
+
+    kind: DestinationKind
+    number: str
+    region: str
+
+
+def parse(dial_string: str, *, region: str, extension_length: int) -> Dialled:
+    """Say what a dial string means to an account of this region.
+
+    Digits of the extension length are an extension whether or not the account has it: the caller looks, and answers
+    `NumberNotDialable` when it has not. Everything that is no number at all raises `NumberNotDialable` here.
+    """
+    if _RAW.fullmatch(dial_string) is None:
+        raise NumberNotDialable(
+            "may hold 2 to 32 digits, spaces and ( ) . - after an optional leading +, and nothing else"
+        )
+    if is_emergency(dial_string, region):
+        return Dialled(DestinationKind.EMERGENCY, _SEPARATORS.sub("", dial_string), region)
+    bare = dial_string.strip(" ")
+    if bare.isdecimal() and len(bare) == extension_length:
+        return Dialled(DestinationKind.EXTENSION, bare, region)
+    return Dialled(DestinationKind.EXTERNAL, _e164(dial_string, region), region)
+
+
+def is_emergency(dial_string: str, region: str) -> bool:
+    """Whether this text reaches emergency services in this region, however it is punctuated: `911`, `9-1-1`, not `+911`.
+
+    The exact number only (`is_emergency_number`): a number that merely begins like one, such as 9116666666, is none. The
+    North American test number 933 counts, so that a test takes the road a real call would take.
+    """
+    if _RAW.fullmatch(dial_string) is None or dial_string.startswith("+"):
+        return False
+    digits = _SEPARATORS.sub("", dial_string)
+    if not digits:
+        return False
+    known = _EMERGENCY_TEST_NUMBERS.get(region, frozenset())
+    return digits in known or shortnumberinfo.is_emergency_number(digits, region)
+
+
+def _e164(dial_string: str, region: str) -> str:
+    """The possible telephone number behind a checked raw text, in E.164."""
+    try:
+        number = phonenumbers.parse(dial_string, region)
+    except NumberParseException as exc:
+        raise NumberNotDialable(f"is no telephone number of {region}, no extension and no emergency number") from exc
+    # Possible, not valid: is_valid refuses +15551234567 and every range newer than the metadata.
+    possible = phonenumbers.is_possible_number_with_reason(number)
+    if possible != ValidationResult.IS_POSSIBLE:
+        why = _TOO_LONG_OR_SHORT.get(possible, "is no possible telephone number")
+        raise NumberNotDialable(
+            f"{why} (read as a number of {region}); E.164 such as +15551234567 is always understood"
+        )
+    text = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    if _E164.fullmatch(text) is None:
+        raise NumberNotDialable("is no telephone number of 7 to 15 digits")
+    return text

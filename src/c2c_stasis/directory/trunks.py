@@ -1,0 +1,81 @@
+"""Through which trunk a destination is dialled, and the exact dial string that Asterisk is given.
+
+This is the last line before Asterisk: whatever happened earlier, only digits with an optional leading + leave here. Asterisk
+would send `PJSIP/x@trunk/sip:evil@host` to that host, and `;`, `?` and `%` into the Request-URI unescaped (seen in 22.10.1).
+"""
+
+import re
+from collections.abc import Iterable
+
+import phonenumbers
+from phonenumbers import PhoneNumberFormat
+
+from c2c_stasis.call.model import DestinationKind
+from c2c_stasis.config import NumberFormat, Trunk
+from c2c_stasis.directory.dial_strings import Dialled
+from c2c_stasis.errors import DestinationNotAllowed, NumberNotDialable
+
+NO_TRUNK = "no_trunk"  # no trunk carries this kind of call
+TEST_MODE = "test_mode"  # a test key reaches only extensions and trunks marked as test
+
+_SENDABLE = re.compile(r"\+?[0-9]{2,24}")  # 15 digits of E.164, "00" and a prefix of up to 7
+_NOT_DIGITS = re.compile(r"[^0-9]")
+
+
+def choose(trunks: Iterable[Trunk], dialled: Dialled, *, livemode: bool = True) -> Trunk:
+    """The trunk for this destination: the first of its kind.
+
+    Emergency numbers go through the first trunk marked for them, else through the first ordinary one. Calls of test keys go
+    through trunks marked `test` only, and no other call does. Raises `DestinationNotAllowed`.
+    """
+    usable = [trunk for trunk in trunks if trunk.test is not livemode]
+    ordinary = [trunk for trunk in usable if not trunk.emergency]
+    if dialled.kind is DestinationKind.EMERGENCY:
+        ordinary = [trunk for trunk in usable if trunk.emergency] + ordinary
+    if ordinary:
+        return ordinary[0]
+    if livemode:
+        raise DestinationNotAllowed(
+            NO_TRUNK, "no trunk is configured for this destination; only extensions can be called"
+        )
+    raise DestinationNotAllowed(TEST_MODE, "a test key reaches only extensions and trunks marked as test")
+
+
+def endpoint(trunk: Trunk, dialled: Dialled) -> str:
+    """The dial string for Asterisk, such as `PJSIP/+15551234567@carrier`.
+
+    Raises `NumberNotDialable` rather than pass on anything but digits. An extension has no way out: `ValueError`.
+    """
+    match dialled.kind:
+        case DestinationKind.EXTENSION:
+            raise ValueError(f"extension {dialled.number} does not leave through a trunk")
+        case DestinationKind.EMERGENCY:
+            number = dialled.number
+        case DestinationKind.EXTERNAL:
+            number = trunk.prefix + _formatted(trunk.format, dialled)
+    if _SENDABLE.fullmatch(number) is None:
+        raise NumberNotDialable("cannot be sent to the telephone network")
+    return trunk.endpoint.replace("{number}", number)
+
+
+def _formatted(style: NumberFormat, dialled: Dialled) -> str:
+    """An E.164 number as the carrier wants it."""
+    match style:
+        case NumberFormat.E164:
+            return dialled.number
+        case NumberFormat.E164_NO_PLUS:
+            return dialled.number.removeprefix("+")
+        case NumberFormat.ZERO_ZERO:
+            return "00" + dialled.number.removeprefix("+")
+        case NumberFormat.NATIONAL:
+            return _national(dialled)
+
+
+def _national(dialled: Dialled) -> str:
+    """The number as a person in the region dials it: at home without the country calling code, abroad with the access code."""
+    number = phonenumbers.parse(dialled.number)
+    if number.country_code == phonenumbers.country_code_for_region(dialled.region):
+        text = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
+    else:
+        text = phonenumbers.format_out_of_country_calling_number(number, dialled.region)
+    return _NOT_DIGITS.sub("", text)
