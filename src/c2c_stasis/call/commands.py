@@ -14,8 +14,9 @@ from c2c_stasis.ids import LegId
 class CreateLeg:
     """Make the leg's channel without dialling it.
 
-    It hears the tones of `region` (ISO 3166-1). `caller` is what the far end of a leg dialled on this leg's behalf shows, `shown` what this leg's own phone shows.
-    The switch itself ends the channel after `lifetime` seconds, whatever becomes of us.
+    It hears the tones of `region` (ISO 3166-1). `caller` is what the far end of a leg dialled on this leg's behalf shows,
+    `shown` what this leg's own phone shows. The switch itself ends the channel after `lifetime` seconds, whatever becomes
+    of us.
     """
 
     leg_id: LegId

@@ -1,0 +1,61 @@
+"""asyncari's client, used at its seams: its generated operations, but our transport and our reader."""
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urljoin
+
+import aiohttp
+import anyio
+from asyncari.client import Client as AsyncariClient
+
+from c2c_stasis.ari.transport import Transport
+
+logger = logging.getLogger(__name__)
+
+RawEvent = dict[str, Any]
+
+
+class Client(AsyncariClient):  # type: ignore[misc]  # asyncari has no types
+    """One connection's client. `ended` is set when its event socket is gone; then a new client is built.
+
+    Overridden is the reader: asyncari's sends each event through streams and object caches, and dies of a slow consumer.
+    """
+
+    def __init__(
+        self,
+        task_group: anyio.abc.TaskGroup,
+        base_url: str,
+        apps: list[str],
+        transport: Transport,
+        hear: Callable[[RawEvent], None],
+    ) -> None:
+        super().__init__(task_group, urljoin(base_url, "/"), apps, transport)
+        self._hear = hear
+        self.ended = anyio.Event()
+
+    async def _run(self, evt: anyio.Event | None = None) -> None:
+        socket: aiohttp.ClientWebSocketResponse = await self.swagger.events.eventWebsocket(
+            app=",".join(self._apps), subscribeAll=False
+        )
+        self.websockets.add(socket)
+        if evt is not None:
+            evt.set()
+        try:
+            async for message in socket:
+                if message.type is aiohttp.WSMsgType.TEXT:
+                    self._take(message.data)
+        finally:
+            self.websockets.discard(socket)
+            self.ended.set()
+            with anyio.CancelScope(shield=True):
+                await socket.close()
+
+    def _take(self, text: str) -> None:
+        """Hand one event over; a bad one is logged and passed by, because the reader must live."""
+        try:
+            event = json.loads(text)
+            self._hear(event)
+        except Exception:
+            logger.exception("event from Asterisk not understood", extra={"event": text[:500]})

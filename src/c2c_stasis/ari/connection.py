@@ -1,0 +1,193 @@
+"""The connection to Asterisk: opened, kept, opened again, and watched; it is the `Switch` of the service."""
+
+import asyncio
+import json
+import logging
+import random
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import urljoin
+
+import anyio
+
+from c2c_stasis.ari import switch
+from c2c_stasis.ari.client import Client, RawEvent
+from c2c_stasis.ari.devices import Devices
+from c2c_stasis.ari.translate import CALL_EVENTS, leg_state, translate
+from c2c_stasis.ari.transport import Transport
+from c2c_stasis.call.commands import Command
+from c2c_stasis.call.model import Call
+from c2c_stasis.errors import ClickToCallError, SwitchRefused, SwitchUnavailable
+from c2c_stasis.ids import CallId, LegId
+from c2c_stasis.ports import Contact, Listener, Stock
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE = 0.1  # seconds before the first attempt to connect again; doubled each time, with jitter
+LONGEST_PAUSE = 5.0  # seconds
+SWEPT = 31  # Q.850 normal, unspecified: the cause of channels that nobody needs any more
+
+
+class AppTaken(ClickToCallError):
+    """Another service connected to Asterisk under the same application name; two would fight over every call."""
+
+    def __init__(self, app: str) -> None:
+        super().__init__(f"another service took over the Stasis application {app!r}: give each its own [ari] app")
+
+
+class Connection:
+    """Asterisk over ARI. `run` keeps it connected until cancelled, and ends with `AppTaken` if it is displaced."""
+
+    def __init__(
+        self, url: str, username: str, password: str, app: str, *, connections: int = 32, timeout: float = 3.0
+    ) -> None:
+        self._url = url
+        self._app = app
+        self._devices_app = f"{app}-devices"  # its own application: else each channel event would come twice
+        self._transport = Transport(url, username, password, connections=connections, timeout=timeout)
+        self._devices = Devices()
+        self._client: Client | None = None
+        self._connected = False
+        self._taken = False
+        self._watched: frozenset[str] = frozenset()
+        self.problem = "not connected yet"
+
+    @property
+    def connected(self) -> bool:
+        return self._connected
+
+    def contacts(self, endpoint: str) -> Sequence[Contact]:
+        return self._devices.contacts(endpoint)
+
+    async def watch(self, endpoints: Iterable[str]) -> None:
+        """Say which endpoints matter; those that are new are looked up now, or at the next connect."""
+        wanted = frozenset(endpoints)
+        new = wanted - self._watched
+        self._watched = wanted
+        if self._connected and new:
+            await self._devices.read(self._operations, self._devices_app, new)
+
+    async def execute(self, call: Call, command: Command) -> None:
+        await switch.execute(self._operations, self._app, call, command)
+
+    async def look(self) -> Stock:
+        operations = self._operations
+        channels, bridges, info, app = await asyncio.gather(
+            operations.channels.list(),
+            operations.bridges.list(),
+            operations.asterisk.getInfo(only="status"),
+            operations.applications.get(applicationName=self._app),
+        )
+        ours = set(app.json()["channel_ids"])
+        legs = {LegId(channel["id"]): leg_state(channel) for channel in channels.json() if channel["id"] in ours}
+        members = {CallId(bridge["id"]): frozenset(map(LegId, bridge["channels"])) for bridge in bridges.json()}
+        return Stock(legs, members, _unix(info.json()["status"]["startup_time"]))
+
+    async def sweep(self, legs: Iterable[LegId], bridges: Iterable[CallId]) -> None:
+        for leg_id in legs:
+            await _unless_gone(self._operations.channels.hangup(channelId=leg_id, reason_code=str(SWEPT)))
+        for bridge_id in bridges:
+            await _unless_gone(self._operations.bridges.destroy(bridgeId=bridge_id))
+
+    async def run(self, listener: Listener) -> None:
+        """Connect, and connect again whenever the connection is lost, until cancelled."""
+        pause = FIRST_PAUSE
+        try:
+            while True:
+                try:
+                    await self._stay(listener)
+                    pause = FIRST_PAUSE
+                except (SwitchUnavailable, SwitchRefused) as error:
+                    self.problem = _explain(error)
+                    logger.warning("not connected to Asterisk", extra={"error": self.problem, "again_in_s": pause})
+                if self._taken:
+                    logger.error("another service took over our Stasis application", extra={"app": self._app})
+                    raise AppTaken(self._app)
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  # jitter, not a secret
+                pause = min(pause * 2, LONGEST_PAUSE)
+        finally:
+            await self._transport.shut()
+
+    async def _stay(self, listener: Listener) -> None:
+        """One connection from its opening to its end. Raises what keeps it from opening."""
+        opened = False
+        try:
+            async with anyio.create_task_group() as group:
+                apps = [self._app, self._devices_app]
+                client = Client(group, self._url, apps, self._transport, self._hearing(listener))
+                async with client:
+                    self._client = client
+                    await self._set_up(client)
+                    self._connected = opened = True
+                    self.problem = ""
+                    logger.info("connected to Asterisk", extra={"app": self._app})
+                    await listener.connected()
+                    await client.ended.wait()
+                    group.cancel_scope.cancel()
+        except* (SwitchUnavailable, SwitchRefused) as errors:
+            raise _first(errors) from errors
+        finally:
+            self._connected = False
+            if opened:
+                self.problem = "the event connection to Asterisk is lost"
+                logger.warning("connection to Asterisk lost", extra={"app": self._app})
+
+    async def _set_up(self, client: Client) -> None:
+        await self._filter(self._app, CALL_EVENTS)
+        await self._filter(self._devices_app, ("ContactStatusChange",))
+        await client.swagger.applications.subscribe(applicationName=self._devices_app, eventSource="endpoint:")
+        await self._devices.read(client.swagger, self._devices_app, self._watched)
+
+    async def _filter(self, app: str, types: Sequence[str]) -> None:
+        # asyncari wraps the body of this operation in a field of its own, which Asterisk then ignores
+        url = urljoin(self._url, f"/ari/applications/{app}/eventFilter")
+        await self._transport.request("PUT", url, data=json.dumps({"allowed": [{"type": name} for name in types]}))
+
+    def _hearing(self, listener: Listener) -> Callable[[RawEvent], None]:
+        def hear(event: RawEvent) -> None:
+            if event.get("application") == self._devices_app:
+                self._devices.hear(event)
+            elif event.get("type") == "ApplicationReplaced":
+                self._taken = True
+                if self._client is not None:
+                    self._client.ended.set()
+            elif (reported := translate(event)) is not None:
+                listener.receive(*reported)
+
+        return hear
+
+    @property
+    def _operations(self) -> Any:
+        if self._client is None:
+            raise SwitchUnavailable("not connected to Asterisk yet")
+        return self._client.swagger
+
+
+async def _unless_gone(request: Any) -> None:
+    try:
+        await request
+    except SwitchRefused as refusal:
+        if refusal.status != 404:
+            raise
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, SwitchRefused) and error.status == 401:
+        return "Asterisk does not accept the user name or password ([ari] username, password; ari.conf)"
+    if isinstance(error, SwitchRefused) and error.status == 403:
+        return "this ARI user may only read (ari.conf: read_only = no)"
+    if isinstance(error, SwitchRefused) and error.status == 404:
+        return "Asterisk's HTTP server answers, but ARI is not loaded (ari.conf: enabled = yes; res_ari modules)"
+    return str(error)
+
+
+def _unix(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

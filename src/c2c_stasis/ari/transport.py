@@ -1,0 +1,126 @@
+"""HTTP and websocket to Asterisk, in the shape in which asyncari wants its HTTP client.
+
+asyncari's own transport (httpx) allows three connections, repeats requests blindly, and puts the password into every URL
+and exception text; this one pools connections, has deadlines, never repeats by itself, and sends the password in a header.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import aiohttp
+
+from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
+
+KEEP_ALIVE = (
+    10.0  # seconds; Asterisk closes an idle connection after 15 (`session_keep_alive`), and a tie is a lost request
+)
+HEARTBEAT = 5.0  # seconds between websocket pings: a dead peer is noticed after at most one and a half
+MAX_EVENT = 1 << 20  # bytes; the largest event seen has 4 kB
+
+
+class NeverSent(SwitchUnavailable):
+    """No connection to Asterisk could be opened: the request has certainly not been carried out."""
+
+
+class Reply:
+    """A successful answer of Asterisk."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.status = status
+        self._body = body
+
+    def json(self) -> Any:
+        """The decoded body; None when there is none."""
+        return json.loads(self._body) if self._body else None
+
+
+class Transport:
+    """A pool of connections to one Asterisk; `base_url` is that of its HTTP server, without the `/ari`."""
+
+    def __init__(self, base_url: str, username: str, password: str, *, connections: int, timeout: float) -> None:
+        self._base = urlsplit(base_url)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=KEEP_ALIVE),
+            headers={"Authorization": aiohttp.encode_basic_auth(username, password)},
+            timeout=aiohttp.ClientTimeout(total=timeout),
+        )
+        self._timeout = timeout
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        data: str | None = None,
+    ) -> Reply:
+        """Send one request and give the answer.
+
+        The parameters of a POST travel in the body, where Asterisk reads them as well: nothing to quote, nothing in logs.
+
+        Raises `SwitchRefused` with Asterisk's status and message, `NeverSent` or `SwitchUnavailable`.
+        """
+        query = {name: _plain(value) for name, value in (params or {}).items()}
+        body: dict[str, Any] = json.loads(data) if data else {}
+        if method in ("POST", "PUT"):
+            body = {**query, **body}
+            query = {}
+        try:
+            async with self._session.request(
+                method, self._own(url), params=query, json=body or None, headers=headers
+            ) as response:
+                content = await response.read()
+        except aiohttp.ClientConnectorError as error:
+            raise NeverSent(f"Asterisk cannot be reached: {error.os_error}") from error
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise SwitchUnavailable(f"no answer from Asterisk to {method}: {type(error).__name__}") from error
+        if response.status >= 400:
+            raise SwitchRefused(response.status, _message(content))
+        return Reply(response.status, content)
+
+    async def ws_connect(
+        self, url: str, params: Mapping[str, Any] | None = None, headers: object = None
+    ) -> aiohttp.ClientWebSocketResponse:
+        """Open the event websocket. Raises like `request`."""
+        del headers  # asyncari's accept header; the session's own carry what is needed
+        query = {name: _plain(value) for name, value in (params or {}).items()}
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._session.ws_connect(
+                    self._own(url), params=query, heartbeat=HEARTBEAT, max_msg_size=MAX_EVENT, autoping=True
+                )
+        except aiohttp.WSServerHandshakeError as error:
+            raise SwitchRefused(error.status, error.message) from error
+        except aiohttp.ClientConnectorError as error:
+            raise NeverSent(f"Asterisk cannot be reached: {error.os_error}") from error
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise SwitchUnavailable(f"no event stream from Asterisk: {type(error).__name__}") from error
+
+    async def close(self) -> None:
+        """Called by asyncari at the end of each connection; the pool outlives it."""
+
+    async def shut(self) -> None:
+        """Close every connection."""
+        await self._session.close()
+
+    def _own(self, url: str) -> str:
+        """The URL at the address we were configured with: Asterisk's documents name the host it believes to have."""
+        return urlunsplit((*self._base[:2], *urlsplit(url)[2:]))
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _message(content: bytes) -> str:
+    """What Asterisk says of a refusal: `{"message": …}`, or `{"error": …}` when a channel could not be made."""
+    try:
+        body = json.loads(content)
+    except ValueError:
+        return content[:200].decode("utf-8", "replace")
+    if isinstance(body, dict):
+        return str(body.get("message") or body.get("error") or body)
+    return str(body)
