@@ -1,0 +1,11 @@
+"""What can keep the laboratory from working, told with what to do about it."""
+
+from c2c_stasis.errors import ClickToCallError
+
+
+class LaboratoryError(ClickToCallError):
+    """The laboratory cannot go on; the message says why and what helps."""
+
+
+class OverrideMisses(LaboratoryError):
+    """The laboratory wants to change a setting that the shipped configuration does not have, or has more than once."""
