@@ -1,0 +1,92 @@
+"""The directory in memory: who exists, whose phones are whose, and which number a user shows; every question is one look-up."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from c2c_stasis.call.model import Party
+from c2c_stasis.directory.model import Account, Device, DirectoryRows, Extension, Key, PhoneNumber, User
+from c2c_stasis.ids import AccountId, NumberId, PlatformId, UserId
+
+CALLER_ID_NAME_LENGTH = 64
+NOT_IN_A_NAME = frozenset("\"'\\<>")  # they end the display name of a SIP header, or begin an address
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """One state of the directory, which never changes; a newer state is another `Directory`."""
+
+    _keys: dict[str, Key] = field(default_factory=dict)
+    _accounts: dict[AccountId, Account] = field(default_factory=dict)
+    _users: dict[UserId, User] = field(default_factory=dict)
+    _numbers: dict[NumberId, PhoneNumber] = field(default_factory=dict)
+    _extensions: dict[tuple[AccountId, str], Extension] = field(default_factory=dict)
+    _devices_by_user: dict[UserId, tuple[Device, ...]] = field(default_factory=dict)
+    _extensions_by_user: dict[UserId, tuple[Extension, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: DirectoryRows) -> "Directory":
+        """The directory that these rows describe."""
+        return cls(
+            {key.digest: key for key in rows.keys if key.revoked_at is None},
+            {account.id: account for account in rows.accounts},
+            {user.id: user for user in rows.users},
+            {number.id: number for number in rows.numbers},
+            {(extension.account_id, extension.number): extension for extension in rows.extensions},
+            _by_user((device.user_id, device) for device in rows.devices),
+            _by_user((extension.user_id, extension) for extension in rows.extensions),
+        )
+
+    def key(self, digest: str) -> Key | None:
+        """The key with this digest; none when it is revoked."""
+        return self._keys.get(digest)
+
+    def account(self, platform_id: PlatformId, account_id: AccountId) -> Account | None:
+        """An account of this platform; another platform's is as unknown as one that does not exist."""
+        account = self._accounts.get(account_id)
+        return account if account and account.platform_id == platform_id else None
+
+    def user(self, account_id: AccountId, user_id: UserId) -> User | None:
+        """A user of this account."""
+        user = self._users.get(user_id)
+        return user if user and user.account_id == account_id else None
+
+    def account_of_user(self, user: User) -> Account | None:
+        """The account a user belongs to."""
+        return self._accounts.get(user.account_id)
+
+    def devices(self, user_id: UserId) -> tuple[Device, ...]:
+        """The devices of a user, oldest first; none for a user who is not known."""
+        return self._devices_by_user.get(user_id, ())
+
+    def extension(self, account_id: AccountId, number: str) -> Extension | None:
+        """What an extension of this account leads to."""
+        return self._extensions.get((account_id, number))
+
+    def extensions_of(self, user: User) -> tuple[Extension, ...]:
+        """The extensions that lead to a user, in order of number."""
+        return self._extensions_by_user.get(user.id, ())
+
+    def caller_party(self, account: Account, user: User) -> Party | None:
+        """What a user shows to the outside: the user's number, else the account's; none when neither may be used."""
+        for number_id in (user.caller_number_id, account.caller_number_id):
+            number = self._numbers.get(number_id) if number_id else None
+            if number and number.account_id == account.id and number.active and number.outbound_enabled:
+                return Party(number.number, caller_id_name(number.caller_id_name) or caller_id_name(account.name))
+        return None
+
+
+def caller_id_name(text: str) -> str:
+    """A name as it may stand in a SIP header: one line of 64 characters, no quotes, backslashes or angle brackets."""
+    shown = "".join(character for character in text if character.isprintable() and character not in NOT_IN_A_NAME)
+    return " ".join(shown.split())[:CALLER_ID_NAME_LENGTH].rstrip()
+
+
+def _by_user(pairs: Iterable[tuple[UserId, T]]) -> dict[UserId, tuple[T, ...]]:
+    grouped: defaultdict[UserId, list[T]] = defaultdict(list)
+    for user_id, value in pairs:
+        grouped[user_id].append(value)
+    return {user_id: tuple(values) for user_id, values in grouped.items()}

@@ -1,0 +1,62 @@
+"""What can be wrong with the database, told in words an operator can act on.
+
+ClickToCallError
+├── DatabaseNotUsable        start-up refuses: missing, damaged, not writable, not a database
+│   └── SchemaNotCurrent     the tables are missing, older, newer or incomplete
+└── StoreUnavailable         (errors.py) the database did not take the record
+    └── RecordRefused        this one record breaks a rule of the tables; repeating it will not help
+"""
+
+import sqlite3
+
+from sqlalchemy import exc as sa
+
+from c2c_stasis.errors import ClickToCallError, StoreUnavailable
+
+UNCONFIRMED = {"SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC"}  # the disk did not say whether it kept what was written
+
+
+class DatabaseNotUsable(ClickToCallError):
+    """The database cannot be used as it is; the message names it, says why, and what to do."""
+
+
+class SchemaNotCurrent(DatabaseNotUsable):
+    """The tables are not the ones this version works with."""
+
+
+class RecordRefused(StoreUnavailable):
+    """One record breaks a rule of the tables, such as an unknown account or a second `call.end`; nothing of it is recorded."""
+
+
+def sqlite_name(error: BaseException) -> str:
+    """SQLite's own name for what happened, such as `SQLITE_BUSY`; empty when the error is not SQLite's."""
+    driver = error.orig if isinstance(error, sa.DBAPIError) else error
+    return str(getattr(driver, "sqlite_errorname", "")) if isinstance(driver, sqlite3.Error) else ""
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether the database as a whole failed, and not one record that it was given."""
+    match error:
+        case StoreUnavailable():
+            return not isinstance(error, RecordRefused)
+        case sa.IntegrityError() | sa.DataError() | sa.NotSupportedError():
+            return False
+        case sa.ProgrammingError() | sa.InterfaceError():  # a value of a wrong type, unless the connection is gone
+            return error.connection_invalidated or "closed" in str(error.orig)
+        case sa.DBAPIError() | sa.TimeoutError() | sa.ResourceClosedError() | sqlite3.Error() | OSError():
+            return True
+        case _:
+            return False
+
+
+def store_error(error: BaseException) -> StoreUnavailable:
+    """The same failure as our own error; the caller raises it `from` the original."""
+    if isinstance(error, StoreUnavailable):
+        return error
+    return StoreUnavailable(reason_of(error)) if is_outage(error) else RecordRefused(reason_of(error))
+
+
+def reason_of(error: BaseException) -> str:
+    """What the driver says, without the statement and its values: they hold numbers and names."""
+    driver = error.orig if isinstance(error, sa.DBAPIError) else error
+    return str(driver) or type(driver).__name__

@@ -1,0 +1,169 @@
+"""The store as the service sees it: calls and events go in through one writer, and come out through readers beside it."""
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Executable, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from c2c_stasis.call.model import Call, CallState
+from c2c_stasis.directory.model import DirectoryRows
+from c2c_stasis.errors import StoreUnavailable
+from c2c_stasis.ids import AccountId, CallId
+from c2c_stasis.ports import StoredEvent
+from c2c_stasis.store import schema, sqlite
+from c2c_stasis.store.errors import reason_of
+from c2c_stasis.store.provisioning import Provisioning
+from c2c_stasis.store.records import EVENT_FIELDS, call_of_row, call_write
+from c2c_stasis.store.rows import read_directory
+from c2c_stasis.store.tables import CHECKS, DIRECTORY_REVISION, calls, counters, events
+from c2c_stasis.store.writer import Writer
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+async def open_store(url: str, *, migrate: bool = False) -> "SqlStore":
+    """Open the database, or refuse in plain words.
+
+    With `migrate` it is created, or brought to this version, first. Raises `DatabaseNotUsable` when it is missing, not a
+    database, damaged or not writable, and `SchemaNotCurrent` when its tables are those of another version.
+    """
+    parsed = sqlite.parse_url(url)
+    file = sqlite.database_file(parsed)
+    if migrate:
+        await schema.upgrade(url)
+    sqlite.require_file(file)
+    store = SqlStore(sqlite.writer_engine(parsed), sqlite.reader_engine(parsed), sqlite.same_file_guard(file))
+    try:
+        await store.prepare(file)
+    except BaseException:
+        await store.close()
+        raise
+    return store
+
+
+class SqlStore(Provisioning):
+    """Calls, events and the directory in one SQL database; `open_store` makes it and `close` ends it."""
+
+    def __init__(self, writer: AsyncEngine, readers: AsyncEngine, guard: Callable[[], None]) -> None:
+        self._writer_engine = writer
+        self._readers = readers
+        self._reading: set[asyncio.Task[object]] = set()
+        self._closed = False
+        super().__init__(Writer(writer, guard), time.time)
+
+    async def prepare(self, file: Path) -> None:
+        """Prove that the file is sound, has our tables and can be written, and start the writer."""
+        try:
+            await sqlite.require_sound(self._readers, file)
+            await schema.require_current(self._readers)
+            self._writer.start()
+            await self.check()
+        except StoreUnavailable as error:
+            raise sqlite.why_not_usable(file, error.__cause__ or error) from error
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+            raise sqlite.why_not_usable(file, error) from error
+
+    async def close(self) -> None:
+        """Write what waits, for a bounded time, and let go of the database and its threads. May be called twice."""
+        self._closed = True
+        await self._writer.close()
+        if self._reading:
+            await asyncio.wait(self._reading)
+        await self._readers.dispose()
+        await self._writer_engine.dispose()
+
+    @property
+    def transactions(self) -> int:
+        """How many transactions were committed since the store was opened."""
+        return self._writer.transactions
+
+    async def accept(self, call: Call, events: Sequence[StoredEvent]) -> None:
+        """Record a new call; returns when it is committed. Raises `StoreUnavailable`: then nothing is recorded."""
+        await self._writer.write(call_write(call, events), kept=False)
+
+    async def record(self, call: Call, events: Sequence[StoredEvent]) -> None:
+        """Record what became of a call; returns when it is committed.
+
+        Records of one call are committed in the order of the calls to this method, also when the caller stops waiting. Raises
+        `StoreUnavailable`; the record is kept nevertheless and written when the database is well again, so to give it in once
+        more does no harm, and no good. It is not kept, and `RecordRefused` says so, when it breaks a rule of the tables.
+        """
+        await self._writer.write(call_write(call, events), kept=True)
+
+    async def live_calls(self) -> list[Call]:
+        """Every call that has not ended. A call that a newer version wrote and this one cannot read is logged and left out."""
+        statement = select(calls.c.id, calls.c.snapshot).where(calls.c.state != CallState.ENDED).order_by(calls.c.id)
+        live: list[Call] = []
+        for call_id, snapshot in await self._read(lambda connection: _rows(connection, statement)):
+            try:
+                live.append(call_of_row(snapshot))
+            except msgspec.ValidationError as error:
+                logger.error("call cannot be read", extra={"call_id": call_id, "reason": str(error)})
+        return live
+
+    async def find_call(self, account_id: AccountId, call_id: CallId) -> Call | None:
+        """A call of this account, live or ended."""
+        statement = select(calls.c.snapshot).where(calls.c.id == call_id, calls.c.account_id == account_id)
+        found = await self._read(lambda connection: _rows(connection, statement))
+        try:
+            return call_of_row(found[0][0]) if found else None
+        except msgspec.ValidationError as error:
+            raise StoreUnavailable(f"the record of {call_id} cannot be read") from error
+
+    async def call_events(self, account_id: AccountId, call_id: CallId) -> list[StoredEvent]:
+        """The event log of a call, in order."""
+        statement = (
+            select(*[events.c[name] for name in EVENT_FIELDS])
+            .where(events.c.call_id == call_id, events.c.account_id == account_id)
+            .order_by(events.c.sequence)
+        )
+        return [StoredEvent(*row) for row in await self._read(lambda connection: _rows(connection, statement))]
+
+    async def directory(self) -> DirectoryRows:
+        """The whole directory as it is committed now."""
+        return await self._read(read_directory)
+
+    async def directory_revision(self) -> int:
+        """A number that grows with every change of the directory, whichever process made it; cheap to ask."""
+        statement = select(counters.c.value).where(counters.c.name == DIRECTORY_REVISION)
+        rows = await self._read(lambda connection: _rows(connection, statement))
+        return int(rows[0][0])
+
+    async def check(self) -> None:
+        """Prove that the database can be read and written. Raises `StoreUnavailable`."""
+        await self._writer.run(_count_check)
+        await self._read(lambda connection: _rows(connection, select(counters.c.value)))
+
+    async def _read(self, read: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        if self._closed:
+            raise StoreUnavailable("the database is closed")
+        # In a task of its own: a connection must not be left in the middle of a statement when the caller stops waiting.
+        task = asyncio.create_task(self._read_now(read))
+        self._reading.add(task)
+        task.add_done_callback(self._reading.discard)
+        return await asyncio.shield(task)
+
+    async def _read_now(self, read: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        try:
+            async with self._readers.connect() as connection:
+                return await read(connection)
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+            raise StoreUnavailable(reason_of(error)) from error
+
+
+async def _rows(connection: AsyncConnection, statement: Executable) -> Sequence[Sequence[Any]]:
+    return (await connection.execute(statement)).all()
+
+
+async def _count_check(connection: AsyncConnection) -> None:
+    await connection.execute(update(counters).where(counters.c.name == CHECKS).values(value=counters.c.value + 1))

@@ -1,0 +1,155 @@
+"""What SQLite needs of us: settings of each connection, who may begin which transaction, and proofs that the file is sound."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from c2c_stasis.errors import StoreUnavailable
+from c2c_stasis.store.errors import DatabaseNotUsable, sqlite_name
+
+BUSY_TIMEOUT = 5.0  # seconds to wait for a lock that another process holds
+QUICK_CHECK_BELOW = 32_768  # pages of 4 kB: below this, looking at every page at start-up takes well under a second
+READERS = 4
+EXAMPLE = "sqlite+aiosqlite:///c2c.db"
+DAMAGED = (
+    "the database is damaged; stop the service, keep the file, and restore a backup"
+    " or save what can be read with `sqlite3 FILE .recover`"
+)
+
+# FULL flushes the log at every commit: what was answered with 202 survives a loss of power, which NORMAL does not promise.
+WRITER_PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
+READER_PRAGMAS = ("query_only = ON",)
+MIGRATION_PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = OFF")  # tables may be rebuilt
+
+
+def writer_engine(url: URL) -> AsyncEngine:
+    """One connection that takes the write lock as it begins.
+
+    A transaction that reads first and locks later fails at once when another one wrote in between, whatever the busy timeout
+    (SQLITE_BUSY_SNAPSHOT).
+    """
+    return _engine(url, "BEGIN IMMEDIATE", WRITER_PRAGMAS, pool_size=1, pool_reset_on_return=None)
+
+
+def reader_engine(url: URL) -> AsyncEngine:
+    """A few connections that see one state of the database from the first statement of a transaction to its last."""
+    return _engine(url, "BEGIN", READER_PRAGMAS, pool_size=READERS, pool_timeout=1.0)
+
+
+def migration_engine(url: URL) -> AsyncEngine:
+    """One connection for changes of the tables."""
+    return _engine(url, "BEGIN IMMEDIATE", MIGRATION_PRAGMAS, pool_size=1)
+
+
+def _engine(url: URL, begin: str, pragmas: Sequence[str], **pool: Any) -> AsyncEngine:
+    engine = create_async_engine(
+        url, max_overflow=0, connect_args={"timeout": BUSY_TIMEOUT, "isolation_level": None}, **pool
+    )
+
+    def prepare(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    def begin_ourselves(connection: Connection) -> None:
+        # The driver would begin only before INSERT, UPDATE and DELETE, and never with the lock.
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine.sync_engine, "connect", prepare)
+    event.listen(engine.sync_engine, "begin", begin_ourselves)
+    return engine
+
+
+def parse_url(url: str) -> URL:
+    """The URL with the driver we use. Raises `DatabaseNotUsable` when it is no SQLite URL."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise DatabaseNotUsable(f"the database URL cannot be read; it looks like {EXAMPLE}") from error
+    if parsed.get_backend_name() != "sqlite":
+        raise DatabaseNotUsable(f"{parsed.drivername}: this version works with SQLite only, as in {EXAMPLE}")
+    return parsed.set(drivername="sqlite+aiosqlite")
+
+
+def database_file(url: URL) -> Path:
+    """The file the URL names. Raises `DatabaseNotUsable` for a database in memory, or when the file's folder is missing."""
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        raise DatabaseNotUsable(f"{url.render_as_string()}: the URL must name a file, such as {EXAMPLE}")
+    file = Path(url.database)
+    if not file.absolute().parent.is_dir():
+        raise DatabaseNotUsable(f"{file}: the folder {file.absolute().parent} does not exist; create it")
+    return file
+
+
+def require_file(file: Path) -> None:
+    """Raise `DatabaseNotUsable` when there is nothing to open: SQLite would make an empty database."""
+    if file.is_dir():
+        raise DatabaseNotUsable(f"{file}: is a folder; name a file in it")
+    if not file.exists():
+        raise DatabaseNotUsable(f"{file}: there is no database; run `c2c-stasis init`")
+
+
+def create_private(file: Path) -> None:
+    """Create the file, empty and readable for its owner only: it holds names and numbers. SQLite's side files follow it."""
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise DatabaseNotUsable(f"{file}: cannot be created: {error.strerror}") from error
+
+
+def same_file_guard(file: Path) -> Callable[[], None]:
+    """A check that the file is still the one that was opened: writes to a deleted file would succeed and be lost."""
+
+    def identity() -> tuple[int, int]:
+        status = file.stat()
+        return status.st_dev, status.st_ino
+
+    opened = identity()
+
+    def guard() -> None:
+        try:
+            same = identity() == opened
+        except OSError as error:
+            raise StoreUnavailable(f"{file}: the database file is gone") from error
+        if not same:
+            raise StoreUnavailable(f"{file}: the database file was replaced while it was in use")
+
+    return guard
+
+
+async def require_sound(engine: AsyncEngine, file: Path) -> None:
+    """Raise `DatabaseNotUsable` when pages of the file are damaged; a large file is not read as a whole."""
+    async with engine.connect() as connection:
+        pages = await connection.scalar(text("PRAGMA page_count"))
+        if pages > QUICK_CHECK_BELOW:
+            return
+        verdict = await connection.scalar(text("PRAGMA quick_check(1)"))
+    if verdict != "ok":
+        raise DatabaseNotUsable(f"{file}: {DAMAGED} ({verdict})")
+
+
+def why_not_usable(file: Path, error: BaseException) -> DatabaseNotUsable:
+    """What an error while opening means, in words; the caller raises it `from` the original."""
+    name = sqlite_name(error)
+    reasons = {
+        "SQLITE_NOTADB": "this file is not a database; name another one",
+        "SQLITE_CORRUPT": DAMAGED,
+        "SQLITE_CANTOPEN": "cannot be opened; the file and its folder must be writable for the user of the service",
+        "SQLITE_READONLY": "is read-only; the file and its folder must be writable for the user of the service",
+        "SQLITE_BUSY": "is locked by another process; stop that process and start again",
+        "SQLITE_FULL": "the disk is full",
+    }
+    for prefix, reason in reasons.items():
+        if name.startswith(prefix):
+            return DatabaseNotUsable(f"{file}: {reason}")
+    driver = getattr(error, "orig", None) or error
+    return DatabaseNotUsable(f"{file}: {driver}")

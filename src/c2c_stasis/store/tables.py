@@ -1,0 +1,222 @@
+"""The tables, as SQLAlchemy Core sees them; `migrations/` creates them, and a test holds the two together.
+
+Ids are TypeIDs as text. Wall times are Unix seconds. Whatever belongs to an account refers to it together with the account's
+id, so that the database itself refuses a device, an extension or a call that crosses accounts.
+"""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+platforms = Table(
+    "platforms",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("platform_id", ForeignKey("platforms.id"), nullable=False, index=True),
+    Column("name", String, nullable=False),
+    Column("region", String, nullable=False),
+    Column("extension_length", Integer, nullable=False),
+    Column("timezone", String, nullable=False),
+    Column("caller_number_id", String),  # no foreign key: it would close a circle; provisioning checks it
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+)
+
+phone_numbers = Table(
+    "phone_numbers",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("number", String, nullable=False, unique=True),
+    Column("active", Boolean, nullable=False),
+    Column("outbound_enabled", Boolean, nullable=False),
+    Column("caller_id_name", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("account_id", "id"),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("name", String, nullable=False),
+    Column("email", String, nullable=False),
+    Column("do_not_disturb", Boolean, nullable=False),
+    Column("caller_number_id", String),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    UniqueConstraint("account_id", "id"),
+    ForeignKeyConstraint(["account_id", "caller_number_id"], ["phone_numbers.account_id", "phone_numbers.id"]),
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account_id", String, nullable=False),
+    Column("user_id", String, nullable=False),
+    Column("endpoint", String, nullable=False, unique=True),
+    Column("name", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    ForeignKeyConstraint(["account_id", "user_id"], ["users.account_id", "users.id"]),
+    Index(None, "account_id", "user_id"),
+)
+
+extensions = Table(
+    "extensions",
+    metadata,
+    Column("account_id", String, primary_key=True),
+    Column("number", String, primary_key=True),
+    Column("user_id", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    ForeignKeyConstraint(["account_id", "user_id"], ["users.account_id", "users.id"]),
+    Index(None, "account_id", "user_id"),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("platform_id", ForeignKey("platforms.id"), nullable=False, index=True),
+    Column("digest", String, nullable=False, unique=True),
+    Column("hint", String, nullable=False),
+    Column("livemode", Boolean, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("revoked_at", Float),
+)
+
+# The snapshot is the whole call and the truth; every other column of `calls` and `legs` repeats a part of it to search by.
+# Devices may be deleted and the log stays: so `device_id` is no foreign key here.
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("platform_id", ForeignKey("platforms.id"), nullable=False),
+    Column("account_id", String, nullable=False),
+    Column("user_id", String, nullable=False),
+    Column("device_id", String),  # the device that won side A
+    Column("state", String, nullable=False),
+    Column("dial_string", String, nullable=False),
+    Column("direction", String, nullable=False),
+    Column("destination_kind", String, nullable=False),
+    Column("from_number", String, nullable=False),
+    Column("from_name", String, nullable=False),
+    Column("to_number", String, nullable=False),
+    Column("to_name", String, nullable=False),
+    Column("status", String),
+    Column("outcome", String),
+    Column("reason", String),
+    Column("ended_by", String),
+    Column("failed_leg", String),
+    Column("cause", Integer),
+    Column("sip_code", Integer),
+    Column("started_at", Float, nullable=False),
+    Column("initiated_at", Float),
+    Column("answered_at", Float),
+    Column("connected_at", Float),
+    Column("ended_at", Float),
+    Column("livemode", Boolean, nullable=False),
+    Column("snapshot", Text, nullable=False),
+    ForeignKeyConstraint(["account_id", "user_id"], ["users.account_id", "users.id"]),
+    Index(None, "account_id", "started_at", "id"),
+    Index(None, "account_id", "user_id", "started_at"),
+    Index("ix_calls_live", "id", sqlite_where=text("state <> 'ended'"), postgresql_where=text("state <> 'ended'")),
+)
+
+legs = Table(
+    "legs",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("call_id", ForeignKey("calls.id"), nullable=False, index=True),
+    Column("position", Integer, nullable=False),
+    Column("side", String, nullable=False),
+    Column("endpoint", String, nullable=False),
+    Column("device_id", String),
+    Column("device", String, nullable=False),
+    Column("contact", String, nullable=False),
+    Column("user_agent", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("outcome", String),
+    Column("won", Boolean, nullable=False),
+    Column("cause", Integer),
+    Column("sip_code", Integer),
+    Column("dialled_at", Float),
+    Column("invited_at", Float),
+    Column("ringing_at", Float),
+    Column("answered_at", Float),
+    Column("ended_at", Float),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("account_sequence", Integer, nullable=False),
+    Column("call_id", ForeignKey("calls.id"), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("type", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    UniqueConstraint("account_id", "account_sequence"),
+    UniqueConstraint("call_id", "sequence"),
+    CheckConstraint("sequence > 0", name="sequence_from_1"),
+    Index(
+        "uq_events_one_call_end",
+        "call_id",
+        unique=True,
+        sqlite_where=text("type = 'call.end'"),
+        postgresql_where=text("type = 'call.end'"),
+    ),
+)
+
+# Beside the account and not in it: this row is locked by every transaction that writes an event of the account.
+event_counters = Table(
+    "event_counters",
+    metadata,
+    Column("account_id", ForeignKey("accounts.id"), primary_key=True),
+    Column("last_sequence", Integer, nullable=False),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", Integer, nullable=False),
+)
+
+DIRECTORY_REVISION = "directory_revision"  # counts the changes of the directory
+CHECKS = "checks"  # counts the proofs that the database can be written

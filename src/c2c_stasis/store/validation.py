@@ -1,0 +1,88 @@
+"""What a provisioned value must look like; each check gives the value back or raises `InvalidRequest` with field and reason."""
+
+import re
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import phonenumbers
+
+from c2c_stasis.errors import InvalidRequest
+
+ENDPOINT = re.compile(r"[A-Za-z0-9_-]{1,64}")  # safe inside a dial string and a section name of Asterisk
+E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+NAME_LENGTH = 128
+CALLER_ID_NAME_LENGTH = 64
+EMAIL_LENGTH = 254  # RFC 5321 4.5.3.1.3, less the angle brackets
+EXTENSION_LENGTHS = range(3, 7)
+EMERGENCY_TEST_NUMBER = "933"  # North America: reads back the registered address
+
+
+def name(field: str, text: str) -> str:
+    """A name that is not empty and fits on one line."""
+    if not text.strip():
+        raise InvalidRequest(field, "is required")
+    return one_line(field, text, NAME_LENGTH)
+
+
+def one_line(field: str, text: str, length: int) -> str:
+    """Text of at most this many characters, none of which is a control character."""
+    if len(text) > length:
+        raise InvalidRequest(field, f"is longer than {length} characters")
+    if not text.isprintable():
+        raise InvalidRequest(field, "contains characters that cannot be shown")
+    return text
+
+
+def email(text: str) -> str:
+    """An e-mail address as far as its form matters here, or nothing."""
+    one_line("email", text, EMAIL_LENGTH)
+    local, at, domain = text.rpartition("@")
+    if (text and not (local and at and domain)) or " " in text:
+        raise InvalidRequest("email", "is not an e-mail address")
+    return text
+
+
+def endpoint(text: str) -> str:
+    """The name of an Asterisk endpoint that can stand in a dial string."""
+    if not ENDPOINT.fullmatch(text):
+        raise InvalidRequest("endpoint", "must be 1 to 64 letters, digits, _ or -")
+    return text
+
+
+def e164(text: str) -> str:
+    """A number in E.164 form, such as +15551234567."""
+    if not E164.fullmatch(text):
+        raise InvalidRequest("number", "must be in E.164 form, such as +15551234567")
+    return text
+
+
+def region(text: str) -> str:
+    """An ISO 3166-1 alpha-2 region in capitals whose numbers are known."""
+    if text not in phonenumbers.SUPPORTED_REGIONS:
+        raise InvalidRequest("region", "must be an ISO 3166-1 alpha-2 code in capitals, such as US")
+    return text
+
+
+def timezone(text: str) -> str:
+    """The IANA name of a time zone that this machine knows."""
+    try:
+        if text != "UTC":  # which is known even without a time zone database
+            ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InvalidRequest("timezone", "must be an IANA time zone name, such as Europe/Berlin") from error
+    return text
+
+
+def extension_length(length: int) -> int:
+    """How many digits the extensions of an account have."""
+    if length not in EXTENSION_LENGTHS:
+        raise InvalidRequest("extension_length", f"must be {EXTENSION_LENGTHS[0]} to {EXTENSION_LENGTHS[-1]}")
+    return length
+
+
+def extension(number: str, length: int, of_region: str) -> str:
+    """Digits of the account's extension length that no emergency number of its region uses."""
+    if not re.fullmatch(f"[0-9]{{{length}}}", number):
+        raise InvalidRequest("number", f"must be {length} digits")
+    if number == EMERGENCY_TEST_NUMBER or phonenumbers.is_emergency_number(number, of_region):
+        raise InvalidRequest("number", "is an emergency number")
+    return number
