@@ -1,9 +1,9 @@
 """What a dial string means: an emergency number, an extension, or a telephone number in E.164.
 
 Nothing that a client wrote goes further than this file: what comes out is digits, with a leading + for E.164, and nothing
-else, whatever came in. The order is the safety of it: the raw text is checked before any library may rewrite it (libphonenumber
-turns letters and full-width digits into digits, seen in 9.0.43), and emergency numbers are found before anything else can refuse
-or claim them.
+else, whatever came in. The order is the safety of it: the raw text is checked before any library may rewrite it, for
+libphonenumber turns letters and full-width digits into digits (seen in 9.0.43); and emergency numbers are found before
+anything else can refuse or claim them.
 """
 
 import re

@@ -1,0 +1,111 @@
+"""The routes of calls: place, look at, follow, cancel."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from c2c_stasis.api.auth import authenticate
+from c2c_stasis.api.bodies import read_json
+from c2c_stasis.api.edge import CALL_ID
+from c2c_stasis.api.port import Service
+from c2c_stasis.api.records import record_of
+from c2c_stasis.api.schemas import read_place_call
+from c2c_stasis.directory.dial_strings import is_emergency
+from c2c_stasis.directory.model import Account
+from c2c_stasis.errors import CallNotFound
+from c2c_stasis.ids import CALL, is_id
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_FINISH_WITHIN = 5.0  # seconds that accepted work may take after the server was told to stop
+
+
+class CallRoutes:
+    """`/v1/calls`."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._unfinished: set[asyncio.Task[Any]] = set()
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes, for the router."""
+        return [
+            web.post("/v1/calls", self.place),
+            web.get("/v1/calls/{call_id:[^/]+}", self.show),
+            web.delete("/v1/calls/{call_id:[^/]+}", self.cancel),
+            web.get("/v1/calls/{call_id:[^/]+}/events", self.events),
+        ]
+
+    async def place(self, request: web.Request) -> web.Response:
+        """`POST /v1/calls`: 202 with an empty body; some clients throw on any other."""
+        key, account = authenticate(request, self._service)
+        body = await read_json(request)
+        asked = read_place_call(body, is_emergency=partial(is_emergency, region=account.region))
+        call = await self._finish(
+            self._service.place(
+                account, asked.user_id, asked.dial_string, livemode=key.livemode, metadata=asked.metadata
+            )
+        )
+        request[CALL_ID] = call.id
+        if asked.ignored:
+            logger.warning(
+                "fields of an emergency request ignored",
+                extra={"call_id": call.id, "fields": ", ".join(name[:64] for name in asked.ignored[:16])},
+            )
+        return web.Response(status=202, headers={"Location": f"/v1/calls/{call.id}"})
+
+    async def show(self, request: web.Request) -> web.Response:
+        """`GET /v1/calls/:id`: the record, also while the call is live."""
+        account, call_id = self._named_call(request)
+        call = await self._service.find_call(account, call_id)
+        return _json(msgspec.json.encode(record_of(call)))
+
+    async def events(self, request: web.Request) -> web.Response:
+        """`GET /v1/calls/:id/events`: the event log, byte for byte as every other road carries it."""
+        account, call_id = self._named_call(request)
+        events = await self._service.call_events(account, call_id)
+        head = f'{{"object":"list","url":"/v1/calls/{call_id}/events","next_page_url":null,"previous_page_url":null,"data":['
+        return _json(head.encode() + b",".join(event.body for event in events) + b"]}")
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        """`DELETE /v1/calls/:id`: cancel or hang up, in any state."""
+        account, call_id = self._named_call(request)
+        await self._finish(self._service.cancel(account, call_id))
+        return web.Response(status=204)
+
+    async def drain(self, _app: web.Application) -> None:
+        """Let what the service has begun come to its end; for the shutdown of the server."""
+        if self._unfinished:
+            await asyncio.wait(self._unfinished, timeout=_FINISH_WITHIN)
+
+    def _named_call(self, request: web.Request) -> tuple[Account, str]:
+        """The account and the call in the path; an id that cannot be one is a call that does not exist."""
+        _, account = authenticate(request, self._service)
+        call_id = request.match_info["call_id"]
+        if not is_id(call_id, CALL):
+            raise CallNotFound
+        request[CALL_ID] = call_id
+        return account, call_id
+
+    async def _finish(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do the work to its end, also when the request that asked for it is cancelled half way."""
+        task = asyncio.create_task(work)
+        self._unfinished.add(task)
+        task.add_done_callback(self._finished)
+        return await asyncio.shield(task)
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._unfinished.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen: the handler answers it, and if the handler is gone nobody waits for an answer
+
+
+def _json(body: bytes) -> web.Response:
+    return web.Response(body=body, content_type="application/json")

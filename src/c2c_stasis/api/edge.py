@@ -1,0 +1,73 @@
+"""What every request and every response has in common: a request id, safe headers, one line in the log, and no naked error."""
+
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable
+
+from aiohttp import hdrs, web
+
+from c2c_stasis.api.problems import problem_of, response_to
+from c2c_stasis.ids import new_id
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+REQUEST_ID = web.RequestKey("request_id", str)
+CALL_ID = web.RequestKey("call_id", str)  # set by a handler once it knows which call it is about
+
+REQUEST_ID_HEADER = "X-Request-Id"
+_ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_PROBES = ("/livez", "/readyz")
+
+
+@web.middleware
+async def answer_everything(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every error into the flat body, and write the access log."""
+    request_id = request[REQUEST_ID] = _request_id(request)
+    began = time.perf_counter()
+    try:
+        response = await handler(request)
+    except Exception as exc:
+        problem = problem_of(exc)
+        if problem.status == 500:
+            logger.exception("request failed", extra={"request_id": request_id})
+        response = response_to(problem, request_id)
+    _log(request, response.status, time.perf_counter() - began)
+    return response
+
+
+async def finish_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """The headers of every response: nothing is cached, nothing is guessed, nothing is told about our software."""
+    headers = response.headers
+    headers[REQUEST_ID_HEADER] = request.get(REQUEST_ID) or _request_id(request)
+    headers[hdrs.CACHE_CONTROL] = "no-store"
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers.popall(hdrs.SERVER, None)
+    if isinstance(response, web.Response) and response.body is None:
+        headers.popall(hdrs.CONTENT_TYPE, None)
+
+
+def _request_id(request: web.Request) -> str:
+    """The client's own id when it is harmless, so that one word finds a request in both logs; else a new one."""
+    given = request.headers.getall(REQUEST_ID_HEADER, [])
+    if len(given) == 1 and _ACCEPTABLE_ID.fullmatch(given[0]):
+        return given[0]
+    return new_id("req")
+
+
+def _log(request: web.Request, status: int, seconds: float) -> None:
+    """One line a request. Probes come every few seconds and say nothing as long as all is well."""
+    extra = {
+        "request_id": request[REQUEST_ID],
+        "method": request.method,
+        "path": request.path,
+        "status": status,
+        "ms": round(seconds * 1000, 1),
+        "remote": request.remote or "",
+    }
+    if call_id := request.get(CALL_ID):
+        extra["call_id"] = call_id
+    quiet = request.path in _PROBES and status == 200
+    logger.log(logging.DEBUG if quiet else logging.INFO, "request", extra=extra)

@@ -1,0 +1,41 @@
+"""Is the process alive, and can it place calls; no credentials are needed to ask."""
+
+import asyncio
+
+import msgspec
+from aiohttp import web
+
+from c2c_stasis.api.port import Service
+
+_ANSWER_WITHIN = 5.0  # seconds; who asks for health does not wait for long
+
+
+class HealthRoutes:
+    """`/livez` and `/readyz`."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes, for the router."""
+        return [web.get("/livez", self.live), web.get("/readyz", self.ready)]
+
+    async def live(self, _request: web.Request) -> web.Response:
+        """200 as long as the event loop turns: a restart would help against nothing else."""
+        return _answer(200, {"status": "ok"})
+
+    async def ready(self, _request: web.Request) -> web.Response:
+        """200 when calls can be placed, else 503 with what is wrong."""
+        try:
+            async with asyncio.timeout(_ANSWER_WITHIN):
+                checks = await self._service.readiness()
+        except TimeoutError:
+            checks = {"service": "did not answer in time"}
+        wrong = [name for name, state in checks.items() if state != "ok"]
+        if wrong:
+            return _answer(503, {"error": f"Not ready: {', '.join(wrong)}", "code": "not_ready", "details": checks})
+        return _answer(200, {"status": "ok", "details": checks})
+
+
+def _answer(status: int, body: dict[str, object]) -> web.Response:
+    return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json")

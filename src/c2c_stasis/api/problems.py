@@ -1,0 +1,147 @@
+"""Where errors become answers, and the only place: the flat body `{"error", "code"?, "details"?}` and its status.
+
+`error` is for people, and the texts of the product page stand here to the letter; `code` is for programs and stays the same.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import msgspec
+from aiohttp import web
+
+from c2c_stasis.errors import (
+    AccountNotAllowed,
+    CallNotFound,
+    DestinationNotAllowed,
+    InvalidRequest,
+    NotAuthenticated,
+    Unavailable,
+    UserBusy,
+    UserNotFound,
+)
+
+
+class Problem(Exception):
+    """One answer that is not a success."""
+
+    def __init__(
+        self,
+        status: int,
+        error: str,
+        code: str,
+        details: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(error)
+        self.status = status
+        self.error = error
+        self.code = code
+        self.details = dict(details or {})
+        self.headers = dict(headers or {})
+
+
+def missing(field: str) -> Problem:
+    """A required field is missing, null or empty."""
+    return Problem(400, f"{field} is required", "missing_field", {field: "is required"})
+
+
+def invalid_user_id() -> Problem:
+    """The user id is no TypeID of a user."""
+    return Problem(
+        400,
+        "Invalid user_id format",
+        "invalid_user_id",
+        {"user_id": "is not an id such as user_01h2xcejqtf2nbrexx3vqjhp42"},
+    )
+
+
+def invalid(field: str, reason: str) -> Problem:
+    """A field cannot be understood; the name is cut short, for it may be the client's own."""
+    name = field[:64]
+    return Problem(400, f"Invalid {name}: {reason}", "validation_error", {name: reason})
+
+
+def not_supported(field: str) -> Problem:
+    """A field that we know and cannot honour yet: silence would let the client believe that we did."""
+    return Problem(400, f"{field} is not supported", "not_supported", {field: "is not supported"})
+
+
+def not_json(reason: str) -> Problem:
+    """The body is not a JSON object that we understand."""
+    return Problem(400, "Invalid JSON body", "invalid_json", {"body": reason})
+
+
+def too_large(limit: int) -> Problem:
+    """The body is longer than any request needs to be."""
+    return Problem(413, "Request body too large", "body_too_large", {"body": f"is longer than {limit} bytes"})
+
+
+def too_slow() -> Problem:
+    """The body did not arrive in time."""
+    return Problem(408, "Request body not received in time", "body_timeout")
+
+
+def unsupported_media_type(header: str, reason: str) -> Problem:
+    """The body is announced as something else than plain JSON."""
+    return Problem(415, "Unsupported media type", "unsupported_media_type", {header: reason})
+
+
+def account_header(reason: str) -> Problem:
+    """The account header is missing or not unique."""
+    return Problem(400, f"DialStack-Account header {reason}", "invalid_account_header", {"DialStack-Account": reason})
+
+
+def problem_of(error: Exception) -> Problem:
+    """The answer to an error; whatever has none of its own is an internal error, whose text stays inside."""
+    match error:
+        case Problem():
+            return error
+        case NotAuthenticated():
+            return Problem(401, "Unauthorized", "unauthorized", headers={"WWW-Authenticate": "Bearer"})
+        case AccountNotAllowed():
+            return Problem(403, "Account not found or not yours", "account_not_allowed")
+        case InvalidRequest():
+            return invalid(error.field, error.reason)
+        case UserNotFound():
+            return Problem(404, "User not found", "user_not_found")
+        case CallNotFound():
+            return Problem(404, "Call not found", "call_not_found")
+        case DestinationNotAllowed():
+            details = {"dial_string": str(error), "rule": error.rule}
+            return Problem(403, f"Destination not allowed: {error}", "destination_not_allowed", details)
+        case UserBusy():
+            return Problem(409, f"User is busy: {error}", "user_busy")
+        case Unavailable():
+            headers = {"Retry-After": str(error.retry_after)}
+            return Problem(503, "Service unavailable, please retry", "unavailable", headers=headers)
+        case web.HTTPException():
+            return _of_http(error)
+        case _:
+            return Problem(500, "Internal server error", "internal_error")
+
+
+def _of_http(error: web.HTTPException) -> Problem:
+    """What aiohttp itself refuses: routes, methods, sizes."""
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return too_large(16_384)
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        return Problem(405, "Method not allowed", "method_not_allowed", headers={"Allow": error.headers["Allow"]})
+    phrase = HTTPStatus(error.status).phrase
+    return Problem(error.status, phrase.capitalize(), phrase.lower().replace(" ", "_"))
+
+
+def response_to(problem: Problem, request_id: str) -> web.Response:
+    """The problem as a response. A 5xx tells the request id and nothing of what happened."""
+    details = {"request_id": request_id} if problem.status >= 500 else problem.details
+    body: dict[str, object] = {"error": problem.error, "code": problem.code}
+    if details:
+        body["details"] = details
+    response = web.Response(
+        status=problem.status,
+        body=msgspec.json.encode(body),
+        content_type="application/json",
+        headers=problem.headers,
+    )
+    if problem.status in (408, 413):
+        response.force_close()  # what is still under way of the body is not wanted
+    return response

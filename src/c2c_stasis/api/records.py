@@ -1,0 +1,98 @@
+"""A call as the call log shows it."""
+
+from c2c_stasis.api.schemas import CallRecord, LegRecord, Timings
+from c2c_stasis.call.causes import status_of
+from c2c_stasis.call.model import Call, DestinationKind, Leg, Side
+from c2c_stasis.times import rfc3339
+
+
+def record_of(call: Call) -> CallRecord:
+    """The record of a call, live or ended.
+
+    `endpoint` is the device that answered. `duration_seconds` counts from the user's answer to the end; it is 0 when nobody
+    answered.
+    """
+    end = None if call.live else call.end
+    winner = call.winner(Side.A)
+    device_id = winner.device_id if winner else None
+    return CallRecord(
+        id=call.id,
+        user=call.user_id,
+        user_id=call.user_id,
+        endpoint=device_id,
+        endpoint_id=device_id,
+        did=None,
+        direction="internal" if call.destination.kind is DestinationKind.EXTENSION else "outbound",
+        from_number=call.caller.number or None,
+        from_label=call.caller.name or None,
+        to_number=call.destination.party.number,
+        to_label=call.destination.party.name or None,
+        started_at=rfc3339(call.accepted_at),
+        answered_at=rfc3339(call.wall(call.answered_at)),
+        connected_at=rfc3339(call.wall(call.connected_at)),
+        ended_at=rfc3339(call.wall(call.ended_at)),
+        duration_seconds=_duration(call),
+        status=status_of(end) if end else None,
+        hangup_cause=end.cause if end else None,
+        recording_url=None,
+        quality_metrics=None,
+        state=call.state,
+        outcome=end.outcome if end else None,
+        reason=end.reason if end else None,
+        failed_leg=end.failed_leg if end else None,
+        ended_by=end.ended_by if end else None,
+        sip_code=end.sip_code if end else None,
+        livemode=call.livemode,
+        metadata=call.metadata,
+        timings=_timings(call),
+        legs=[_leg(call, leg) for leg in call.legs],
+    )
+
+
+def _duration(call: Call) -> int | None:
+    if call.ended_at is None:
+        return None
+    return 0 if call.answered_at is None else round(call.ended_at - call.answered_at)
+
+
+def _timings(call: Call) -> Timings:
+    return Timings(
+        user_ringing_ms=_first_ringing(call, Side.A),
+        user_answered_ms=_ms(call.answered_at),
+        destination_dialled_ms=_ms(call.initiated_at),
+        destination_ringing_ms=_first_ringing(call, Side.B),
+        connected_ms=_ms(call.connected_at),
+        ended_ms=_ms(call.ended_at),
+    )
+
+
+def _first_ringing(call: Call, side: Side) -> int | None:
+    return _ms(min((leg.ringing_at for leg in call.side(side) if leg.ringing_at is not None), default=None))
+
+
+def _leg(call: Call, leg: Leg) -> LegRecord:
+    invited_at = leg.dialled_at if leg.invited_at is None else leg.invited_at
+    rang = leg.ringing_at is not None and invited_at is not None
+    return LegRecord(
+        id=leg.id,
+        side=leg.side,
+        endpoint=leg.device_id,
+        endpoint_id=leg.device_id,
+        device=leg.device or None,
+        contact=leg.contact or None,
+        user_agent=leg.user_agent or None,
+        state=leg.state,
+        outcome=leg.outcome,
+        won=leg.won,
+        dialled_at=rfc3339(call.wall(leg.dialled_at)),
+        ringing_at=rfc3339(call.wall(leg.ringing_at)),
+        answered_at=rfc3339(call.wall(leg.answered_at)),
+        ended_at=rfc3339(call.wall(leg.ended_at)),
+        ring_delay_ms=_ms((leg.ringing_at or 0) - (invited_at or 0)) if rang else None,
+        hangup_cause=leg.cause,
+        sip_code=leg.sip_code,
+    )
+
+
+def _ms(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)

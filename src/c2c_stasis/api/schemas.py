@@ -1,0 +1,137 @@
+"""The fields of the public API: what a request may hold, and what a record is made of."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from c2c_stasis.api import problems
+from c2c_stasis.api.problems import Problem
+from c2c_stasis.api.strict_json import Json
+from c2c_stasis.ids import USER, is_id
+
+Metadata = Annotated[
+    dict[Annotated[str, Meta(min_length=1, max_length=64)], Annotated[str, Meta(max_length=512)]], Meta(max_length=16)
+]
+
+_REQUIRED = ("user", "user_id", "dial_string")
+_NOT_SUPPORTED = ("auto_answer", "confirm", "record")  # known, and refused until they work: decision 25
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceCall:
+    """What a client asks for. `ignored` names the fields of an emergency request that were wrong and were let pass."""
+
+    user_id: str
+    dial_string: str
+    metadata: dict[str, str] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
+
+
+def read_place_call(body: Mapping[str, Json], *, is_emergency: Callable[[str], bool]) -> PlaceCall:
+    """Understand the body of `POST /v1/calls`; the order of the checks is part of the contract.
+
+    On an emergency call a bad optional field is let pass and named, never refused. Raises `Problem`.
+    """
+    user_key = "user" if body.get("user") not in (None, "") else "user_id"
+    user_id, dial_string = body.get(user_key), body.get("dial_string")
+    if user_id in (None, ""):
+        raise problems.missing("user_id")
+    if dial_string in (None, ""):
+        raise problems.missing("dial_string")
+    if not isinstance(user_id, str):
+        raise problems.invalid(user_key, "must be a string")
+    if not isinstance(dial_string, str):
+        raise problems.invalid("dial_string", "must be a string")
+    if not is_id(user_id, USER):
+        raise problems.invalid_user_id()
+    metadata, found = _read_options({key: value for key, value in body.items() if key not in _REQUIRED})
+    if found and not is_emergency(dial_string):
+        raise next(iter(found.values()))
+    return PlaceCall(user_id, dial_string, metadata, tuple(found))
+
+
+def _read_options(options: Mapping[str, Json]) -> tuple[dict[str, str], dict[str, Problem]]:
+    """The fields that a request need not have, and what is wrong with each that cannot be honoured."""
+    found = {name: problems.not_supported(name) for name in options if name in _NOT_SUPPORTED}
+    for name in options:
+        if name not in (*_NOT_SUPPORTED, "metadata"):
+            found[name] = problems.invalid(name, "is not a known field")
+    metadata: dict[str, str] = {}
+    try:
+        if options.get("metadata") is not None:
+            metadata = msgspec.convert(options["metadata"], Metadata)
+    except msgspec.ValidationError:
+        reason = "must be an object of at most 16 texts, with keys of 1 to 64 and values of at most 512 characters"
+        found["metadata"] = problems.invalid("metadata", reason)
+    return metadata, found
+
+
+class LegRecord(Struct, frozen=True):
+    """One device or trunk that was dialled for a call."""
+
+    id: str
+    side: str
+    endpoint: str | None
+    endpoint_id: str | None
+    device: str | None
+    contact: str | None
+    user_agent: str | None
+    state: str
+    outcome: str | None
+    won: bool
+    dialled_at: str | None
+    ringing_at: str | None
+    answered_at: str | None
+    ended_at: str | None
+    ring_delay_ms: int | None  # from the INVITE to the first ringing
+    hangup_cause: int | None
+    sip_code: int | None
+
+
+class Timings(Struct, frozen=True):
+    """When each part of a call was reached, in milliseconds since it was accepted."""
+
+    user_ringing_ms: int | None
+    user_answered_ms: int | None
+    destination_dialled_ms: int | None
+    destination_ringing_ms: int | None
+    connected_ms: int | None
+    ended_ms: int | None
+
+
+class CallRecord(Struct, frozen=True):
+    """A call of the call log. While it is live, `status` and everything that follows from the end is null."""
+
+    id: str
+    user: str
+    user_id: str
+    endpoint: str | None
+    endpoint_id: str | None
+    did: str | None
+    direction: str
+    from_number: str | None
+    from_label: str | None
+    to_number: str
+    to_label: str | None
+    started_at: str | None
+    answered_at: str | None
+    connected_at: str | None
+    ended_at: str | None
+    duration_seconds: int | None
+    status: str | None
+    hangup_cause: int | None
+    recording_url: str | None
+    quality_metrics: list[dict[str, float]] | None
+    state: str
+    outcome: str | None
+    reason: str | None
+    failed_leg: str | None
+    ended_by: str | None
+    sip_code: int | None
+    livemode: bool
+    metadata: dict[str, str]
+    timings: Timings
+    legs: list[LegRecord]

@@ -1,0 +1,92 @@
+"""Read JSON as strictly as a request that makes telephones ring deserves.
+
+`json.loads` answers deep nesting with `RecursionError`, a number of 5,000 digits with `ValueError` and lets NUL, lone
+surrogates and duplicate keys through (Python 3.11); msgspec keeps the last of two equal keys. A text that two readers may
+understand differently is refused here, before anybody acts on it.
+"""
+
+import json
+import math
+import re
+from typing import NoReturn
+
+MAX_BYTES = 16_384
+_MAX_DEPTH = 5
+_MAX_DIGITS = 16  # what a double holds exactly, and so what JavaScript understands
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+
+class InvalidJson(Exception):
+    """The body is not JSON that we understand; the text says why and quotes nothing."""
+
+
+def read_object(body: bytes) -> dict[str, Json]:
+    """The JSON object in a body. Raises `InvalidJson`, and nothing else whatever the bytes are."""
+    if len(body) > MAX_BYTES:
+        raise InvalidJson(f"is longer than {MAX_BYTES} bytes")
+    if not body.strip(b" \t\r\n"):
+        raise InvalidJson("is empty")
+    if body.startswith(_BYTE_ORDER_MARK):
+        raise InvalidJson("begins with a byte order mark")
+    try:
+        value: Json = json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_int=_integer,
+            parse_float=_float,
+            parse_constant=_constant,
+        )
+    except UnicodeDecodeError as exc:
+        raise InvalidJson("is not UTF-8") from exc
+    except json.JSONDecodeError as exc:
+        raise InvalidJson(f"is not JSON: {exc.msg} (line {exc.lineno}, column {exc.colno})") from exc
+    except RecursionError as exc:
+        raise InvalidJson("is nested too deeply") from exc
+    if not isinstance(value, dict):
+        raise InvalidJson("is not a JSON object")
+    _check(value, _MAX_DEPTH)
+    return value
+
+
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise InvalidJson("holds a key twice in one object")
+    return value
+
+
+def _integer(digits: str) -> int:
+    if len(digits.removeprefix("-")) > _MAX_DIGITS:
+        raise InvalidJson("holds a number with too many digits")
+    return int(digits)
+
+
+def _float(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise InvalidJson("holds a number that is too large")
+    return value
+
+
+def _constant(_name: str) -> NoReturn:
+    raise InvalidJson("holds NaN or Infinity, which JSON does not have")
+
+
+def _check(value: Json, depth: int) -> None:
+    """Refuse deep nesting, and texts with characters that a log, a database or a telephone display could stumble over."""
+    if depth < 0:
+        raise InvalidJson("is nested too deeply")
+    match value:
+        case str():
+            if _UNPRINTABLE.search(value):
+                raise InvalidJson("holds a text with control characters or lone surrogates")
+        case list():
+            for item in value:
+                _check(item, depth - 1)
+        case dict():
+            for key, item in value.items():
+                _check(key, depth)
+                _check(item, depth - 1)

@@ -1,0 +1,102 @@
+"""A service that behaves: it knows one platform with one account, and remembers the calls it accepted."""
+
+import asyncio
+from dataclasses import replace
+
+from c2c_stasis.call.model import (
+    Call,
+    CallState,
+    Destination,
+    End,
+    EndedBy,
+    Outcome,
+    Party,
+    Reason,
+)
+from c2c_stasis.call.model import Limits as CallLimits
+from c2c_stasis.directory.dial_strings import parse
+from c2c_stasis.directory.model import Account, Key
+from c2c_stasis.errors import AccountNotAllowed, CallNotFound, NotAuthenticated, UserNotFound
+from c2c_stasis.ids import AccountId, CallId, PlatformId, UserId, new_id
+from c2c_stasis.policy.regions import check_region
+from c2c_stasis.ports import StoredEvent
+
+KEY = "sk_live_fakefakefakefakefakefakefakefake"
+PLATFORM = PlatformId("plat_01h2xcejqtf2nbrexx3vqjhp40")
+ACCOUNT = AccountId("acct_01h2xcejqtf2nbrexx3vqjhp41")
+USER = UserId("user_01h2xcejqtf2nbrexx3vqjhp42")
+STRANGER = UserId("user_01h2xcejqtf2nbrexx3vqjhp43")
+FOREIGN_ACCOUNT = AccountId("acct_01h2xcejqtf2nbrexx3vqjhp44")
+
+
+class FakeService:
+    """Places calls in a dictionary. `fail` is raised by the next `place`; `hold` makes it wait."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, Call] = {}
+        self.events: dict[str, list[StoredEvent]] = {}
+        self.checks: dict[str, str] = {"asterisk": "ok", "database": "ok"}
+        self.fail: Exception | None = None
+        self.hold: asyncio.Event | None = None
+        self.holding = asyncio.Event()
+        self.cancelled: list[str] = []
+
+    def authenticate(self, key: str) -> Key:
+        if key.encode() != KEY.encode():
+            raise NotAuthenticated
+        return Key("key_1", PLATFORM, "", "sk_live_fake", livemode=True, created_at=0.0)
+
+    def account(self, key: Key, account_id: str) -> Account:
+        if account_id != ACCOUNT:
+            raise AccountNotAllowed
+        return Account(ACCOUNT, PLATFORM, "Example")
+
+    async def place(
+        self, account: Account, user_id: str, dial_string: str, *, livemode: bool, metadata: dict[str, str]
+    ) -> Call:
+        if user_id != USER:
+            raise UserNotFound
+        dialled = parse(dial_string, region=account.region, extension_length=account.extension_length)
+        check_region(dialled.kind, dialled.number, region=account.region)
+        if self.hold is not None:
+            self.holding.set()
+            await self.hold.wait()
+        if self.fail is not None:
+            raise self.fail
+        call = Call(
+            id=CallId(new_id("call")),
+            platform_id=PLATFORM,
+            account_id=account.id,
+            user_id=UserId(user_id),
+            dial_string=dial_string,
+            destination=Destination(dialled.kind, Party(dialled.number)),
+            caller=Party("+15559876543", "Example"),
+            region=account.region,
+            limits=CallLimits(),
+            legs=(),
+            accepted_at=1_700_000_000.0,
+            clock_zero=0.0,
+            livemode=livemode,
+            metadata=metadata,
+        )
+        self.calls[call.id] = call
+        return call
+
+    async def cancel(self, account: Account, call_id: str) -> None:
+        call = await self.find_call(account, call_id)
+        self.cancelled.append(call_id)
+        end = End(Outcome.CANCELLED, Reason.CANCELLED_BY_API, EndedBy.API)
+        self.calls[call_id] = replace(call, state=CallState.ENDED, end=call.end or end, ended_at=call.ended_at or 1.0)
+
+    async def find_call(self, account: Account, call_id: str) -> Call:
+        call = self.calls.get(call_id)
+        if call is None or call.account_id != account.id:
+            raise CallNotFound
+        return call
+
+    async def call_events(self, account: Account, call_id: str) -> list[StoredEvent]:
+        await self.find_call(account, call_id)
+        return self.events.get(call_id, [])
+
+    async def readiness(self) -> dict[str, str]:
+        return self.checks
