@@ -30,7 +30,7 @@ BRIDGE_TYPE = "mixing,proxy_media"
 _TONE_ZONES = {"GB": "uk"}
 
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f"\\<>]')
-_ENDPOINT = re.compile(r"PJSIP/(?:\+?[0-9]{2,32}@)?[A-Za-z0-9_-]{1,64}(?:/sips?:[!-~]+)?")
+_ENDPOINT = re.compile(r"PJSIP/(?:\+?[0-9]{2,32}@)?[A-Za-z0-9_.-]{1,64}(?:/sips?:[!-~]+)?")
 
 GONE, CONFLICT, NOT_UP = 404, 409, 412
 

@@ -21,7 +21,6 @@ from c2c_stasis.call.model import (
 from c2c_stasis.call.move import Move
 from c2c_stasis.ids import LegId
 
-TONE_LASTS = 4.0  # seconds; two periods of the slowest busy tone are clearly heard
 RELEASE_ROUND = 3.0  # seconds between two attempts to hang up what is still there
 RELEASE_ROUNDS = 3
 
@@ -108,7 +107,7 @@ def play_tone(move: Move, end: End) -> None:
     if len(move.call.side(Side.B)) > 1:
         move.ask(StopRingback(winner.id))
     move.ask(PlayTone(winner.id, causes.tone_of(end), move.call.region))
-    move.to(CallState.PLAYING_TONE, move.at + TONE_LASTS)
+    move.to(CallState.PLAYING_TONE, move.at + move.call.limits.tone_seconds)
 
 
 def fail(move: Move, reason: Reason) -> None:

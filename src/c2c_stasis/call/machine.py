@@ -52,8 +52,6 @@ from c2c_stasis.call.signals import (
     SwitchRestarted,
 )
 
-START_WITHIN = 10.0  # seconds from acceptance until the first command; later the person has turned away from the screen
-
 
 def step(call: Call, signal: Signal, now: Now) -> Step:
     """Apply one signal to a call.

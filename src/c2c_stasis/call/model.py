@@ -145,6 +145,7 @@ class Limits:
     ring_timeout: float = 30.0
     answer_timeout: float = 60.0
     max_duration: float = 14_400.0
+    tone_seconds: float = 4.0  # two periods of the slowest busy tone are clearly heard
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +30,8 @@ from c2c_stasis.store.writer import Writer
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+MOST_IDS = 500  # in one statement; SQLite takes 32,766 parameters, other databases fewer
 
 
 async def open_store(url: str, *, migrate: bool = False) -> "SqlStore":
@@ -128,6 +131,15 @@ class SqlStore(Provisioning):
             .order_by(events.c.sequence)
         )
         return [StoredEvent(*row) for row in await self._read(lambda connection: _rows(connection, statement))]
+
+    async def known_calls(self, call_ids: Iterable[CallId]) -> set[CallId]:
+        """Those of these calls that are recorded here, live or ended."""
+        wanted = sorted(call_ids)
+        known: set[CallId] = set()
+        for first in range(0, len(wanted), MOST_IDS):
+            statement = select(calls.c.id).where(calls.c.id.in_(wanted[first : first + MOST_IDS]))
+            known |= {CallId(row[0]) for row in await self._read(partial(_rows, statement=statement))}
+        return known
 
     async def directory(self) -> DirectoryRows:
         """The whole directory as it is committed now."""

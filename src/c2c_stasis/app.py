@@ -1,0 +1,108 @@
+"""The composition root: builds every part, starts them in order, and stops them in the opposite order."""
+
+import asyncio
+import logging
+import signal
+import time
+from contextlib import AsyncExitStack, suppress
+
+from c2c_stasis import logs
+from c2c_stasis.api.server import HttpServer, build_app
+from c2c_stasis.ari.connection import Connection
+from c2c_stasis.call.model import Now
+from c2c_stasis.config import Config
+from c2c_stasis.errors import StoreUnavailable, SwitchUnavailable
+from c2c_stasis.publish.envelope import Envelopes
+from c2c_stasis.service import CallService
+from c2c_stasis.store.sql_store import SqlStore, open_store
+
+logger = logging.getLogger(__name__)
+
+DIRECTORY_POLL = 1.0  # seconds; how soon a change that another process made in the directory counts
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    def now(self) -> Now:
+        """One reading of both clocks."""
+        return Now(time.time(), time.monotonic())
+
+
+class App:
+    """The whole service in one process; `async with` starts and stops it. `url` is where it listens."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._stack = AsyncExitStack()
+        self.url = ""
+
+    async def __aenter__(self) -> "App":
+        async with AsyncExitStack() as stack:
+            config = self._config
+            store = await open_store(config.database.url)
+            stack.push_async_callback(store.close)
+            ari = config.ari
+            connection = Connection(
+                ari.url, ari.username, ari.password, ari.app, connections=ari.pool, timeout=ari.request_timeout
+            )
+            self.service = CallService(
+                store=store,
+                switch=connection,
+                publisher=Envelopes(),
+                clock=SystemClock(),
+                calls=config.calls,
+                trunks=config.trunks,
+                watch=connection.watch,
+            )
+            await self.service.start()
+            stack.push_async_callback(self.service.stop)
+            self.lost = asyncio.create_task(connection.run(self.service), name="asterisk")
+            stack.push_async_callback(_end, self.lost)
+            follower = asyncio.create_task(_follow_directory(store, self.service), name="directory")
+            stack.push_async_callback(_end, follower)
+            server = HttpServer(build_app(self.service), config.http.listen)
+            stack.push_async_callback(server.stop)
+            self.url = f"http://{await server.start()}"
+            logger.info("listening", extra={"url": self.url})
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._stack.aclose()
+
+
+async def serve(config: Config) -> None:
+    """Run until SIGTERM, SIGINT or SIGHUP. Raises what ends the service by itself, such as `AppTaken`."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    with logs.running(config.log):
+        async with App(config) as app:
+            waiting = asyncio.create_task(stop.wait())
+            await asyncio.wait({waiting, app.lost}, return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+            if app.lost.done():
+                app.lost.result()
+            logger.info("stopping", extra={"live_calls": app.service.live})
+
+
+async def _follow_directory(store: SqlStore, service: CallService) -> None:
+    """Take over changes of the directory that another process made."""
+    seen = await store.directory_revision()
+    while True:
+        await asyncio.sleep(DIRECTORY_POLL)
+        try:
+            revision = await store.directory_revision()
+            if revision != seen:
+                await service.refresh_directory()
+                seen = revision
+        except (StoreUnavailable, SwitchUnavailable) as error:
+            logger.warning("directory not read", extra={"error": str(error)})
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError, Exception):
+        await task

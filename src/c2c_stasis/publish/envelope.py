@@ -1,0 +1,83 @@
+"""The envelope of an event: serialised once, stored, and sent as the same bytes on every road."""
+
+from typing import Any
+
+import msgspec
+
+from c2c_stasis.call import causes
+from c2c_stasis.call.events import Event, EventType
+from c2c_stasis.call.model import Call, DestinationKind, Leg, Side
+from c2c_stasis.ids import EVENT, new_id
+from c2c_stasis.ports import StoredEvent
+from c2c_stasis.times import rfc3339
+
+
+class Envelopes:
+    """The `Publisher` of the service."""
+
+    def envelope(self, call: Call, event: Event, sequence: int) -> StoredEvent:
+        """The stored form of an event; `sequence` counts the events of the call, from 1."""
+        event_id = new_id(EVENT)
+        created_at = call.accepted_at + event.at
+        data = _of_call(call) | {"sequence": sequence}
+        if event.type is EventType.CALL_END:
+            data |= _of_end(call)
+        leg = call.leg(event.leg_id) if event.leg_id else None
+        if leg is not None:
+            data["leg"] = _of_leg(leg)
+        body = msgspec.json.encode(
+            {
+                "id": event_id,
+                "type": event.type.value,
+                "account_id": call.account_id,
+                "created_at": rfc3339(created_at),
+                "data": data,
+            }
+        )
+        return StoredEvent(event_id, call.account_id, call.id, sequence, event.type.value, created_at, body)
+
+
+def _of_call(call: Call) -> dict[str, Any]:
+    winner = call.winner(Side.A)
+    internal = call.destination.kind is DestinationKind.EXTENSION
+    return {
+        "call_id": call.id,
+        "user": call.user_id,
+        "user_id": call.user_id,
+        "endpoint": winner.device_id if winner else None,
+        "direction": "internal" if internal else "outbound",
+        "from_number": call.caller.number or None,
+        "from_name": call.caller.name or None,
+        "to_number": call.destination.party.number,
+        "started_at": rfc3339(call.accepted_at),
+        "answered_at": rfc3339(call.wall(call.answered_at)),
+        "connected_at": rfc3339(call.wall(call.connected_at)),
+    }
+
+
+def _of_end(call: Call) -> dict[str, Any]:
+    assert call.end is not None  # a call that has ended has an end
+    answered, ended = call.answered_at, call.ended_at
+    return {
+        "ended_at": rfc3339(call.wall(ended)),
+        "duration_seconds": round(ended - answered, 3) if answered is not None and ended is not None else 0,
+        "status": causes.status_of(call.end),
+        "outcome": call.end.outcome.value,
+        "reason": call.end.reason.value,
+        "ended_by": call.end.ended_by.value,
+        "failed_leg": call.end.failed_leg.value if call.end.failed_leg else None,
+        "hangup_cause": call.end.cause,
+        "sip_code": call.end.sip_code,
+    }
+
+
+def _of_leg(leg: Leg) -> dict[str, Any]:
+    return {
+        "id": leg.id,
+        "side": leg.side.value,
+        "device": leg.device_id,
+        "state": leg.state.value,
+        "outcome": leg.outcome.value if leg.outcome else None,
+        "hangup_cause": leg.cause,
+        "sip_code": leg.sip_code,
+    }

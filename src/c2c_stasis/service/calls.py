@@ -1,0 +1,263 @@
+"""The call service: what the API asks for, what the switch reports, and what was going on before a restart."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from c2c_stasis.call import machine
+from c2c_stasis.call.commands import Command
+from c2c_stasis.call.model import Call, LegState, Limits, Now
+from c2c_stasis.call.signals import CallFound, CallPlaced, CancelRequested, Signal, SwitchRestarted
+from c2c_stasis.config import Calls, Trunk
+from c2c_stasis.directory import keys
+from c2c_stasis.directory.directory import Directory
+from c2c_stasis.directory.model import Account, DirectoryRows, Key
+from c2c_stasis.errors import (
+    AccountNotAllowed,
+    CallNotFound,
+    NotAuthenticated,
+    Stopping,
+    StoreUnavailable,
+    SwitchUnavailable,
+    UserBusy,
+    UserNotFound,
+)
+from c2c_stasis.ids import AccountId, CallId, LegId, UserId, call_of
+from c2c_stasis.ports import Clock, Publisher, Stock, Store, StoredEvent, Switch
+from c2c_stasis.service.placing import Planner
+from c2c_stasis.service.runner import Runner, envelopes, tell
+
+logger = logging.getLogger(__name__)
+
+
+class CallService:
+    """Every live call and the way to new ones. `watch` is told the endpoints whose contacts must be known."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        switch: Switch,
+        publisher: Publisher,
+        clock: Clock,
+        calls: Calls,
+        trunks: Sequence[Trunk],
+        watch: Callable[[set[str]], Awaitable[None]],
+    ) -> None:
+        self._store = store
+        self._switch = switch
+        self._publisher = publisher
+        self._clock = clock
+        self._calls = calls
+        self._trunks = trunks
+        self._watch = watch
+        self._directory = Directory.of(DirectoryRows())
+        self._runners: dict[CallId, Runner] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._found_in_store: set[CallId] = set()  # live calls of our predecessor that were not looked for yet
+        self._placing: dict[CallId, UserId] = {}
+        self._stopping = False
+
+    # --- life of the service ---
+
+    async def start(self) -> None:
+        """Take over the directory and the calls that were live when we ended. Raises `StoreUnavailable`."""
+        await self.refresh_directory()
+        now = self._clock.now()
+        for call in await self._store.live_calls():
+            self._found_in_store.add(call.id)
+            self._launch(_on_our_clock(call, now), ())
+        if self._found_in_store:
+            logger.info("live calls taken over", extra={"calls": len(self._found_in_store)})
+
+    async def stop(self) -> None:
+        """Take no more calls and let go of those that live: they go on in Asterisk, for the next start to take over."""
+        self._stopping = True
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def refresh_directory(self) -> None:
+        """Read the directory again, because it changed."""
+        rows = await self._store.directory()
+        self._directory = Directory.of(rows)
+        await self._watch({device.endpoint for device in rows.devices})
+
+    @property
+    def live(self) -> int:
+        """How many calls are live."""
+        return len(self._runners)
+
+    # --- what the API asks for ---
+
+    def authenticate(self, key: str) -> Key:
+        """The platform key behind this text. Raises `NotAuthenticated`, for whatever reason it is not one."""
+        found = self._directory.key(keys.digest(key)) if keys.well_formed(key) else None
+        if found is None:
+            raise NotAuthenticated
+        return found
+
+    def account(self, key: Key, account_id: str) -> Account:
+        """The account, if it is one of the key's platform. Raises `AccountNotAllowed`."""
+        account = self._directory.account(key.platform_id, AccountId(account_id))
+        if account is None:
+            raise AccountNotAllowed
+        return account
+
+    async def place(
+        self, account: Account, user_id: str, dial_string: str, *, livemode: bool, metadata: dict[str, str]
+    ) -> Call:
+        """Accept a call: when this returns, it is recorded, and its devices begin to ring.
+
+        Raises `UserNotFound`, `NumberNotDialable`, `DestinationNotAllowed`, `UserBusy`, or `Unavailable`: then nothing rings.
+        """
+        user = self._directory.user(account.id, UserId(user_id))
+        if user is None:
+            raise UserNotFound
+        planner = Planner(self._directory, self._switch, self._trunks)
+        call = planner.plan(
+            account, user, dial_string, self._limits(), self._clock.now(), livemode=livemode, metadata=metadata
+        )
+        if not call.emergency and self._calls_of(user.id) >= self._calls.max_calls_per_user:
+            raise UserBusy(self._calls.max_calls_per_user)
+        if self._stopping:
+            raise Stopping
+        if not self._switch.connected:
+            raise SwitchUnavailable("not connected to Asterisk")
+        self._placing[call.id] = user.id
+        try:
+            return await self._begin(call)
+        finally:
+            del self._placing[call.id]
+
+    async def cancel(self, account: Account, call_id: str) -> None:
+        """End a call in whatever state it is; one that has ended stays as it is. Raises `CallNotFound`."""
+        runner = self._runners.get(CallId(call_id))
+        if runner is not None and runner.call.account_id == account.id:
+            runner.put(CancelRequested())
+            return
+        await self.find_call(account, call_id)
+
+    async def find_call(self, account: Account, call_id: str) -> Call:
+        """A call of this account, live or ended. Raises `CallNotFound`."""
+        runner = self._runners.get(CallId(call_id))
+        if runner is not None and runner.call.account_id == account.id:
+            return runner.call
+        call = await self._store.find_call(account.id, CallId(call_id))
+        if call is None:
+            raise CallNotFound
+        return call
+
+    async def call_events(self, account: Account, call_id: str) -> list[StoredEvent]:
+        """The event log of a call. Raises `CallNotFound`."""
+        await self.find_call(account, call_id)
+        return await self._store.call_events(account.id, CallId(call_id))
+
+    async def readiness(self) -> dict[str, str]:
+        """Whether new calls can be taken: each part by name, `ok` or what is wrong with it."""
+        asterisk = "ok" if self._switch.connected else "not connected"
+        try:
+            await self._store.check()
+            database = "ok"
+        except StoreUnavailable as error:
+            database = str(error)
+        parts = {"asterisk": asterisk, "database": database}
+        return parts | ({"service": "stopping"} if self._stopping else {})
+
+    # --- what the switch reports ---
+
+    def receive(self, leg_id: LegId, signal: Signal) -> None:
+        """Bring a signal to its call. Legs of calls that nobody drives any more are swept when we look next."""
+        runner = self._runners.get(call_of(leg_id))
+        if runner is not None:
+            runner.put(signal)
+
+    async def connected(self) -> None:
+        """Catch up with what happened while the switch could not be heard. Raises `SwitchUnavailable` if it is lost again."""
+        asked = {call_id: self._asked(runner.call) for call_id, runner in self._runners.items()}
+        stock = await self._switch.look()
+        for call_id, legs in asked.items():
+            runner = self._runners.get(call_id)
+            if runner is not None:
+                runner.put(_what_was_found(runner.call, legs, stock, after_restart=call_id in self._found_in_store))
+        self._found_in_store.clear()
+        await self._sweep(stock)
+
+    def _asked(self, call: Call) -> tuple[LegId, ...]:
+        """The legs whose channel must exist, unless it is gone. One that is being made may not exist yet, except if it was our
+        predecessor who asked for it."""
+        restarted = call.id in self._found_in_store
+        return tuple(leg.id for leg in call.legs if leg.live and (restarted or leg.state is not LegState.CREATING))
+
+    async def _sweep(self, stock: Stock) -> None:
+        """Remove what belongs to calls of ours that have ended. What belongs to strangers is theirs."""
+        orphans = {call_of(leg_id) for leg_id in stock.legs} | set(stock.bridges)
+        orphans -= set(self._runners)
+        try:
+            ours = await self._store.known_calls(orphans) if orphans else set()
+        except StoreUnavailable:
+            logger.exception("leftovers cannot be told from strangers now; the next connect sweeps them")
+            return
+        legs = [leg_id for leg_id in stock.legs if call_of(leg_id) in ours]
+        bridges = [bridge_id for bridge_id in stock.bridges if bridge_id in ours]
+        if legs or bridges:
+            logger.warning("leftovers released", extra={"channels": len(legs), "bridges": len(bridges)})
+            await self._switch.sweep(legs, bridges)
+
+    # --- inside ---
+
+    def _limits(self) -> Limits:
+        settings = self._calls
+        return Limits(settings.ring_timeout, settings.answer_timeout, settings.max_duration, settings.tone_seconds)
+
+    def _calls_of(self, user_id: UserId) -> int:
+        live = sum(runner.call.user_id == user_id for runner in self._runners.values())
+        return live + sum(owner == user_id for owner in self._placing.values())
+
+    async def _begin(self, call: Call) -> Call:
+        """Record the call with its first step, then let it run; what it asks for is carried out after the record."""
+        step = machine.step(call, CallPlaced(), self._clock.now())
+        events = envelopes(self._publisher, step.call, step.events)
+        try:
+            await self._store.accept(step.call, events)
+        except StoreUnavailable:
+            if not call.emergency:
+                raise
+            logger.exception("emergency call goes out unrecorded", extra={"call_id": call.id})
+        logger.info("call accepted", extra={"call_id": call.id, "user_id": call.user_id, "account_id": call.account_id})
+        tell(step.call, step.events)
+        if step.call.live:
+            self._launch(step.call, step.commands)
+        return step.call
+
+    def _launch(self, call: Call, commands: Sequence[Command]) -> None:
+        runner = Runner(call, store=self._store, switch=self._switch, publisher=self._publisher, clock=self._clock)
+        self._runners[call.id] = runner
+        task = asyncio.create_task(self._drive(runner, commands), name=f"call {call.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _drive(self, runner: Runner, commands: Sequence[Command]) -> None:
+        try:
+            await runner.run(commands)
+        except Exception:
+            logger.exception("call lost", extra={"call_id": runner.call.id})
+        finally:
+            if not self._stopping:
+                del self._runners[runner.call.id]
+
+
+def _on_our_clock(call: Call, now: Now) -> Call:
+    """A call of our predecessor, whose moments are counted from its acceptance, on this process's monotonic clock."""
+    age = max(0.0, now.wall - call.accepted_at)
+    return replace(call, clock_zero=now.mono - age)
+
+
+def _what_was_found(call: Call, asked: tuple[LegId, ...], stock: Stock, *, after_restart: bool) -> Signal:
+    there = tuple((leg.id, stock.legs[leg.id]) for leg in call.legs if leg.id in stock.legs)
+    if asked and not there and stock.started_at > call.accepted_at:
+        return SwitchRestarted()
+    bridge = stock.bridges.get(call.id)
+    return CallFound(asked, there, tuple(bridge or ()), bridge is not None, after_restart)

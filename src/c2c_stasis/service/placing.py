@@ -1,0 +1,134 @@
+"""From a request to a call that may set out: who is called, from what number, and on which legs."""
+
+from collections.abc import Sequence
+
+from c2c_stasis.call.model import (
+    Call,
+    Destination,
+    DestinationKind,
+    Leg,
+    LegOutcome,
+    LegState,
+    Limits,
+    Now,
+    Party,
+    Side,
+)
+from c2c_stasis.config import Trunk
+from c2c_stasis.directory import dial_strings, trunks
+from c2c_stasis.directory.directory import Directory
+from c2c_stasis.directory.model import Account, Device, User
+from c2c_stasis.errors import NumberNotDialable
+from c2c_stasis.ids import CALL, CallId, leg_id, new_id
+from c2c_stasis.policy.regions import check_region
+from c2c_stasis.ports import Switch
+
+MOST_CONTACTS = 20  # legs a side; more phones than this ringing for one person is a mistake in the directory
+
+
+class Planner:
+    """Plans calls with the directory and the switch as they are now; nothing rings here."""
+
+    def __init__(self, directory: Directory, switch: Switch, ways_out: Sequence[Trunk]) -> None:
+        self._directory = directory
+        self._switch = switch
+        self._trunks = ways_out
+
+    def plan(
+        self,
+        account: Account,
+        user: User,
+        dial_string: str,
+        limits: Limits,
+        now: Now,
+        *,
+        livemode: bool,
+        metadata: dict[str, str],
+    ) -> Call:
+        """The call this request asks for, accepted but not begun.
+
+        Raises `NumberNotDialable` or `DestinationNotAllowed`.
+        """
+        call_id = CallId(new_id(CALL))
+        dialled = dial_strings.parse(dial_string, region=account.region, extension_length=account.extension_length)
+        check_region(dialled.kind, dialled.number, region=account.region)
+        own_legs = self._device_legs(call_id, Side.A, self._directory.devices(user.id))
+        if dialled.kind is DestinationKind.EXTENSION:
+            callee = self._callee(account, user, dialled.number)
+            destination = Destination(dialled.kind, Party(dialled.number, callee.name), callee.id)
+            far_legs = self._callee_legs(call_id, callee)
+            caller = self._internal_party(user)
+        else:
+            way_out = trunks.choose(self._trunks, dialled, livemode=livemode)
+            destination = Destination(dialled.kind, Party(dialled.number))
+            far_legs = (Leg(leg_id(call_id, "b", 1), Side.B, trunks.endpoint(way_out, dialled)),)
+            caller = self._directory.caller_party(account, user) or Party("")
+        return Call(
+            id=call_id,
+            platform_id=account.platform_id,
+            account_id=account.id,
+            user_id=user.id,
+            dial_string=dial_string,
+            destination=destination,
+            caller=caller,
+            region=account.region,
+            limits=limits,
+            legs=own_legs + far_legs,
+            accepted_at=now.wall,
+            clock_zero=now.mono,
+            livemode=livemode,
+            metadata=metadata,
+        )
+
+    def _callee(self, account: Account, user: User, number: str) -> User:
+        extension = self._directory.extension(account.id, number)
+        callee = self._directory.user(account.id, extension.user_id) if extension else None
+        if callee is None:
+            raise NumberNotDialable(f"{number} is no extension of this account")
+        if callee.id == user.id:
+            raise NumberNotDialable(f"{number} is the user's own extension")
+        return callee
+
+    def _internal_party(self, user: User) -> Party:
+        own = self._directory.extensions_of(user)
+        return Party(own[0].number if own else "", user.name)
+
+    def _callee_legs(self, call_id: CallId, callee: User) -> tuple[Leg, ...]:
+        devices = self._directory.devices(callee.id)
+        if callee.do_not_disturb:
+            return tuple(_undialled(call_id, Side.B, i, device, LegOutcome.BUSY) for i, device in enumerate(devices, 1))
+        return self._device_legs(call_id, Side.B, devices)
+
+    def _device_legs(self, call_id: CallId, side: Side, devices: Sequence[Device]) -> tuple[Leg, ...]:
+        """A leg for each registered contact of each device, and one that has already ended for a device without any."""
+        legs: list[Leg] = []
+        for device in devices:
+            contacts = self._switch.contacts(device.endpoint)
+            alone = len(contacts) == 1
+            for contact in contacts:
+                number = len(legs) + 1
+                if contact.reachable:
+                    # Asterisk dials one contact of an endpoint only, so each of several is dialled by its own address.
+                    target = f"PJSIP/{device.endpoint}" + ("" if alone else f"/{contact.uri}")
+                    legs.append(
+                        Leg(leg_id(call_id, side, number), side, target, device.id, device.endpoint, contact.uri)
+                    )
+                else:
+                    legs.append(_undialled(call_id, side, number, device, LegOutcome.UNREACHABLE, contact.uri))
+            if not contacts:
+                legs.append(_undialled(call_id, side, len(legs) + 1, device, LegOutcome.UNREACHABLE))
+        return tuple(legs[:MOST_CONTACTS])
+
+
+def _undialled(call_id: CallId, side: Side, number: int, device: Device, outcome: LegOutcome, contact: str = "") -> Leg:
+    return Leg(
+        leg_id(call_id, side, number),
+        side,
+        "",
+        device.id,
+        device.endpoint,
+        contact,
+        state=LegState.ENDED,
+        outcome=outcome,
+        ended_at=0.0,
+    )

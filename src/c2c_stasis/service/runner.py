@@ -1,0 +1,156 @@
+"""One live call: its signals, one at a time: step, record, run the commands, wait for the next signal or the deadline."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+
+from c2c_stasis.call import machine
+from c2c_stasis.call.commands import Command, DestroyBridge, DialLeg
+from c2c_stasis.call.events import Event, EventType
+from c2c_stasis.call.model import Call
+from c2c_stasis.call.move import Step
+from c2c_stasis.call.signals import NO_REPLY, CallBroken, CommandRefused, DeadlinePassed, Signal
+from c2c_stasis.errors import StoreUnavailable, SwitchRefused, SwitchUnavailable
+from c2c_stasis.ports import Clock, Publisher, Store, StoredEvent, Switch
+
+logger = logging.getLogger(__name__)
+
+RECORD_WITHIN = 0.25  # seconds a step waits for its record before it acts all the same; the record follows
+MOST_FAILURES = 5  # of our own code in one call, before it is given up
+
+# The story of a call in the log, in six lines or so; everything else is told at DEBUG.
+_STORY = {
+    EventType.CALL_RINGING,
+    EventType.CALL_INITIATED,
+    EventType.CALL_ANSWERED,
+    EventType.CALL_END,
+    EventType.CALL_EMERGENCY,
+}
+
+
+class Runner:
+    """Drives one call from its first step to its end. `call` is its newest state."""
+
+    def __init__(self, call: Call, *, store: Store, switch: Switch, publisher: Publisher, clock: Clock) -> None:
+        self.call = call
+        self._store = store
+        self._switch = switch
+        self._publisher = publisher
+        self._clock = clock
+        self._signals: asyncio.Queue[Signal] = asyncio.Queue()
+        self._records: set[asyncio.Task[None]] = set()
+
+    def put(self, signal: Signal) -> None:
+        """Add a signal; it is applied after those that came before it."""
+        self._signals.put_nowait(signal)
+
+    async def run(self, first: Sequence[Command] = ()) -> None:
+        """Carry out the commands of a step that was recorded already, then live until the call has ended."""
+        await self._execute(first)
+        failures = 0
+        while self.call.live:
+            signal = await self._next()
+            try:
+                await self._apply(signal)
+            except Exception as error:
+                logger.exception("call broken", extra={"call_id": self.call.id, "signal": repr(signal)})
+                failures += 1
+                if failures > MOST_FAILURES:
+                    raise
+                self.put(CallBroken(repr(error)))  # only this call suffers: its legs are let go and its end is told
+        if self._records:
+            await asyncio.wait(self._records)
+
+    async def _next(self) -> Signal:
+        """The next signal, or `DeadlinePassed` when the deadline comes first. Signals go first when both are there."""
+        if not self._signals.empty():
+            return self._signals.get_nowait()
+        assert self.call.deadline is not None  # a live call always has one
+        left = self.call.clock_zero + self.call.deadline - self._clock.now().mono
+        try:
+            async with asyncio.timeout(max(left, 0)):
+                return await self._signals.get()
+        except TimeoutError:
+            return DeadlinePassed()
+
+    async def _apply(self, signal: Signal) -> None:
+        before = self.call
+        step = machine.step(before, signal, self._clock.now())
+        if step.call is before:
+            return
+        self.call = step.call
+        record = self._record(step)
+        if _record_first(before, step):
+            await asyncio.wait({record}, timeout=RECORD_WITHIN)
+        await self._execute(step.commands)
+
+    def _record(self, step: Step) -> asyncio.Task[None]:
+        """Hand the step to the store, which writes the records of one call in the order in which they are handed over."""
+        events = envelopes(self._publisher, step.call, step.events)
+        tell(step.call, step.events)
+        task = asyncio.create_task(self._write(step.call, events))
+        self._records.add(task)
+        task.add_done_callback(self._records.discard)
+        return task
+
+    async def _write(self, call: Call, events: list[StoredEvent]) -> None:
+        try:
+            await self._store.record(call, events)
+        except StoreUnavailable as error:
+            # The store keeps the record and writes it when it can; the call must not wait for that.
+            logger.error("record delayed", extra={"call_id": call.id, "error": str(error)})
+
+    async def _execute(self, commands: Sequence[Command]) -> None:
+        """Carry out the commands of one step at the same time, but those that name the same leg one after the other."""
+        if not commands:
+            return
+        queues: dict[str, list[Command]] = {}
+        for command in commands:
+            queues.setdefault(getattr(command, "leg_id", "bridge"), []).append(command)
+        await asyncio.gather(*(self._in_turn(queue) for queue in queues.values()))
+
+    async def _in_turn(self, commands: Iterable[Command]) -> None:
+        for command in commands:
+            try:
+                await self._switch.execute(self.call, command)
+            except SwitchRefused as refusal:
+                self._refused(command, refusal.status, refusal.message)
+            except SwitchUnavailable as error:
+                self._refused(command, NO_REPLY, str(error))
+            except Exception as error:
+                logger.exception("command broken", extra={"call_id": self.call.id, "command": repr(command)})
+                self._refused(command, NO_REPLY, repr(error))
+
+    def _refused(self, command: Command, status: int, message: str) -> None:
+        level = logging.DEBUG if isinstance(command, DestroyBridge) else logging.INFO
+        extra = {"call_id": self.call.id, "command": type(command).__name__, "status": status, "error": message}
+        logger.log(level, "command refused", extra=extra)
+        self.put(CommandRefused(command, status, message))
+
+
+def _record_first(before: Call, step: Step) -> bool:
+    """Whether a restart between this step's commands and its record could do harm: a destination dialled twice."""
+    if any(isinstance(command, DialLeg) and command.caller for command in step.commands):
+        return True
+    return bool(step.commands) and step.call.state is not before.state
+
+
+def envelopes(publisher: Publisher, call: Call, events: Sequence[Event]) -> list[StoredEvent]:
+    """The stored form of a step's events, numbered on from those that the call had before."""
+    first = call.events - len(events) + 1
+    return [publisher.envelope(call, event, first + i) for i, event in enumerate(events)]
+
+
+def tell(call: Call, events: Sequence[Event]) -> None:
+    """Write a step's events into the log: one grep for the call id tells the whole story."""
+    for event in events:
+        leg = call.leg(event.leg_id) if event.leg_id else None
+        extra: dict[str, object] = {"call_id": call.id, "after_s": round(event.at, 3)}
+        if leg is not None:
+            extra |= {"leg": leg.id.rpartition(".")[2], "device": leg.device or "trunk"}
+            if leg.outcome is not None:
+                extra |= {"outcome": leg.outcome.value, "cause": leg.cause, "sip_code": leg.sip_code}
+        if event.type is EventType.CALL_END and call.end is not None:
+            extra |= {"outcome": call.end.outcome.value, "reason": call.end.reason.value}
+            extra |= {"ended_by": call.end.ended_by.value}
+        logger.log(logging.INFO if event.type in _STORY else logging.DEBUG, event.type.value, extra=extra)
