@@ -1,0 +1,272 @@
+"""Logging: one line a record, as JSON or as text, without secrets or whole telephone numbers, and never in the way of a call.
+
+A record becomes a finished line where it is logged, and a thread writes it: a full disk or a stopped terminal loses lines,
+which are counted, and stops nothing. Message constant, data in `extra`: `logger.info("leg answered", extra={"call_id": id})`.
+"""
+
+import json
+import logging
+import queue
+import re
+import sys
+from collections.abc import Callable
+from logging.handlers import QueueHandler, QueueListener
+from typing import TextIO
+
+import msgspec
+
+from c2c_stasis.times import rfc3339
+
+_PACKAGE = "c2c_stasis"
+_QUEUE_LINES = 10_000  # about 2 MB, and several seconds of the busiest log
+_STOP_WITHIN = 2.0  # seconds to write what is still queued
+_TOLD_BY_URL = ("httpx", "httpcore")  # they log whole URLs, and asyncari puts the ARI password there
+
+_MASK = "•••"
+_SHORTEST_NUMBER = 7  # digits; extensions and emergency numbers are shorter, and nobody's secret
+
+_NUMBER_KEY = re.compile(r"number|dial_string|caller|destination")
+_SECRET_KEY = re.compile(r"password|secret|token|authorization|api_key", re.IGNORECASE)
+_NUMBER_TEXT = re.compile(r"[+]?[0-9 ().\-]+")
+_NUMBERS = re.compile(
+    r"(?:\+|%2B)[0-9](?:[ ().\-]{0,2}[0-9]){6,}"  # E.164, also with separators
+    r"|(?<=[/:])[0-9]{7,20}(?=@)",  # in PJSIP/15551234567@carrier and sip:15551234567@host
+    re.IGNORECASE,
+)
+_SECRETS = re.compile(
+    r"\b(?P<key>sk_(?:live_|test_)?|whsec_)[A-Za-z0-9_-]+"
+    r"|(?P<scheme>\b(?:bearer|basic) +)(?=[^\s\"',;]*[0-9_.=])[^\s\"',;]+"  # "basic training" is no credential
+    r"|(?P<query>\b(?:api_key|password|secret|token)=)[^\s&\"',;]+"
+    r"|(?P<jwt>\beyJ)[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"
+    r"|(?P<url>://)[^/\s:@\"']*:[^/\s@\"']*(?=@)",
+    re.IGNORECASE,
+)
+# Looking for these first makes an ordinary line four times as cheap.
+_SIGNS_OF_SECRETS = ("sk_", "whsec_", "bearer", "basic", "api_key", "password", "secret", "token", "eyj", "://")
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_PLAIN_TEXT = re.compile(
+    r"[!#-<>-\[\]-~\u00a1-\ud7ff]+"
+)  # one word: no space, quote, = or backslash, nothing unprintable
+
+
+def mask_number(text: str) -> str:
+    """A telephone number that can be recognised and not be dialled: `+1555•••4567`.
+
+    Fewer than seven digits are an extension or an emergency number and stay. In any other text every number is masked.
+    """
+    if _NUMBER_TEXT.fullmatch(text) is None:
+        return _NUMBERS.sub(lambda found: mask_number(found[0].replace("%2B", "+").replace("%2b", "+")), text)
+    digits = re.sub(r"[^0-9]", "", text)
+    if len(digits) < _SHORTEST_NUMBER:
+        return text
+    number = f"+{digits}" if text.startswith("+") else digits
+    shown = min(len(number) - 3, 9)
+    tail = shown // 2
+    return f"{number[: shown - tail]}{_MASK}{number[-tail:]}"
+
+
+def redact(text: str) -> str:
+    """The text without keys, passwords and whole telephone numbers, wherever in it they stand."""
+    small = text.lower()
+    if any(sign in small for sign in _SIGNS_OF_SECRETS):
+        text = _SECRETS.sub(lambda found: f"{next(kept for kept in found.groups() if kept)}{_MASK}", text)
+    return _NUMBERS.sub(lambda found: mask_number(found[0].replace("%2B", "+").replace("%2b", "+")), text)
+
+
+class LineFormatter(logging.Formatter):
+    """Makes a line of a record, whatever the record holds; it never raises."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The finished line, redacted, in characters that every stream can take."""
+        try:
+            line = redact(self.line(record))
+        except Exception as exc:
+            # A log line is never worth a call: say that one was lost, and where.
+            data = {"where": f"{record.name}:{record.lineno}", "error": type(exc).__name__}
+            line = self.line(_record(logging.ERROR, "log line lost", data))
+        return line.encode("utf-8", "backslashreplace").decode("utf-8")
+
+    def line(self, record: logging.LogRecord) -> str:
+        """The line before redaction."""
+        raise NotImplementedError
+
+    def trace(self, record: logging.LogRecord) -> str:
+        """The traceback of a record, or nothing."""
+        return self.formatException(record.exc_info) if record.exc_info and record.exc_info[0] else ""
+
+
+class JsonFormatter(LineFormatter):
+    """One JSON object a line: `time`, `level`, `logger`, `message`, what was in `extra`, and `exception`."""
+
+    def line(self, record: logging.LogRecord) -> str:
+        """The record as JSON; an extra that is called like one of ours gets an underscore behind it."""
+        fields: dict[str, object] = {
+            "time": rfc3339(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if trace := self.trace(record):
+            fields["exception"] = trace
+        for key, value in _extras(record):
+            fields[f"{key}_" if key in fields else key] = value
+        try:
+            return msgspec.json.encode(fields).decode()
+        except UnicodeEncodeError:  # lone surrogates, from a header that was no UTF-8
+            return json.dumps(fields)
+
+
+class TextFormatter(LineFormatter):
+    """For people: time, level, logger, message, then key=value; a traceback follows on lines of its own."""
+
+    def line(self, record: logging.LogRecord) -> str:
+        """The record as text."""
+        name = record.name.removeprefix(f"{_PACKAGE}.")
+        parts = [rfc3339(record.created) or "", f"{record.levelname:<7}", f"{name}:", _printable(record.getMessage())]
+        parts += [f"{key}={_word(value)}" for key, value in _extras(record)]
+        trace = self.trace(record)
+        return " ".join(parts) + "".join(f"\n    {_printable(line)}" for line in trace.splitlines())
+
+
+class LogSink:
+    """Where all log lines go from `start` until `stop`."""
+
+    def __init__(self, formatter: LineFormatter, stream: TextIO, level: int, capacity: int) -> None:
+        self._formatter = formatter
+        self._lines: queue.Queue[logging.LogRecord | None] = queue.Queue(capacity)
+        self._handler = _Hand(self._lines, formatter)
+        self._listener = _Pen(self._lines, stream, self._report_dropped)
+        self._level = level
+        self._told = 0
+        self._before: list[tuple[logging.Logger, int]] = []
+
+    @property
+    def dropped(self) -> int:
+        """How many lines were lost because the stream did not take them in time."""
+        return self._handler.dropped
+
+    def start(self) -> None:
+        """Take over all logging: our own from the chosen level, everybody else's from WARNING."""
+        levels = {"": logging.WARNING, _PACKAGE: self._level} | dict.fromkeys(_TOLD_BY_URL, logging.WARNING)
+        for name, level in levels.items():
+            logger = logging.getLogger(name)
+            self._before.append((logger, logger.level))
+            logger.setLevel(level)
+        self._listener.start()
+        logging.getLogger().addHandler(self._handler)
+
+    def stop(self) -> None:
+        """Write what is still queued, as far as the stream takes it within two seconds, and give logging back."""
+        logging.getLogger().removeHandler(self._handler)
+        for logger, level in self._before:
+            logger.setLevel(level)
+        self._before.clear()
+        self._listener.stop()
+
+    def _report_dropped(self) -> str | None:
+        """A line about lines that were lost since the last such line."""
+        lost, self._told = self.dropped - self._told, self.dropped
+        if not lost:
+            return None
+        record = _record(logging.WARNING, "log lines dropped", {"lines": lost})
+        return self._formatter.format(record)
+
+
+def start(
+    level: str = "info", style: str = "text", stream: TextIO | None = None, *, capacity: int = _QUEUE_LINES
+) -> LogSink:
+    """Begin to log to a stream (standard error by default); `style` is "json" or "text", `capacity` in lines."""
+    formatter = JsonFormatter() if style == "json" else TextFormatter()
+    sink = LogSink(formatter, stream or sys.stderr, logging.getLevelNamesMapping()[level.upper()], capacity)
+    sink.start()
+    return sink
+
+
+class _Hand(QueueHandler):
+    """Formats a record where it was logged, before anything in it can change, and puts the line into the queue."""
+
+    def __init__(self, lines: "queue.Queue[logging.LogRecord | None]", formatter: LineFormatter) -> None:
+        super().__init__(lines)
+        self.setFormatter(formatter)
+        self.dropped = 0
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        return logging.makeLogRecord({"msg": self.format(record)})
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        try:
+            self.queue.put_nowait(record)
+        except queue.Full:
+            self.dropped += 1
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002 # the name is logging's
+        self.dropped += 1
+
+
+class _Pen(QueueListener):
+    """The thread that writes; it alone waits when the stream does."""
+
+    def __init__(
+        self, lines: "queue.Queue[logging.LogRecord | None]", stream: TextIO, report: Callable[[], str | None]
+    ) -> None:
+        super().__init__(lines)
+        self._stream = stream
+        self._report = report
+
+    def handle(self, record: logging.LogRecord) -> None:
+        report = self._report()
+        text = f"{report}\n{record.msg}\n" if report else f"{record.msg}\n"
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):
+            return  # the stream is full, gone or closed, and there is no other place to say so
+
+    def enqueue_sentinel(self) -> None:
+        try:
+            self.queue.put(None, timeout=_STOP_WITHIN / 2)  # type: ignore[attr-defined] # typeshed knows no put here
+        except queue.Full:
+            return  # the stream does not move; the thread is a daemon and ends with the process
+
+    def stop(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self.enqueue_sentinel()
+            thread.join(_STOP_WITHIN)
+
+
+def _record(level: int, message: str, data: dict[str, object]) -> logging.LogRecord:
+    """A record of our own, about the log itself."""
+    base = {"name": __name__, "levelno": level, "levelname": logging.getLevelName(level), "msg": message}
+    return logging.makeLogRecord(base | data)
+
+
+def _extras(record: logging.LogRecord) -> list[tuple[str, object]]:
+    """What the caller put into `extra`, made harmless by its name."""
+    return [(key, _value(key, value)) for key, value in record.__dict__.items() if key not in _STANDARD]
+
+
+def _value(key: str, value: object) -> object:
+    """Only plain values: the text of an object is what it shows of itself, and a dataclass may hide its password there."""
+    if _SECRET_KEY.search(key):
+        return _MASK
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case list() | tuple():
+            return [_value(key, item) for item in value]
+        case dict():
+            return {str(name): _value(str(name), item) for name, item in value.items()}
+    text = str(value)
+    return mask_number(text) if _NUMBER_KEY.search(key) else text
+
+
+def _word(value: object) -> str:
+    """A value as one word, quoted as in JSON when it could be taken for more."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if _PLAIN_TEXT.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+
+
+def _printable(text: str) -> str:
+    """The text on one line: nobody writes a second log line through ours, or moves the reader's cursor."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
