@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from c2c_stasis.lab import child
 from c2c_stasis.lab.errors import LaboratoryError
 
 KEYRINGS = ("/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp")
@@ -30,7 +31,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One file that an installation would fetch."""
+    """One file that an installation needs."""
 
     name: str
     """The file's name in apt's archive folder."""
@@ -100,7 +101,7 @@ class PrivateApt:
 
         Raises LaboratoryError when the mirror cannot be reached or its signature is not good.
         """
-        for sub in ("lists/partial", "archives/partial"):
+        for sub in ("lists/partial", "archives/partial", "nothing/partial"):
             (self.folder / sub).mkdir(parents=True, exist_ok=True)
         (self.folder / "status").touch()
         (self.folder / "sources.list").write_text(f"deb [signed-by={keyring}] {mirror} {suite} main\n")
@@ -108,8 +109,10 @@ class PrivateApt:
         await self._get("update", "--error-on=any")
 
     async def files_for(self, packages: tuple[str, ...]) -> list[Package]:
-        """What an installation of these packages and all they need would fetch."""
-        printed = await self._get("install", "--yes", "--print-uris", *packages)
+        """All files of these packages and of what they need, fetched already or not."""
+        # apt names only what it lacks, so it is shown an archive that lacks everything.
+        elsewhere = f"Dir::Cache::Archives={self.folder / 'nothing'}"
+        printed = await self._get("install", "--yes", "--print-uris", "-o", elsewhere, *packages)
         return [
             Package(name, int(size)) for name, size in re.findall(r"^'\S+' (\S+\.deb) (\d+) ", printed, re.MULTILINE)
         ]
@@ -202,6 +205,8 @@ async def run(*command: str, config: Path | None = None) -> str:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            # An apt-get that outlives us would write where our successor does.
+            preexec_fn=child.preparation(rename=False),
         )
     except FileNotFoundError as exc:
         raise LaboratoryError(

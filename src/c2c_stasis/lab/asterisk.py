@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import os
 import secrets
 import shutil
 import signal
@@ -19,8 +20,8 @@ import aiohttp
 
 from c2c_stasis.lab import child
 from c2c_stasis.lab.configuration import (
+    ARI_LOGIN_FILE,
     DEVICES_FILE,
-    SECRET_FILE,
     DeviceAccount,
     Override,
     deploy,
@@ -71,7 +72,7 @@ class Asterisk:
         self._marker = f"c2c-lab-{secrets.token_hex(8)}"
         self._devices: dict[str, DeviceAccount] = {}
         self._max_contacts: dict[str, int] = {}
-        self._rename = False
+        self._slow_name = False
         self._ipv6 = has_ipv6()
         self._process: asyncio.subprocess.Process | None = None
         self._http: aiohttp.ClientSession | None = None
@@ -93,11 +94,11 @@ class Asterisk:
         """
         for stale in await asyncio.to_thread(sweep):
             logger.info("leftover of a killed laboratory removed", extra={"path": str(stale)})
-        rename = await child.own_name_is_slow()
+        slow_name = await child.own_name_is_slow()
         taken: PortsTaken | None = None
         for _ in range(PORT_TRIES):
             self = cls(installation, RunDir.make(run_dir), choose_ports())
-            self._rename = rename
+            self._slow_name = slow_name
             self._devices = {device.name: device for device in devices}
             try:
                 await self._configure(trunk_address)
@@ -244,7 +245,7 @@ class Asterisk:
     async def _configure(self, trunk_address: tuple[str, int] | None) -> None:
         self.certificate = await _make_certificate(self._etc)
         (self.run_dir / "moh/tone.sln").write_bytes(_hold_tone())
-        own = {SECRET_FILE: f"password = {self.ari_password}\n", DEVICES_FILE: devices_file(self._devices.values())}
+        own = {ARI_LOGIN_FILE: f"password = {self.ari_password}\n", DEVICES_FILE: devices_file(self._devices.values())}
         deploy(shipped(), self._etc, self._overrides(trunk_address), own)
 
     def _write_devices(self) -> None:
@@ -310,14 +311,15 @@ class Asterisk:
                     stdout=console,
                     stderr=subprocess.STDOUT,
                     cwd=self.run_dir,
+                    env={**os.environ, **(child.IMPATIENT if self._slow_name else {})},
                     start_new_session=True,  # Ctrl-C is for the owner, who then stops it in order
                     preexec_fn=child.preparation(rename=rename),
                 )
 
             try:
-                self._process = await begin(self._rename)
+                self._process = await begin(self._slow_name)
             except subprocess.SubprocessError:
-                if not self._rename:
+                if not self._slow_name:
                     raise
                 name = socket.gethostname()
                 logger.warning(
@@ -375,6 +377,8 @@ class Asterisk:
         try:
             async with asyncio.timeout(STOP_WITHIN):
                 await process.wait()
+        except TimeoutError:
+            logger.info("Asterisk did not end in order; killed", extra={"after_s": STOP_WITHIN})
         finally:
             if process.returncode is None:
                 # With calls up Asterisk takes its time: up to 16 s were seen.

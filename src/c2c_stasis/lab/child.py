@@ -19,6 +19,8 @@ CLONE_NEWUSER = 0x10000000
 # Seconds. Names in /etc/hosts take 1 ms; a name server that does not answer takes 5 s and more.
 PATIENCE = 0.5
 MOST_FILES = 65536
+# For a machine whose name server is silent and that does not allow a name of our own: one try, one second (the least).
+IMPATIENT = {"RES_OPTIONS": "timeout:1 attempts:1"}
 
 # Loaded once, here: between fork and exec nothing may be loaded.
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -62,8 +64,8 @@ async def own_name_is_slow() -> bool:
 def preparation(*, rename: bool) -> Callable[[], None]:
     """What a child does before it becomes the program: tie its life to ours, and raise its limit of open files.
 
-    With `rename` it gets a machine name of its own, `localhost`, which needs no name server; where the kernel does not
-    allow that to this user, the start fails with subprocess.SubprocessError.
+    With `rename` it gets a machine name of its own that needs no looking up; where the kernel does not allow that to this
+    user, the start fails with subprocess.SubprocessError.
     """
     owner, user, files = os.getpid(), os.getuid(), most_files()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -71,7 +73,8 @@ def preparation(*, rename: bool) -> Callable[[], None]:
     def prepare() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
         if rename:
-            _take_name(b"localhost", user)
+            # An address: /etc/hosts often has `localhost` without ::1, and then asking for IPv6 goes to the name server.
+            _take_name(b"127.0.0.1", user)
         # After the change of namespace, which clears it.
         if _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "prctl")

@@ -17,7 +17,7 @@ SETTING = re.compile(r"^(\s*)([^\s;=\[#][^=;]*?)(\s*=>?\s*)(.*?)(\s*(?<!\\);.*)?
 DEVICE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 DEVICES_FILE = "pjsip-devices.conf"
-SECRET_FILE = "ari-password.conf"
+ARI_LOGIN_FILE = "ari-password.conf"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -134,17 +135,16 @@ async def _fetch(folder: Path, mirror: str | None, progress: Progress) -> Instal
         await apt.download(PACKAGES, files, progress)
         tree = folder / f"asterisk-{suite}"
         await _unpack(apt, files, tree, version, progress)
-        shutil.rmtree(apt.folder)
+        for leftover in (*folder.glob("apt-*"), *folder.glob("*.unpacking-*")):
+            shutil.rmtree(leftover, ignore_errors=True)
         return unpacked(tree, version)
     raise LaboratoryError("; ".join(refusals))
 
 
 async def _unpack(apt: PrivateApt, files: list[Package], tree: Path, version: str, progress: Progress) -> None:
-    unfinished = tree.with_name(f"{tree.name}.unpacking")
-    for leftover in (unfinished, tree):
-        if leftover.exists():
-            shutil.rmtree(leftover)
-    unfinished.mkdir()
+    # A name of its own: what a killed process started may still be writing.
+    unfinished = Path(tempfile.mkdtemp(prefix=f"{tree.name}.unpacking-", dir=tree.parent))
+    unfinished.chmod(0o755)
     progress(f"unpacking {len(files)} packages")
     waiting = iter(files)
 
@@ -156,5 +156,7 @@ async def _unpack(apt: PrivateApt, files: list[Package], tree: Path, version: st
         for _ in range(os.cpu_count() or 1):
             group.create_task(worker())
     write_manifest(unfinished, version)
+    if tree.exists():  # and is not whole, or we would not be here
+        tree.rename(f"{unfinished}.broken")
     unfinished.rename(tree)
     progress(f"Asterisk {version} is in {tree}")
