@@ -9,7 +9,7 @@ import logging
 import queue
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from logging.handlers import QueueHandler, QueueListener
 from typing import TextIO
 
@@ -235,10 +235,10 @@ class _Pen(QueueListener):
             thread.join(_STOP_WITHIN)
 
 
-def _record(level: int, message: str, data: dict[str, object]) -> logging.LogRecord:
+def _record(level: int, message: str, data: Mapping[str, object]) -> logging.LogRecord:
     """A record of our own, about the log itself."""
     base = {"name": __name__, "levelno": level, "levelname": logging.getLevelName(level), "msg": message}
-    return logging.makeLogRecord(base | data)
+    return logging.makeLogRecord({**base, **data})
 
 
 def _extras(record: logging.LogRecord) -> list[tuple[str, object]]:
