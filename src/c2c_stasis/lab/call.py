@@ -186,7 +186,8 @@ class SipCall:
             waited = time.monotonic() - began
             if waited >= timeout or not self.live:
                 packets = self.audio.ear.packets if self.audio else 0
-                instead = f"heard {self.dominant() or 'silence'} in {packets} packets"
+                tones = " and ".join(f"{tone:.0f} Hz" for tone in self.dominant())
+                instead = f"heard {tones or 'silence'} in {packets} packets"
                 raise NotSeen(repr(self), f"{what} ({instead})", waited, self.ladder())
             await asyncio.sleep(_POLL)
 

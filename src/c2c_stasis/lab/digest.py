@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from c2c_stasis.lab.sip import SipMessage, parse_params, split_list
+from c2c_stasis.lab.sip import SipMessage, split_list
 
 _HASHES = {"MD5": "md5", "SHA-256": "sha256", "SHA-512-256": "sha512_256"}
 
@@ -42,7 +42,8 @@ def parse_challenge(value: str, *, proxy: bool = False) -> Challenge:
         raise ChallengeNotUnderstood([value])
     params: dict[str, str] = {}
     for part in split_list(rest):
-        params |= parse_params(part.replace(";", "%3B")) if ";" in part else parse_params(part)
+        name, _, written = part.partition("=")
+        params[name.strip().lower()] = written.strip().strip('"')
     return Challenge(
         realm=params.get("realm", ""),
         nonce=params.get("nonce", ""),

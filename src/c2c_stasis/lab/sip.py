@@ -326,7 +326,8 @@ def parse_uri(text: str) -> SipUri:
     scheme, colon, rest = text.partition(":")
     if not colon or scheme.lower() not in ("sip", "sips", "tel"):
         raise SipSyntaxError(f"not a SIP URI: {text!r}")
-    main, _, params = rest.partition("?")[0].partition(";")
+    rest = rest.partition("?")[0]
+    main, _, params = rest.partition(";")
     if scheme.lower() == "tel":
         return SipUri(main, "", None, parse_params(params))
     user, at, place = main.rpartition("@")

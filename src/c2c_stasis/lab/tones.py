@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import pairwise
+from itertools import cycle, pairwise
 from typing import NamedTuple
 
 from c2c_stasis.lab.rtp import PACKET_SAMPLES, PACKET_SECONDS, SAMPLE_RATE, RtpPacket, decoding, encode
@@ -267,23 +267,28 @@ class Ear:
     def heard_pattern(self, pattern: TonePattern, since: float | None = None, tolerance: float = 0.1) -> bool:
         """True when the pattern was heard at least once: its frequencies for its times, in seconds ± tolerance.
 
-        A cadence needs one whole "on" and the beginning of the "off" after it; a steady tone needs one second.
+        A cadence needs all its "on" times and the beginning of the pause after them, in its order but beginning
+        anywhere, and nothing else; a steady tone needs one second.
         """
         stretches = self.stretches(pattern.hz, since)
         if not pattern.cadence:
             return any(stretch.seconds >= 1.0 for stretch in stretches)
+        times = [stretch.seconds for stretch in stretches]
+        for position, (before, after) in enumerate(pairwise(stretches)):
+            times.insert(2 * position + 1, after.start - before.end)
         latest = max((block.end for block in self._blocks), default=0.0)
-        ons = [stretch.seconds for stretch in stretches[:-1]]
-        if stretches and stretches[-1].end < latest - 0.05:
-            ons.append(stretches[-1].seconds)
-        gaps = [after.start - before.end for before, after in pairwise(stretches)]
+        if times and stretches[-1].end > latest - 0.05:
+            times.pop()  # it still sounds
+        if len(times) > len(pattern.cadence) and times[0] < max(pattern.cadence[::2]) - tolerance:
+            times = times[2:]  # hearing began in the middle of it
+        return len(times) >= len(pattern.cadence) - 1 and any(
+            all(abs(time - wanted) <= tolerance for time, wanted in zip(times, cycle(turned), strict=False))
+            for turned in _turns(pattern.cadence)
+        )
 
-        def fits(times: list[float], wanted: tuple[float, ...]) -> bool:
-            return all(any(abs(time - one) <= tolerance for one in wanted) for time in times)
 
-        if len(ons) > 1:  # hearing may have begun in the middle of the first
-            ons = ons[1:] if ons[0] < max(pattern.cadence[::2]) else ons
-        return bool(ons) and fits(ons, pattern.cadence[::2]) and fits(gaps, pattern.cadence[1::2])
+def _turns(cadence: tuple[float, ...]) -> list[tuple[float, ...]]:
+    return [cadence[at:] + cadence[:at] for at in range(0, len(cadence), 2)]
 
 
 def _joined(spans: Iterable[Stretch], since: float | None) -> list[Stretch]:

@@ -144,8 +144,9 @@ class UserAgent:
         headers: Sequence[tuple[str, str]] = (),
         sdp: str = "",
     ) -> SipMessage:
-        """Build a response of ours; a 2xx or 18x also says where and what we are."""
-        ours = self.capabilities if 100 < status < 300 and asked.method != "CANCEL" else self.capabilities[2:]
+        """Build a response of ours; all but 100 say what we can, a refusal does not say where we are."""
+        ours = self.capabilities[1:] if status >= 300 or asked.method == "CANCEL" else self.capabilities
+        ours = () if status == 100 else ours
         return response_to(asked, status, tag=tag, headers=[*ours, *headers], sdp=sdp)
 
     def reply(self, asked: SipMessage, status: int, headers: Sequence[tuple[str, str]] = ()) -> SipMessage:
