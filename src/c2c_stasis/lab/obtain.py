@@ -19,6 +19,7 @@ SUITES = ("forky", "sid")  # Debian 12 and 13 carry no Asterisk; 14 does, and so
 PACKAGES = ("asterisk", "asterisk-core-sounds-en-gsm")
 ROOM = 600_000_000  # bytes: 80 MB of packages and 270 MB unpacked, with as much again to spare
 MANIFEST = "manifest.json"
+UNFINISHED = ".unpacking-"
 SWITCH = "C2C_LAB__ASTERISK"  # "fetch": do not use the machine's own Asterisk
 
 
@@ -135,16 +136,13 @@ async def _fetch(folder: Path, mirror: str | None, progress: Progress) -> Instal
         await apt.download(PACKAGES, files, progress)
         tree = folder / f"asterisk-{suite}"
         await _unpack(apt, files, tree, version, progress)
-        for leftover in (*folder.glob("apt-*"), *folder.glob("*.unpacking-*")):
-            shutil.rmtree(leftover, ignore_errors=True)
+        await asyncio.to_thread(_clear, folder)
         return unpacked(tree, version)
     raise LaboratoryError("; ".join(refusals))
 
 
 async def _unpack(apt: PrivateApt, files: list[Package], tree: Path, version: str, progress: Progress) -> None:
-    # A name of its own: what a killed process started may still be writing.
-    unfinished = Path(tempfile.mkdtemp(prefix=f"{tree.name}.unpacking-", dir=tree.parent))
-    unfinished.chmod(0o755)
+    unfinished = _new_folder_beside(tree)
     progress(f"unpacking {len(files)} packages")
     waiting = iter(files)
 
@@ -155,8 +153,25 @@ async def _unpack(apt: PrivateApt, files: list[Package], tree: Path, version: st
     async with asyncio.TaskGroup() as group:
         for _ in range(os.cpu_count() or 1):
             group.create_task(worker())
-    write_manifest(unfinished, version)
-    if tree.exists():  # and is not whole, or we would not be here
-        tree.rename(f"{unfinished}.broken")
-    unfinished.rename(tree)
+    await asyncio.to_thread(write_manifest, unfinished, version)
+    _put_in_place(unfinished, tree)
     progress(f"Asterisk {version} is in {tree}")
+
+
+def _new_folder_beside(tree: Path) -> Path:
+    # A name of its own: what a killed process started may still be writing to the last one.
+    folder = Path(tempfile.mkdtemp(prefix=f"{tree.name}{UNFINISHED}", dir=tree.parent))
+    folder.chmod(0o755)
+    return folder
+
+
+def _put_in_place(unfinished: Path, tree: Path) -> None:
+    if tree.exists():  # and is not whole, or we would not be here
+        tree.rename(_new_folder_beside(tree) / "broken")
+    unfinished.rename(tree)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what fetching and unpacking left over, now or in a run that was killed."""
+    for leftover in (*folder.glob("apt-*"), *folder.glob(f"*{UNFINISHED}*")):
+        shutil.rmtree(leftover, ignore_errors=True)
