@@ -49,13 +49,6 @@ def is_outage(error: BaseException) -> bool:
             return False
 
 
-def store_error(error: BaseException) -> StoreUnavailable:
-    """The same failure as our own error; the caller raises it `from` the original."""
-    if isinstance(error, StoreUnavailable):
-        return error
-    return StoreUnavailable(reason_of(error)) if is_outage(error) else RecordRefused(reason_of(error))
-
-
 def reason_of(error: BaseException) -> str:
     """What the driver says, without the statement and its values: they hold numbers and names."""
     driver = error.orig if isinstance(error, sa.DBAPIError) else error

@@ -1,11 +1,10 @@
 """How the directory is changed: every change is checked, committed, and counted so that other processes notice."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Table, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select, update
 
 from c2c_stasis import ids
 from c2c_stasis.directory import keys as key_format
@@ -55,10 +54,10 @@ class Provisioning:
             validation.timezone(timezone),
         )
 
-        async def change(connection: AsyncConnection) -> Account:
-            await _require_platform(connection, platform_id)
-            await self._add(connection, tables.accounts, account)
-            await connection.execute(insert(tables.event_counters).values(account_id=account.id, last_sequence=0))
+        def change(connection: Connection) -> Account:
+            _require_platform(connection, platform_id)
+            self._add(connection, tables.accounts, account)
+            connection.execute(insert(tables.event_counters).values(account_id=account.id, last_sequence=0))
             return account
 
         return await self._change(change)
@@ -75,9 +74,9 @@ class Provisioning:
             do_not_disturb,
         )
 
-        async def change(connection: AsyncConnection) -> User:
-            await _account(connection, account_id)
-            return await self._add(connection, tables.users, user)
+        def change(connection: Connection) -> User:
+            _account(connection, account_id)
+            return self._add(connection, tables.users, user)
 
         return await self._change(change)
 
@@ -91,21 +90,21 @@ class Provisioning:
             validation.one_line("name", name, validation.NAME_LENGTH),
         )
 
-        async def change(connection: AsyncConnection) -> Device:
-            await _user(connection, account_id, user_id)
-            await _require_free(connection, "endpoint", tables.devices, tables.devices.c.endpoint == endpoint)
-            return await self._add(connection, tables.devices, device)
+        def change(connection: Connection) -> Device:
+            _user(connection, account_id, user_id)
+            _require_free(connection, "endpoint", tables.devices, tables.devices.c.endpoint == endpoint)
+            return self._add(connection, tables.devices, device)
 
         return await self._change(change)
 
     async def delete_device(self, account_id: AccountId, device_id: DeviceId) -> None:
         """Remove a device; the calls it took part in keep naming it."""
 
-        async def change(connection: AsyncConnection) -> None:
+        def change(connection: Connection) -> None:
             mine = (tables.devices.c.account_id == account_id, tables.devices.c.id == device_id)
-            if not await read(connection, Device, *mine):
+            if not read(connection, Device, *mine):
                 raise InvalidRequest("device_id", "is no device of this account")
-            await connection.execute(delete(tables.devices).where(*mine))
+            connection.execute(delete(tables.devices).where(*mine))
 
         await self._change(change)
 
@@ -113,13 +112,13 @@ class Provisioning:
         """A new extension that leads to a user."""
         extension = Extension(account_id, number, user_id)
 
-        async def change(connection: AsyncConnection) -> Extension:
-            account = await _account(connection, account_id)
+        def change(connection: Connection) -> Extension:
+            account = _account(connection, account_id)
             validation.extension(number, account.extension_length, account.region)
-            await _user(connection, account_id, user_id)
+            _user(connection, account_id, user_id)
             mine, same = tables.extensions.c.account_id == account_id, tables.extensions.c.number == number
-            await _require_free(connection, "number", tables.extensions, mine, same)
-            return await self._add(connection, tables.extensions, extension)
+            _require_free(connection, "number", tables.extensions, mine, same)
+            return self._add(connection, tables.extensions, extension)
 
         return await self._change(change)
 
@@ -142,20 +141,20 @@ class Provisioning:
             validation.one_line("caller_id_name", caller_id_name, validation.CALLER_ID_NAME_LENGTH),
         )
 
-        async def change(connection: AsyncConnection) -> PhoneNumber:
-            await _account(connection, account_id)
-            await _require_free(connection, "number", tables.phone_numbers, tables.phone_numbers.c.number == number)
-            return await self._add(connection, tables.phone_numbers, phone_number)
+        def change(connection: Connection) -> PhoneNumber:
+            _account(connection, account_id)
+            _require_free(connection, "number", tables.phone_numbers, tables.phone_numbers.c.number == number)
+            return self._add(connection, tables.phone_numbers, phone_number)
 
         return await self._change(change)
 
     async def set_account_caller_number(self, account_id: AccountId, number_id: NumberId | None) -> Account:
         """The number that users of the account show when they have none of their own."""
 
-        async def change(connection: AsyncConnection) -> Account:
-            account = await _account(connection, account_id)
-            await _require_number(connection, account_id, number_id)
-            await self._alter(connection, tables.accounts, account_id, caller_number_id=number_id)
+        def change(connection: Connection) -> Account:
+            account = _account(connection, account_id)
+            _require_number(connection, account_id, number_id)
+            self._alter(connection, tables.accounts, account_id, caller_number_id=number_id)
             return replace(account, caller_number_id=number_id)
 
         return await self._change(change)
@@ -163,10 +162,10 @@ class Provisioning:
     async def set_user_caller_number(self, account_id: AccountId, user_id: UserId, number_id: NumberId | None) -> User:
         """The number that this user shows; without one, the account's."""
 
-        async def change(connection: AsyncConnection) -> User:
-            user = await _user(connection, account_id, user_id)
-            await _require_number(connection, account_id, number_id)
-            await self._alter(connection, tables.users, user_id, caller_number_id=number_id)
+        def change(connection: Connection) -> User:
+            user = _user(connection, account_id, user_id)
+            _require_number(connection, account_id, number_id)
+            self._alter(connection, tables.users, user_id, caller_number_id=number_id)
             return replace(user, caller_number_id=number_id)
 
         return await self._change(change)
@@ -174,9 +173,9 @@ class Provisioning:
     async def set_do_not_disturb(self, account_id: AccountId, user_id: UserId, on: bool) -> User:
         """Whether the user's devices ring when somebody else calls the user."""
 
-        async def change(connection: AsyncConnection) -> User:
-            user = await _user(connection, account_id, user_id)
-            await self._alter(connection, tables.users, user_id, do_not_disturb=on)
+        def change(connection: Connection) -> User:
+            user = _user(connection, account_id, user_id)
+            self._alter(connection, tables.users, user_id, do_not_disturb=on)
             return replace(user, do_not_disturb=on)
 
         return await self._change(change)
@@ -187,9 +186,9 @@ class Provisioning:
         digest, hint = key_format.digest(secret), key_format.hint(secret)
         key = Key(new_id(ids.KEY), platform_id, digest, hint, livemode, created_at=self._wall())
 
-        async def change(connection: AsyncConnection) -> Key:
-            await _require_platform(connection, platform_id)
-            await connection.execute(insert(tables.keys).values(row_of(key)))
+        def change(connection: Connection) -> Key:
+            _require_platform(connection, platform_id)
+            connection.execute(insert(tables.keys).values(row_of(key)))
             return key
 
         return secret, await self._change(change)
@@ -197,61 +196,61 @@ class Provisioning:
     async def revoke_key(self, key_id: str) -> Key:
         """Make a key useless; a key that is revoked already stays revoked since then."""
 
-        async def change(connection: AsyncConnection) -> Key:
-            found = await read(connection, Key, tables.keys.c.id == key_id)
+        def change(connection: Connection) -> Key:
+            found = read(connection, Key, tables.keys.c.id == key_id)
             if not found:
                 raise InvalidRequest("key_id", "is no key")
             if found[0].revoked_at is not None:
                 return found[0]
             revoked = replace(found[0], revoked_at=self._wall())
-            await connection.execute(update(tables.keys).where(tables.keys.c.id == key_id).values(row_of(revoked)))
+            connection.execute(update(tables.keys).where(tables.keys.c.id == key_id).values(row_of(revoked)))
             return revoked
 
         return await self._change(change)
 
-    async def _change(self, change: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        async def counted(connection: AsyncConnection) -> T:
-            result = await change(connection)
+    async def _change(self, change: Callable[[Connection], T]) -> T:
+        def counted(connection: Connection) -> T:
+            result = change(connection)
             revision = tables.counters.c.name == tables.DIRECTORY_REVISION
-            await connection.execute(update(tables.counters).where(revision).values(value=tables.counters.c.value + 1))
+            connection.execute(update(tables.counters).where(revision).values(value=tables.counters.c.value + 1))
             return result
 
         return await self._writer.run(counted)
 
-    async def _add(self, connection: AsyncConnection, table: Table, value: V) -> V:
+    def _add(self, connection: Connection, table: Table, value: V) -> V:
         times = {name: self._wall() for name in ("created_at", "updated_at") if name in table.c}
-        await connection.execute(insert(table).values(row_of(value) | times))
+        connection.execute(insert(table).values(row_of(value) | times))
         return value
 
-    async def _alter(self, connection: AsyncConnection, table: Table, row_id: str, **changed: object) -> None:
-        await connection.execute(update(table).where(table.c.id == row_id).values(**changed, updated_at=self._wall()))
+    def _alter(self, connection: Connection, table: Table, row_id: str, **changed: object) -> None:
+        connection.execute(update(table).where(table.c.id == row_id).values(**changed, updated_at=self._wall()))
 
 
-async def _require_platform(connection: AsyncConnection, platform_id: PlatformId) -> None:
-    if not await read(connection, Platform, tables.platforms.c.id == platform_id):
+def _require_platform(connection: Connection, platform_id: PlatformId) -> None:
+    if not read(connection, Platform, tables.platforms.c.id == platform_id):
         raise InvalidRequest("platform_id", "is no platform")
 
 
-async def _account(connection: AsyncConnection, account_id: AccountId) -> Account:
-    found = await read(connection, Account, tables.accounts.c.id == account_id)
+def _account(connection: Connection, account_id: AccountId) -> Account:
+    found = read(connection, Account, tables.accounts.c.id == account_id)
     if not found:
         raise AccountNotAllowed("Account not found")
     return found[0]
 
 
-async def _user(connection: AsyncConnection, account_id: AccountId, user_id: UserId) -> User:
-    found = await read(connection, User, tables.users.c.id == user_id, tables.users.c.account_id == account_id)
+def _user(connection: Connection, account_id: AccountId, user_id: UserId) -> User:
+    found = read(connection, User, tables.users.c.id == user_id, tables.users.c.account_id == account_id)
     if not found:
         raise UserNotFound("User not found")
     return found[0]
 
 
-async def _require_number(connection: AsyncConnection, account_id: AccountId, number_id: NumberId | None) -> None:
+def _require_number(connection: Connection, account_id: AccountId, number_id: NumberId | None) -> None:
     mine = (tables.phone_numbers.c.id == number_id, tables.phone_numbers.c.account_id == account_id)
-    if number_id is not None and not await read(connection, PhoneNumber, *mine):
+    if number_id is not None and not read(connection, PhoneNumber, *mine):
         raise InvalidRequest("caller_number_id", "is no number of this account")
 
 
-async def _require_free(connection: AsyncConnection, field: str, table: Table, *same: ColumnElement[bool]) -> None:
-    if (await connection.execute(select(table.c.account_id).where(*same))).first():
+def _require_free(connection: Connection, field: str, table: Table, *same: ColumnElement[bool]) -> None:
+    if connection.execute(select(table.c.account_id).where(*same)).first():
         raise InvalidRequest(field, "is already in use")

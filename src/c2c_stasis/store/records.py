@@ -1,15 +1,15 @@
 """How calls and their events become rows, many of them at once, and how they come back."""
 
 import dataclasses
+import functools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import Table, case, select, update
+from sqlalchemy import Connection, Table, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from c2c_stasis.call.causes import status_of
 from c2c_stasis.call.model import Call, CallState, DestinationKind, Side
@@ -19,8 +19,7 @@ from c2c_stasis.store.tables import calls, event_counters, events, legs
 
 Row = dict[str, Any]
 
-FIXED_CALL_COLUMNS = {"id", "platform_id", "account_id", "user_id", "started_at"}
-FIXED_LEG_COLUMNS = {"id", "call_id"}
+FIXED_COLUMNS = {"id", "call_id", "platform_id", "account_id", "user_id", "started_at"}  # said once, when it is new
 LEG_FIELDS = (
     "endpoint",
     "device_id",
@@ -36,45 +35,56 @@ LEG_FIELDS = (
 LEG_MOMENTS = ("dialled_at", "invited_at", "ringing_at", "answered_at", "ended_at")
 EVENT_FIELDS = tuple(field.name for field in dataclasses.fields(StoredEvent))
 
+# Made once: to build a statement takes longer than to run it.
+ENDED_AMONG = select(calls.c.id).where(
+    calls.c.id.in_(bindparam("ids", expanding=True)), calls.c.state == CallState.ENDED
+)
+STORED_AMONG = select(events.c.id).where(events.c.id.in_(bindparam("ids", expanding=True)))
+COUNT_ON = (
+    update(event_counters)
+    .where(event_counters.c.account_id == bindparam("account"))
+    .values(last_sequence=event_counters.c.last_sequence + bindparam("more"))
+)
+LAST_AMONG = select(event_counters.c.account_id, event_counters.c.last_sequence).where(
+    event_counters.c.account_id.in_(bindparam("ids", expanding=True))
+)
+INSERT_EVENT = insert(events)
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Call)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CallWrite:
-    """One record of a call, ready to be written: its row, its legs' rows and the events that happened since the last one."""
+    """One record of a call that waits to be written, with the events that happened since the last one."""
 
-    call_id: CallId
-    ended: bool
-    row: Row
-    legs: Sequence[Row]
+    call: Call
     events: Sequence[StoredEvent]
 
+    @classmethod
+    def of(cls, call: Call, events: Sequence[StoredEvent]) -> "CallWrite":
+        """Raises `ValueError` when an event is another call's."""
+        if any(event.call_id != call.id or event.account_id != call.account_id for event in events):
+            raise ValueError("an event belongs to another call")
+        return cls(call, tuple(events))
 
-def call_write(call: Call, stored_events: Iterable[StoredEvent]) -> CallWrite:
-    """What writing this call and these events means. Raises `ValueError` when an event is not this call's."""
-    stored = tuple(stored_events)
-    if any(event.call_id != call.id or event.account_id != call.account_id for event in stored):
-        raise ValueError("an event belongs to another call")
-    return CallWrite(call.id, not call.live, _call_row(call), _leg_rows(call), stored)
 
-
-async def write_calls(connection: AsyncConnection, writes: Sequence[CallWrite], *, repeated: bool) -> None:
+def write_calls(connection: Connection, writes: Sequence[CallWrite], *, repeated: bool) -> None:
     """Write records in the order given; of several records of one call, the newest row and all events.
 
     A call stored as ended keeps its row and its legs. With `repeated`, events that are already stored are left out: after a
     commit whose outcome is not known, the same record may come again.
     """
-    newest = await _without_ended(connection, _newest(writes))
+    newest = _without_ended(connection, _newest(writes))
     if newest:
-        await connection.execute(_upsert(connection, calls, FIXED_CALL_COLUMNS), [write.row for write in newest])
-    if leg_rows := [leg for write in newest for leg in write.legs]:
-        await connection.execute(_upsert(connection, legs, FIXED_LEG_COLUMNS), leg_rows)
+        connection.execute(_upsert(connection.dialect.name, calls), [_call_row(call) for call in newest])
+    if leg_rows := [row for call in newest for row in _leg_rows(call)]:
+        connection.execute(_upsert(connection.dialect.name, legs), leg_rows)
     new_events = list({event.id: event for write in writes for event in write.events}.values())
     if repeated:
-        new_events = await _without_stored(connection, new_events)
+        new_events = _without_stored(connection, new_events)
     if new_events:
-        await _insert_events(connection, new_events)
+        _insert_events(connection, new_events)
 
 
 def call_of_row(snapshot: str) -> Call:
@@ -82,52 +92,47 @@ def call_of_row(snapshot: str) -> Call:
     return _decoder.decode(snapshot)
 
 
-def _newest(writes: Sequence[CallWrite]) -> list[CallWrite]:
-    newest: dict[CallId, CallWrite] = {}
+def _newest(writes: Sequence[CallWrite]) -> list[Call]:
+    newest: dict[CallId, Call] = {}
     for write in writes:
-        before = newest.get(write.call_id)
-        if before is None or not before.ended:
-            newest[write.call_id] = write
+        before = newest.get(write.call.id)
+        if before is None or before.live:
+            newest[write.call.id] = write.call
     return list(newest.values())
 
 
-async def _without_ended(connection: AsyncConnection, writes: list[CallWrite]) -> list[CallWrite]:
-    ids = [write.call_id for write in writes]
-    ended = await connection.scalars(select(calls.c.id).where(calls.c.id.in_(ids), calls.c.state == CallState.ENDED))
-    final = set(ended)
-    return [write for write in writes if write.call_id not in final]
+def _without_ended(connection: Connection, newest: list[Call]) -> list[Call]:
+    ended = set(connection.scalars(ENDED_AMONG, {"ids": [call.id for call in newest]}))
+    return [call for call in newest if call.id not in ended]
 
 
-async def _without_stored(connection: AsyncConnection, new_events: list[StoredEvent]) -> list[StoredEvent]:
-    ids = [event.id for event in new_events]
-    stored = set(await connection.scalars(select(events.c.id).where(events.c.id.in_(ids))))
+def _without_stored(connection: Connection, new_events: list[StoredEvent]) -> list[StoredEvent]:
+    stored = set(connection.scalars(STORED_AMONG, {"ids": [event.id for event in new_events]}))
     return [event for event in new_events if event.id not in stored]
 
 
-async def _insert_events(connection: AsyncConnection, new_events: Sequence[StoredEvent]) -> None:
+def _insert_events(connection: Connection, new_events: Sequence[StoredEvent]) -> None:
     """Give each event the next number of its account; the counter's row stays locked until the commit."""
     counts = Counter(event.account_id for event in new_events)
-    counted = await connection.execute(
-        update(event_counters)
-        .where(event_counters.c.account_id.in_(counts))
-        .values(last_sequence=event_counters.c.last_sequence + case(dict(counts), value=event_counters.c.account_id))
-        .returning(event_counters.c.account_id, event_counters.c.last_sequence)
-    )
-    next_free = {row.account_id: row.last_sequence - counts[row.account_id] + 1 for row in counted}
+    connection.execute(COUNT_ON, [{"account": account, "more": counts[account]} for account in sorted(counts)])
+    last = connection.execute(LAST_AMONG, {"ids": list(counts)}).all()
+    next_free = {account: sequence - counts[account] + 1 for account, sequence in last}
     rows: list[Row] = []
     for event in new_events:
         number = next_free[event.account_id]
         next_free[event.account_id] = number + 1
         rows.append({name: getattr(event, name) for name in EVENT_FIELDS} | {"account_sequence": number})
-    await connection.execute(events.insert(), rows)
+    connection.execute(INSERT_EVENT, rows)
 
 
-def _upsert(connection: AsyncConnection, table: Table, fixed: set[str]) -> sqlite.Insert | postgresql.Insert:
-    postgres = connection.dialect.name == "postgresql"
-    insert = postgresql.insert(table) if postgres else sqlite.insert(table)
-    changed = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in fixed}
+@functools.cache
+def _upsert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    upsert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    changed = {
+        column.name: upsert.excluded[column.name] for column in table.columns if column.name not in FIXED_COLUMNS
+    }
     final = table.c.state != CallState.ENDED if table is calls else None
-    return insert.on_conflict_do_update(index_elements=[table.c.id], set_=changed, where=final)
+    return upsert.on_conflict_do_update(index_elements=[table.c.id], set_=changed, where=final)
 
 
 def _call_row(call: Call) -> Row:

@@ -3,8 +3,7 @@
 import dataclasses
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Table, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Table, select
 
 from c2c_stasis.directory.model import (
     Account,
@@ -31,24 +30,24 @@ TABLES: dict[type[Any], Table] = {
 }
 
 
-async def read(connection: AsyncConnection, kind: type[T], *where: ColumnElement[bool]) -> tuple[T, ...]:
+def read(connection: Connection, kind: type[T], *where: ColumnElement[bool]) -> tuple[T, ...]:
     """Every value of this kind that meets the conditions, oldest first."""
     table = TABLES[kind]
     columns = [table.c[field.name] for field in dataclasses.fields(kind)]
-    rows = await connection.execute(select(*columns).where(*where).order_by(*table.primary_key.columns))
+    rows = connection.execute(select(*columns).where(*where).order_by(*table.primary_key.columns))
     return tuple(kind(*row) for row in rows)
 
 
-async def read_directory(connection: AsyncConnection) -> DirectoryRows:
+def read_directory(connection: Connection) -> DirectoryRows:
     """The whole directory, as one transaction sees it."""
     return DirectoryRows(
-        platforms=await read(connection, Platform),
-        accounts=await read(connection, Account),
-        users=await read(connection, User),
-        devices=await read(connection, Device),
-        extensions=await read(connection, Extension),
-        numbers=await read(connection, PhoneNumber),
-        keys=await read(connection, Key),
+        platforms=read(connection, Platform),
+        accounts=read(connection, Account),
+        users=read(connection, User),
+        devices=read(connection, Device),
+        extensions=read(connection, Extension),
+        numbers=read(connection, PhoneNumber),
+        keys=read(connection, Key),
     )
 
 

@@ -1,5 +1,6 @@
 """Whether the tables are the ones this version works with, and how they become so."""
 
+import sqlite3
 from pathlib import Path
 
 from alembic import command
@@ -8,42 +9,50 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.exc import SQLAlchemyError
 
 from c2c_stasis.store import sqlite
-from c2c_stasis.store.errors import DatabaseNotUsable, SchemaNotCurrent
+from c2c_stasis.store.errors import SchemaNotCurrent
 from c2c_stasis.store.tables import metadata
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = "alembic_version"
 
 
-async def upgrade(url: str) -> None:
+def upgrade(url: str) -> None:
     """Bring the tables to this version, from nothing or from an older one, in one transaction: all of it or nothing.
 
-    Creates the database file when it is missing, but not its folder. Raises `DatabaseNotUsable`.
+    Creates the database file when it is missing, but not its folder. Blocks; raises `DatabaseNotUsable`.
     """
     parsed = sqlite.parse_url(url)
     file = sqlite.database_file(parsed)
     sqlite.create_private(file)
     engine = sqlite.migration_engine(parsed)
     try:
-        async with engine.begin() as connection:
-            await connection.run_sync(_upgrade)
-            if broken := (await connection.execute(text("PRAGMA foreign_key_check"))).first():
-                raise DatabaseNotUsable(f"{file}: after the migration, a row of {broken[0]} refers to nothing")
-    except DatabaseNotUsable:
-        raise
-    except Exception as error:
+        with engine.begin() as connection:
+            _require_known(connection, file)
+            command.upgrade(migration_config(connection), "head")
+            if broken := connection.execute(text("PRAGMA foreign_key_check")).first():
+                raise SchemaNotCurrent(f"{file}: after the migration, a row of {broken[0]} would refer to nothing")
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         raise sqlite.why_not_usable(file, error) from error
     finally:
-        await engine.dispose()
+        engine.dispose()
 
 
-async def require_current(engine: AsyncEngine) -> None:
+def require_current(connection: Connection, file: Path) -> None:
     """Raise `SchemaNotCurrent` when the tables are missing, older, newer or incomplete; it names what to do."""
-    async with engine.connect() as connection:
-        await connection.run_sync(_require_current)
+    _require_known(connection, file)
+    script = ScriptDirectory.from_config(migration_config(connection))
+    present = set(MigrationContext.configure(connection).get_current_heads())
+    if not present:
+        raise SchemaNotCurrent(f"{file}: has no tables yet; run `c2c-stasis init`")
+    if present != set(script.get_heads()):
+        raise SchemaNotCurrent(
+            f"{file}: the tables are those of an older version; make a backup and run `c2c-stasis migrate`"
+        )
+    if missing := metadata.tables.keys() - set(inspect(connection).get_table_names()):
+        raise SchemaNotCurrent(f"{file}: tables are missing: {', '.join(sorted(missing))}; restore a backup")
 
 
 def migration_config(connection: Connection) -> Config:
@@ -54,12 +63,7 @@ def migration_config(connection: Connection) -> Config:
     return config
 
 
-def _upgrade(connection: Connection) -> None:
-    _require_known(connection)
-    command.upgrade(migration_config(connection), "head")
-
-
-def _require_known(connection: Connection) -> None:
+def _require_known(connection: Connection, file: Path) -> None:
     """Refuse what a newer version, or something else, has made."""
     script = ScriptDirectory.from_config(migration_config(connection))
     present = MigrationContext.configure(connection).get_current_heads()
@@ -73,17 +77,5 @@ def _require_known(connection: Connection) -> None:
             script.get_revision(revision)
         except CommandError as error:
             raise SchemaNotCurrent(
-                f"the database was made by a newer c2c-stasis (revision {revision}); install that version"
+                f"{file}: was made by a newer c2c-stasis (revision {revision}); install that version"
             ) from error
-
-
-def _require_current(connection: Connection) -> None:
-    _require_known(connection)
-    script = ScriptDirectory.from_config(migration_config(connection))
-    present = set(MigrationContext.configure(connection).get_current_heads())
-    if not present:
-        raise SchemaNotCurrent("the database has no tables yet; run `c2c-stasis init`")
-    if present != set(script.get_heads()):
-        raise SchemaNotCurrent("the tables are those of an older version; make a backup and run `c2c-stasis migrate`")
-    if missing := metadata.tables.keys() - set(inspect(connection).get_table_names()):
-        raise SchemaNotCurrent(f"tables are missing: {', '.join(sorted(missing))}; restore a backup")

@@ -1,18 +1,13 @@
 """The store as the service sees it: calls and events go in through one writer, and come out through readers beside it."""
 
-import asyncio
 import logging
-import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
-from sqlalchemy import Executable, select, update
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Connection, Executable, select, update
 
 from c2c_stasis.call.model import Call, CallState
 from c2c_stasis.directory.model import DirectoryRows
@@ -20,16 +15,14 @@ from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ids import AccountId, CallId
 from c2c_stasis.ports import StoredEvent
 from c2c_stasis.store import schema, sqlite
-from c2c_stasis.store.errors import reason_of
+from c2c_stasis.store.database import Database
 from c2c_stasis.store.provisioning import Provisioning
-from c2c_stasis.store.records import EVENT_FIELDS, call_of_row, call_write
+from c2c_stasis.store.records import EVENT_FIELDS, CallWrite, call_of_row
 from c2c_stasis.store.rows import read_directory
 from c2c_stasis.store.tables import CHECKS, DIRECTORY_REVISION, calls, counters, events
 from c2c_stasis.store.writer import Writer
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 MOST_IDS = 500  # in one statement; SQLite takes 32,766 parameters, other databases fewer
 
@@ -42,48 +35,49 @@ async def open_store(url: str, *, migrate: bool = False) -> "SqlStore":
     """
     parsed = sqlite.parse_url(url)
     file = sqlite.database_file(parsed)
-    if migrate:
-        await schema.upgrade(url)
-    sqlite.require_file(file)
-    store = SqlStore(sqlite.writer_engine(parsed), sqlite.reader_engine(parsed), sqlite.same_file_guard(file))
+    database = Database(parsed)
     try:
-        await store.prepare(file)
+        if migrate:
+            await database.write(lambda _engine: schema.upgrade(url))
+        guard = sqlite.same_file_guard(file)
+        await database.read(lambda connection: _require_usable(connection, file))
+        return await SqlStore.started(database, Writer(database, guard))
+    except StoreUnavailable as error:
+        await database.close()
+        raise sqlite.why_not_usable(file, error.__cause__ or error) from error
     except BaseException:
-        await store.close()
+        await database.close()
         raise
-    return store
+
+
+def _require_usable(connection: Connection, file: Path) -> None:
+    sqlite.require_sound(connection, file)
+    schema.require_current(connection, file)
 
 
 class SqlStore(Provisioning):
     """Calls, events and the directory in one SQL database; `open_store` makes it and `close` ends it."""
 
-    def __init__(self, writer: AsyncEngine, readers: AsyncEngine, guard: Callable[[], None]) -> None:
-        self._writer_engine = writer
-        self._readers = readers
-        self._reading: set[asyncio.Task[object]] = set()
-        self._closed = False
-        super().__init__(Writer(writer, guard), time.time)
+    def __init__(self, database: Database, writer: Writer) -> None:
+        super().__init__(writer, time.time)
+        self._database = database
 
-    async def prepare(self, file: Path) -> None:
-        """Prove that the file is sound, has our tables and can be written, and start the writer."""
+    @classmethod
+    async def started(cls, database: Database, writer: Writer) -> "SqlStore":
+        """A store that has proved that it can write."""
+        writer.start()
+        store = cls(database, writer)
         try:
-            await sqlite.require_sound(self._readers, file)
-            await schema.require_current(self._readers)
-            self._writer.start()
-            await self.check()
-        except StoreUnavailable as error:
-            raise sqlite.why_not_usable(file, error.__cause__ or error) from error
-        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-            raise sqlite.why_not_usable(file, error) from error
+            await store.check()
+        except BaseException:
+            await store.close()
+            raise
+        return store
 
     async def close(self) -> None:
         """Write what waits, for a bounded time, and let go of the database and its threads. May be called twice."""
-        self._closed = True
         await self._writer.close()
-        if self._reading:
-            await asyncio.wait(self._reading)
-        await self._readers.dispose()
-        await self._writer_engine.dispose()
+        await self._database.close()
 
     @property
     def transactions(self) -> int:
@@ -92,7 +86,7 @@ class SqlStore(Provisioning):
 
     async def accept(self, call: Call, events: Sequence[StoredEvent]) -> None:
         """Record a new call; returns when it is committed. Raises `StoreUnavailable`: then nothing is recorded."""
-        await self._writer.write(call_write(call, events), kept=False)
+        await self._writer.write(CallWrite.of(call, events), kept=False)
 
     async def record(self, call: Call, events: Sequence[StoredEvent]) -> None:
         """Record what became of a call; returns when it is committed.
@@ -101,13 +95,13 @@ class SqlStore(Provisioning):
         `StoreUnavailable`; the record is kept nevertheless and written when the database is well again, so to give it in once
         more does no harm, and no good. It is not kept, and `RecordRefused` says so, when it breaks a rule of the tables.
         """
-        await self._writer.write(call_write(call, events), kept=True)
+        await self._writer.write(CallWrite.of(call, events), kept=True)
 
     async def live_calls(self) -> list[Call]:
         """Every call that has not ended. A call that a newer version wrote and this one cannot read is logged and left out."""
         statement = select(calls.c.id, calls.c.snapshot).where(calls.c.state != CallState.ENDED).order_by(calls.c.id)
         live: list[Call] = []
-        for call_id, snapshot in await self._read(lambda connection: _rows(connection, statement)):
+        for call_id, snapshot in await self._rows(statement):
             try:
                 live.append(call_of_row(snapshot))
             except msgspec.ValidationError as error:
@@ -117,7 +111,7 @@ class SqlStore(Provisioning):
     async def find_call(self, account_id: AccountId, call_id: CallId) -> Call | None:
         """A call of this account, live or ended."""
         statement = select(calls.c.snapshot).where(calls.c.id == call_id, calls.c.account_id == account_id)
-        found = await self._read(lambda connection: _rows(connection, statement))
+        found = await self._rows(statement)
         try:
             return call_of_row(found[0][0]) if found else None
         except msgspec.ValidationError as error:
@@ -130,7 +124,7 @@ class SqlStore(Provisioning):
             .where(events.c.call_id == call_id, events.c.account_id == account_id)
             .order_by(events.c.sequence)
         )
-        return [StoredEvent(*row) for row in await self._read(lambda connection: _rows(connection, statement))]
+        return [StoredEvent(*row) for row in await self._rows(statement)]
 
     async def known_calls(self, call_ids: Iterable[CallId]) -> set[CallId]:
         """Those of these calls that are recorded here, live or ended."""
@@ -138,44 +132,27 @@ class SqlStore(Provisioning):
         known: set[CallId] = set()
         for first in range(0, len(wanted), MOST_IDS):
             statement = select(calls.c.id).where(calls.c.id.in_(wanted[first : first + MOST_IDS]))
-            known |= {CallId(row[0]) for row in await self._read(partial(_rows, statement=statement))}
+            known |= {CallId(row[0]) for row in await self._rows(statement)}
         return known
 
     async def directory(self) -> DirectoryRows:
         """The whole directory as it is committed now."""
-        return await self._read(read_directory)
+        return await self._database.read(read_directory)
 
     async def directory_revision(self) -> int:
         """A number that grows with every change of the directory, whichever process made it; cheap to ask."""
         statement = select(counters.c.value).where(counters.c.name == DIRECTORY_REVISION)
-        rows = await self._read(lambda connection: _rows(connection, statement))
+        rows = await self._rows(statement)
         return int(rows[0][0])
 
     async def check(self) -> None:
         """Prove that the database can be read and written. Raises `StoreUnavailable`."""
         await self._writer.run(_count_check)
-        await self._read(lambda connection: _rows(connection, select(counters.c.value)))
+        await self.directory_revision()
 
-    async def _read(self, read: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        if self._closed:
-            raise StoreUnavailable("the database is closed")
-        # In a task of its own: a connection must not be left in the middle of a statement when the caller stops waiting.
-        task = asyncio.create_task(self._read_now(read))
-        self._reading.add(task)
-        task.add_done_callback(self._reading.discard)
-        return await asyncio.shield(task)
-
-    async def _read_now(self, read: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        try:
-            async with self._readers.connect() as connection:
-                return await read(connection)
-        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-            raise StoreUnavailable(reason_of(error)) from error
+    async def _rows(self, statement: Executable) -> Sequence[Sequence[Any]]:
+        return await self._database.read(lambda connection: connection.execute(statement).all())
 
 
-async def _rows(connection: AsyncConnection, statement: Executable) -> Sequence[Sequence[Any]]:
-    return (await connection.execute(statement)).all()
-
-
-async def _count_check(connection: AsyncConnection) -> None:
-    await connection.execute(update(counters).where(counters.c.name == CHECKS).values(value=counters.c.value + 1))
+def _count_check(connection: Connection) -> None:
+    connection.execute(update(counters).where(counters.c.name == CHECKS).values(value=counters.c.value + 1))

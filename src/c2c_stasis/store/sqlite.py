@@ -1,22 +1,19 @@
 """What SQLite needs of us: settings of each connection, who may begin which transaction, and proofs that the file is sound."""
 
 import os
+import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, event, make_url, text
-from sqlalchemy.engine import URL
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.store.errors import DatabaseNotUsable, sqlite_name
 
 BUSY_TIMEOUT = 5.0  # seconds to wait for a lock that another process holds
 QUICK_CHECK_BELOW = 32_768  # pages of 4 kB: below this, looking at every page at start-up takes well under a second
-READERS = 4
-EXAMPLE = "sqlite+aiosqlite:///c2c.db"
+EXAMPLE = "sqlite:///c2c.db"
 DAMAGED = (
     "the database is damaged; stop the service, keep the file, and restore a backup"
     " or save what can be read with `sqlite3 FILE .recover`"
@@ -28,54 +25,55 @@ READER_PRAGMAS = ("query_only = ON",)
 MIGRATION_PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = OFF")  # tables may be rebuilt
 
 
-def writer_engine(url: URL) -> AsyncEngine:
+def writer_engine(url: URL) -> Engine:
     """One connection that takes the write lock as it begins.
 
     A transaction that reads first and locks later fails at once when another one wrote in between, whatever the busy timeout
     (SQLITE_BUSY_SNAPSHOT).
     """
-    return _engine(url, "BEGIN IMMEDIATE", WRITER_PRAGMAS, pool_size=1, pool_reset_on_return=None)
+    return _engine(url, "BEGIN IMMEDIATE", WRITER_PRAGMAS, 1)
 
 
-def reader_engine(url: URL) -> AsyncEngine:
+def reader_engine(url: URL, connections: int) -> Engine:
     """A few connections that see one state of the database from the first statement of a transaction to its last."""
-    return _engine(url, "BEGIN", READER_PRAGMAS, pool_size=READERS, pool_timeout=1.0)
+    return _engine(url, "BEGIN", READER_PRAGMAS, connections)
 
 
-def migration_engine(url: URL) -> AsyncEngine:
+def migration_engine(url: URL) -> Engine:
     """One connection for changes of the tables."""
-    return _engine(url, "BEGIN IMMEDIATE", MIGRATION_PRAGMAS, pool_size=1)
+    return _engine(url, "BEGIN IMMEDIATE", MIGRATION_PRAGMAS, 1)
 
 
-def _engine(url: URL, begin: str, pragmas: Sequence[str], **pool: Any) -> AsyncEngine:
-    engine = create_async_engine(
-        url, max_overflow=0, connect_args={"timeout": BUSY_TIMEOUT, "isolation_level": None}, **pool
+def _engine(url: URL, begin: str, pragmas: Sequence[str], connections: int) -> Engine:
+    engine = create_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        connect_args={"timeout": BUSY_TIMEOUT, "isolation_level": None},
     )
 
-    def prepare(connection: Any, _record: object) -> None:
-        cursor = connection.cursor()
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
         for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+            connection.execute(f"PRAGMA {pragma}")
 
     def begin_ourselves(connection: Connection) -> None:
         # The driver would begin only before INSERT, UPDATE and DELETE, and never with the lock.
         connection.exec_driver_sql(begin)
 
-    event.listen(engine.sync_engine, "connect", prepare)
-    event.listen(engine.sync_engine, "begin", begin_ourselves)
+    event.listen(engine, "connect", prepare)
+    event.listen(engine, "begin", begin_ourselves)
     return engine
 
 
 def parse_url(url: str) -> URL:
-    """The URL with the driver we use. Raises `DatabaseNotUsable` when it is no SQLite URL."""
+    """The URL with the driver we use, whichever SQLite driver it names. Raises `DatabaseNotUsable` when it is no SQLite URL."""
     try:
         parsed = make_url(url)
     except ArgumentError as error:
         raise DatabaseNotUsable(f"the database URL cannot be read; it looks like {EXAMPLE}") from error
     if parsed.get_backend_name() != "sqlite":
         raise DatabaseNotUsable(f"{parsed.drivername}: this version works with SQLite only, as in {EXAMPLE}")
-    return parsed.set(drivername="sqlite+aiosqlite")
+    return parsed.set(drivername="sqlite")
 
 
 def database_file(url: URL) -> Path:
@@ -86,14 +84,6 @@ def database_file(url: URL) -> Path:
     if not file.absolute().parent.is_dir():
         raise DatabaseNotUsable(f"{file}: the folder {file.absolute().parent} does not exist; create it")
     return file
-
-
-def require_file(file: Path) -> None:
-    """Raise `DatabaseNotUsable` when there is nothing to open: SQLite would make an empty database."""
-    if file.is_dir():
-        raise DatabaseNotUsable(f"{file}: is a folder; name a file in it")
-    if not file.exists():
-        raise DatabaseNotUsable(f"{file}: there is no database; run `c2c-stasis init`")
 
 
 def create_private(file: Path) -> None:
@@ -107,7 +97,14 @@ def create_private(file: Path) -> None:
 
 
 def same_file_guard(file: Path) -> Callable[[], None]:
-    """A check that the file is still the one that was opened: writes to a deleted file would succeed and be lost."""
+    """A check that the file is still the one it is now: writes to a deleted file would succeed and be lost.
+
+    Raises `DatabaseNotUsable` when there is no file: SQLite would make an empty one.
+    """
+    if file.is_dir():
+        raise DatabaseNotUsable(f"{file}: is a folder; name a file in it")
+    if not file.exists():
+        raise DatabaseNotUsable(f"{file}: there is no database; run `c2c-stasis init`")
 
     def identity() -> tuple[int, int]:
         status = file.stat()
@@ -126,13 +123,11 @@ def same_file_guard(file: Path) -> Callable[[], None]:
     return guard
 
 
-async def require_sound(engine: AsyncEngine, file: Path) -> None:
+def require_sound(connection: Connection, file: Path) -> None:
     """Raise `DatabaseNotUsable` when pages of the file are damaged; a large file is not read as a whole."""
-    async with engine.connect() as connection:
-        pages = await connection.scalar(text("PRAGMA page_count"))
-        if pages > QUICK_CHECK_BELOW:
-            return
-        verdict = await connection.scalar(text("PRAGMA quick_check(1)"))
+    if connection.execute(text("PRAGMA page_count")).scalar_one() > QUICK_CHECK_BELOW:
+        return
+    verdict = connection.execute(text("PRAGMA quick_check(1)")).scalar_one()
     if verdict != "ok":
         raise DatabaseNotUsable(f"{file}: {DAMAGED} ({verdict})")
 

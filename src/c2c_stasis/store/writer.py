@@ -5,22 +5,24 @@ A commit costs one flush to the disk whatever is in it, so work that arrives dur
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Connection, Engine
 
 from c2c_stasis.errors import ClickToCallError, StoreUnavailable
-from c2c_stasis.store.errors import UNCONFIRMED, is_outage, sqlite_name, store_error
+from c2c_stasis.store.database import Database
+from c2c_stasis.store.errors import UNCONFIRMED, RecordRefused, is_outage, reason_of, sqlite_name
 from c2c_stasis.store.records import CallWrite, write_calls
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Job = Callable[[AsyncConnection], Awaitable[Any]]
+Job = Callable[[Connection], Any]
 
 BATCH = 500  # pieces in one transaction: a few milliseconds of the disk's time
 NEW_WORK_LIMIT = 5_000  # waiting pieces at which new work is refused
@@ -46,14 +48,16 @@ class Piece:
         """Tell who waits that it was not written, if it has not been told yet."""
         if not self.done.done():
             self.done.set_exception(error)
-            self.done.exception()  # looked at: nobody may be waiting any more
+
+
+Outcome = tuple[Piece, object]  # a result, or the exception with which the piece was refused
 
 
 class Writer:
     """The writer of one database. `guard` is asked before each transaction and raises when it must not be written to."""
 
-    def __init__(self, engine: AsyncEngine, guard: Callable[[], None]) -> None:
-        self._engine = engine
+    def __init__(self, database: Database, guard: Callable[[], None]) -> None:
+        self._database = database
         self._guard = guard
         self._waiting: deque[Piece] = deque()
         self._wake = asyncio.Event()
@@ -74,7 +78,7 @@ class Writer:
         """
         await self._submit(Piece(work, kept))
 
-    async def run(self, job: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def run(self, job: Callable[[Connection], T]) -> T:
         """Run a job inside a transaction of its own fate: when it raises, only what it did itself is undone."""
         return cast("T", await self._submit(Piece(job, kept=False)))
 
@@ -108,7 +112,7 @@ class Writer:
         for piece in self._waiting:
             piece.fail(StoreUnavailable("the database is closed"))
         if self._waiting:
-            logger.error("records lost at closing", extra={"call_ids": sorted(_call_ids(self._waiting))})
+            logger.error("records lost at closing", extra={"call_ids": _call_ids(self._waiting)})
 
     def _finished(self) -> bool:
         if self._close_by is None:
@@ -119,44 +123,19 @@ class Writer:
         """Commit what waits. False: the database failed, all who wait were told, and what must be kept waits on."""
         batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
         try:
-            await self._transaction(batch)
+            outcomes = await self._database.write(functools.partial(_commit, batch, self._guard))
         except Exception as error:
             if not is_outage(error):
                 logger.exception("writing failed in a way that is not known", extra={"pieces": len(batch)})
             self._outage(batch, error)
             return False
-        return True
-
-    async def _transaction(self, batch: Sequence[Piece]) -> None:
-        self._guard()
-        try:
-            outcomes = await self._commit(batch, repeated=False)
-        except Exception as error:
-            if is_outage(error):
-                raise
-            outcomes = await self._commit(
-                batch, repeated=True
-            )  # one of them is bad, or was already written: find which
         self.transactions += 1
         for piece, outcome in outcomes:
             if isinstance(outcome, Exception):
                 _refuse(piece, outcome)
             else:
                 piece.resolve(outcome)
-
-    async def _commit(self, batch: Sequence[Piece], *, repeated: bool) -> list[tuple[Piece, object]]:
-        records = [piece for piece in batch if isinstance(piece.work, CallWrite)]
-        outcomes: list[tuple[Piece, object]] = []
-        async with self._engine.begin() as connection:
-            if repeated:
-                outcomes += await _write_apart(connection, records)
-            elif records:
-                await write_calls(connection, _works(records), repeated=False)
-                outcomes += [(piece, None) for piece in records]
-            for piece in batch:
-                if not isinstance(piece.work, CallWrite):
-                    outcomes.append((piece, await _run_apart(connection, piece.work)))
-        return outcomes
+        return True
 
     def _outage(self, batch: Sequence[Piece], error: Exception) -> None:
         """Tell everyone, also those who came meanwhile: the next attempt would only let them wait as long again."""
@@ -165,49 +144,73 @@ class Writer:
             logger.critical("the disk did not confirm a write; no new calls until a restart", exc_info=error)
         concerned = [*batch, *self._waiting]
         for piece in concerned:
-            failure = store_error(error)
+            failure = StoreUnavailable(reason_of(error))
             failure.__cause__ = error
             piece.fail(failure)
         self._waiting = deque(piece for piece in concerned if piece.kept)
-        logger.warning("the database cannot be written", extra={"reason": str(error), "kept": len(self._waiting)})
+        extra = {"reason": reason_of(error), "kept": len(self._waiting)}
+        logger.warning("the database cannot be written", extra=extra)
 
 
-async def _run_apart(connection: AsyncConnection, job: Job) -> object:
+def _commit(batch: Sequence[Piece], guard: Callable[[], None], engine: Engine) -> list[Outcome]:
+    """Commit the batch in one transaction; what is refused alone is left out of it. Raises when the database failed."""
+    guard()
+    try:
+        with engine.begin() as connection:
+            write_calls(connection, _works(batch), repeated=False)
+            return _records_done(batch) + _run_jobs(connection, batch)
+    except Exception as error:
+        if is_outage(error):
+            raise
+    with engine.begin() as connection:  # one record is bad, or was written already: find which
+        records = [piece for piece in batch if isinstance(piece.work, CallWrite)]
+        return _write_apart(connection, records) + _run_jobs(connection, batch)
+
+
+def _records_done(batch: Sequence[Piece]) -> list[Outcome]:
+    return [(piece, None) for piece in batch if isinstance(piece.work, CallWrite)]
+
+
+def _run_jobs(connection: Connection, batch: Sequence[Piece]) -> list[Outcome]:
+    return [(piece, _run_apart(connection, piece.work)) for piece in batch if not isinstance(piece.work, CallWrite)]
+
+
+def _run_apart(connection: Connection, job: Job) -> object:
     """The job's result, or the exception that undid it."""
     try:
-        async with connection.begin_nested():
-            return await job(connection)
+        with connection.begin_nested():
+            return job(connection)
     except Exception as error:
         if is_outage(error):
             raise
         return error
 
 
-async def _write_apart(connection: AsyncConnection, pieces: Sequence[Piece]) -> list[tuple[Piece, object]]:
+def _write_apart(connection: Connection, records: Sequence[Piece]) -> list[Outcome]:
     """Write what can be written, in order, by halving until what cannot stands alone."""
-    if not pieces:
+    if not records:
         return []
-    outcome = await _run_apart(connection, lambda nested: write_calls(nested, _works(pieces), repeated=True))
-    if not isinstance(outcome, Exception) or len(pieces) == 1:
-        return [(piece, outcome) for piece in pieces]
-    middle = len(pieces) // 2
-    return await _write_apart(connection, pieces[:middle]) + await _write_apart(connection, pieces[middle:])
+    outcome = _run_apart(connection, lambda nested: write_calls(nested, _works(records), repeated=True))
+    if not isinstance(outcome, Exception) or len(records) == 1:
+        return [(piece, outcome) for piece in records]
+    middle = len(records) // 2
+    return _write_apart(connection, records[:middle]) + _write_apart(connection, records[middle:])
 
 
 def _refuse(piece: Piece, error: Exception) -> None:
     if isinstance(error, ClickToCallError):
         piece.fail(error)
         return
-    refusal = store_error(error)
+    refusal = RecordRefused(reason_of(error))
     refusal.__cause__ = error
     piece.fail(refusal)
     if isinstance(piece.work, CallWrite):
-        logger.error("record refused", extra={"call_id": piece.work.call_id, "reason": str(refusal)})
+        logger.error("record refused", extra={"call_id": piece.work.call.id, "reason": str(refusal)})
 
 
 def _works(pieces: Iterable[Piece]) -> list[CallWrite]:
     return [piece.work for piece in pieces if isinstance(piece.work, CallWrite)]
 
 
-def _call_ids(pieces: Iterable[Piece]) -> set[str]:
-    return {work.call_id for work in _works(pieces)}
+def _call_ids(pieces: Iterable[Piece]) -> list[str]:
+    return sorted({work.call.id for work in _works(pieces)})
