@@ -10,10 +10,17 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from c2c_stasis.lab import child
-from c2c_stasis.lab.errors import LaboratoryError
+from c2c_stasis.lab.errors import LaboratoryError, MirrorUnreachable
 
 KEYRINGS = ("/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp")
 SIDE_SUITES = ("-updates", "-security", "-backports", "-backports-sloppy", "-proposed-updates", "-debug")
+UNREACHABLE = (
+    "Temporary failure resolving",
+    "Could not resolve",
+    "Could not connect",
+    "Unable to connect",
+    "timed out",
+)
 TARGET_FORMAT = "$(REPO_URI)\t$(LABEL)\t$(RELEASE)"
 
 Progress = Callable[[str], None]
@@ -219,32 +226,23 @@ async def run(*command: str, config: Path | None = None) -> str:
             process.terminate()
             await process.wait()
     if process.returncode != 0:
-        raise LaboratoryError(explain(command, complaints.decode(errors="replace")))
+        raise explain(command[0], complaints.decode(errors="replace"))
     return output.decode(errors="replace")
 
 
-def explain(command: tuple[str, ...], complaints: str) -> str:
-    """Turn the last words of a failed command into one sentence with what helps."""
-    lines = [x for x in complaints.splitlines() if x.startswith(("E:", "W:", "dpkg"))] or complaints.splitlines()
-    told = " ".join(lines[-3:]) or "it said nothing"
-    advice = ""
-    if (
-        "NO_PUBKEY" in complaints
-        or "not signed" in complaints
-        or "EXPKEYSIG" in complaints
-        or "Missing key" in complaints
-    ):
-        advice = " (the keys of this machine are too old for that suite: apt-get install debian-archive-keyring)"
-    elif any(
-        word in complaints
-        for word in ("Temporary failure resolving", "Could not resolve", "Could not connect", "Failed to fetch")
-    ):
-        advice = " (no way to the mirror: see that the network works, or name another mirror; what is fetched already is kept)"
-    elif "No space left" in complaints or "enough free space" in complaints:
-        advice = " (the disk is full)"
-    elif "Unable to locate package" in complaints:
-        advice = " (the suite does not have it)"
-    return f"{Path(command[0]).name} failed: {told}{advice}"
+def explain(command: str, complaints: str) -> LaboratoryError:
+    """Turn the last words of a failed command into an error that says what helps."""
+    lines = [x for x in complaints.splitlines() if x.startswith(("E:", "dpkg"))] or complaints.splitlines()
+    told = f"{command} failed: {lines[0] if lines else 'it said nothing'}"
+    if any(word in complaints for word in ("NO_PUBKEY", "not signed", "EXPKEYSIG", "Missing key")):
+        return LaboratoryError(f"{told} (the keys here are too old for it: apt-get install debian-archive-keyring)")
+    if any(word in complaints for word in UNREACHABLE):
+        return MirrorUnreachable(
+            f"{told} (see that the network works, or name another mirror; what is fetched is kept)"
+        )
+    if any(word in complaints for word in ("No space left", "enough free space")):
+        return LaboratoryError(f"{told} (the disk is full; what is fetched is kept)")
+    return LaboratoryError(told)
 
 
 def version_of(files: Iterable[Package], package: str) -> str | None:

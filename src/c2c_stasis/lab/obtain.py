@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from c2c_stasis.lab.apt import Package, PrivateApt, Progress, find_keyring, machine_mirror, run, version_of
-from c2c_stasis.lab.errors import LaboratoryError
+from c2c_stasis.lab.errors import LaboratoryError, MirrorUnreachable
 from c2c_stasis.lab.installation import FLOOR, Installation, installed, new_enough, unpacked
 
 SUITES = ("forky", "sid")  # Debian 12 and 13 carry no Asterisk; 14 does, and so does unstable
@@ -126,6 +126,8 @@ async def _fetch(folder: Path, mirror: str | None, progress: Progress) -> Instal
         try:
             await apt.update(source, suite, keyring)
             files = await apt.files_for(PACKAGES)
+        except MirrorUnreachable:
+            raise
         except LaboratoryError as exc:
             refusals.append(f"{suite}: {exc}")
             continue
