@@ -98,6 +98,8 @@ class Connection:
                 try:
                     await self._stay(listener)
                     pause = FIRST_PAUSE
+                    self.problem = "the event connection to Asterisk is lost"
+                    logger.warning("connection to Asterisk lost", extra={"app": self._app})
                 except (SwitchUnavailable, SwitchRefused) as error:
                     self.problem = _explain(error)
                     logger.warning("not connected to Asterisk", extra={"error": self.problem, "again_in_s": pause})
@@ -111,7 +113,6 @@ class Connection:
 
     async def _stay(self, listener: Listener) -> None:
         """One connection from its opening to its end. Raises what keeps it from opening."""
-        opened = False
         try:
             async with anyio.create_task_group() as group:
                 apps = [self._app, self._devices_app]
@@ -119,19 +120,17 @@ class Connection:
                 async with client:
                     self._client = client
                     await self._set_up(client)
-                    self._connected = opened = True
+                    self._connected = True
                     self.problem = ""
                     logger.info("connected to Asterisk", extra={"app": self._app})
                     await listener.connected()
+                    group.start_soon(self._devices.meet_strangers, client.swagger)
                     await client.ended.wait()
                     group.cancel_scope.cancel()
         except* (SwitchUnavailable, SwitchRefused) as errors:
             raise _first(errors) from errors
         finally:
             self._connected = False
-            if opened:
-                self.problem = "the event connection to Asterisk is lost"
-                logger.warning("connection to Asterisk lost", extra={"app": self._app})
 
     async def _set_up(self, client: Client) -> None:
         await self._filter(self._app, CALL_EVENTS)

@@ -5,8 +5,10 @@ helper channel that is made, asked and removed without ever being dialled (Aster
 """
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from typeid import TypeID
@@ -30,6 +32,7 @@ class Devices:
 
     def __init__(self) -> None:
         self._contacts: dict[str, dict[str, Contact]] = {}
+        self._strangers: asyncio.Queue[tuple[str, str]] = asyncio.Queue()  # contacts whose user agent is not known
 
     def contacts(self, endpoint: str) -> tuple[Contact, ...]:
         """The contacts of an endpoint; empty when it is not registered."""
@@ -46,7 +49,9 @@ class Devices:
         if status in _GONE:
             known.pop(uri, None)
         else:
-            known[uri] = Contact(uri, reachable=status not in _UNREACHABLE)
+            if uri not in known:
+                self._strangers.put_nowait((endpoint, uri))
+            known[uri] = replace(known.get(uri, Contact(uri)), reachable=status not in _UNREACHABLE)
         logger.debug("contact changed", extra={"endpoint": endpoint, "status": status})
 
     async def read(self, operations: Any, app: str, endpoints: Iterable[str]) -> None:
@@ -76,6 +81,15 @@ class Devices:
         finally:
             await _remove(operations, channel_id)
 
+    async def meet_strangers(self, operations: Any) -> None:
+        """Ask for the user agent of each contact that registers from now on, until cancelled."""
+        while True:
+            endpoint, uri = await self._strangers.get()
+            agent = await _user_agent(operations, endpoint, uri)
+            known = self._contacts.get(endpoint, {})
+            if agent and uri in known:
+                known[uri] = replace(known[uri], user_agent=agent)
+
 
 async def _contacts(operations: Any, channel_id: str, endpoint: str) -> dict[str, Contact]:
     try:
@@ -86,7 +100,22 @@ async def _contacts(operations: Any, channel_id: str, endpoint: str) -> dict[str
         if refusal.status == 404:  # the function's value is empty: nothing is registered
             return {}
         raise
-    return {contact.uri: contact for contact in dial_contacts(reply.json()["value"], endpoint)}
+    found = dial_contacts(reply.json()["value"], endpoint)
+    return {contact.uri: await _named(operations, endpoint, contact) for contact in found}
+
+
+async def _named(operations: Any, endpoint: str, contact: Contact) -> Contact:
+    return replace(contact, user_agent=await _user_agent(operations, endpoint, contact.uri))
+
+
+async def _user_agent(operations: Any, endpoint: str, uri: str) -> str:
+    """What the phone calls itself; empty when it does not say, or its address of record has another name than its endpoint."""
+    contact_id = f"{endpoint};@{hashlib.md5(uri.encode(), usedforsecurity=False).hexdigest()}"
+    try:
+        reply = await operations.asterisk.getObject(configClass="res_pjsip", objectType="contact", id=contact_id)
+    except (SwitchRefused, SwitchUnavailable):
+        return ""
+    return next((str(row["value"])[:128] for row in reply.json() if row["attribute"] == "user_agent"), "")
 
 
 def dial_contacts(value: str, endpoint: str) -> list[Contact]:

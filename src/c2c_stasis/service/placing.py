@@ -1,6 +1,7 @@
 """From a request to a call that may set out: who is called, from what number, and on which legs."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from c2c_stasis.call.model import (
     Call,
@@ -110,9 +111,8 @@ class Planner:
                 if contact.reachable:
                     # Asterisk dials one contact of an endpoint only, so each of several is dialled by its own address.
                     target = f"PJSIP/{device.endpoint}" + ("" if alone else f"/{contact.uri}")
-                    legs.append(
-                        Leg(leg_id(call_id, side, number), side, target, device.id, device.endpoint, contact.uri)
-                    )
+                    leg = Leg(leg_id(call_id, side, number), side, target, device.id, device.endpoint, contact.uri)
+                    legs.append(replace(leg, user_agent=contact.user_agent))
                 else:
                     legs.append(_undialled(call_id, side, number, device, LegOutcome.UNREACHABLE, contact.uri))
             if not contacts:
