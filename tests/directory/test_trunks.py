@@ -1,0 +1,100 @@
+"""Which trunk, and the exact dial string."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from c2c_stasis.call.model import DestinationKind
+from c2c_stasis.config import NumberFormat, Trunk
+from c2c_stasis.directory.dial_strings import Dialled, parse
+from c2c_stasis.directory.trunks import choose, endpoint
+from c2c_stasis.errors import DestinationNotAllowed, NumberNotDialable
+
+LONDON = Dialled(DestinationKind.EXTERNAL, "+442079460018", "GB")
+POLICE = Dialled(DestinationKind.EMERGENCY, "999", "GB")
+
+
+def trunk(name: str = "carrier", **settings: object) -> Trunk:
+    return Trunk(name, f"PJSIP/{{number}}@{name}", **settings)  # type: ignore[arg-type] # each test names its own
+
+
+@pytest.mark.parametrize(
+    ("style", "prefix", "region", "sent"),
+    [
+        (NumberFormat.E164, "", "GB", "+442079460018"),
+        (NumberFormat.E164_NO_PLUS, "", "GB", "442079460018"),
+        (NumberFormat.E164_NO_PLUS, "9", "GB", "9442079460018"),
+        (NumberFormat.ZERO_ZERO, "", "GB", "00442079460018"),
+        (NumberFormat.NATIONAL, "", "GB", "02079460018"),
+        (NumberFormat.NATIONAL, "0", "GB", "002079460018"),
+        (NumberFormat.NATIONAL, "", "US", "011442079460018"),
+        (NumberFormat.NATIONAL, "", "DE", "00442079460018"),
+    ],
+)
+def test_the_carrier_gets_the_number_as_it_wants_it(style: NumberFormat, prefix: str, region: str, sent: str) -> None:
+    dialled = Dialled(DestinationKind.EXTERNAL, "+442079460018", region)
+    assert endpoint(trunk(format=style, prefix=prefix), dialled) == f"PJSIP/{sent}@carrier"
+
+
+def test_a_national_number_of_north_america_has_ten_digits() -> None:
+    dialled = parse("+15551234567", region="US", extension_length=4)
+    assert endpoint(trunk(format=NumberFormat.NATIONAL), dialled) == "PJSIP/5551234567@carrier"
+
+
+@pytest.mark.parametrize("style", list(NumberFormat))
+def test_emergency_digits_go_out_as_they_are(style: NumberFormat) -> None:
+    prefix = "" if style is NumberFormat.E164 else "9"
+    assert endpoint(trunk(format=style, prefix=prefix), POLICE) == "PJSIP/999@carrier"
+
+
+@pytest.mark.parametrize("number", ["1@evil", "1/sip:x@y", "1;a", "١٢٣", "", "+", "1\n", "1 2", "1" * 30])
+def test_the_last_line_lets_only_digits_pass(number: str) -> None:
+    with pytest.raises(NumberNotDialable):
+        endpoint(trunk(), Dialled(DestinationKind.EMERGENCY, number, "US"))
+    with pytest.raises(NumberNotDialable):
+        endpoint(trunk(), Dialled(DestinationKind.EXTERNAL, number, "US"))
+
+
+def test_an_extension_has_no_way_out() -> None:
+    with pytest.raises(ValueError, match="1001"):
+        endpoint(trunk(), Dialled(DestinationKind.EXTENSION, "1001", "US"))
+
+
+def test_emergency_calls_have_their_own_trunk_if_there_is_one() -> None:
+    first, second, help_line = trunk("first"), trunk("second"), trunk("help", emergency=True)
+    assert choose([help_line, first, second], LONDON) is first
+    assert choose([first, second, help_line], POLICE) is help_line
+    assert choose([first, second], POLICE) is first
+
+
+@pytest.mark.parametrize("trunks", [[], [trunk(emergency=True)], [trunk(test=True)]])
+def test_without_an_ordinary_trunk_nothing_ordinary_goes_out(trunks: list[Trunk]) -> None:
+    with pytest.raises(DestinationNotAllowed) as caught:
+        choose(trunks, LONDON)
+    assert caught.value.rule == "no_trunk"
+
+
+def test_test_keys_and_test_trunks_belong_together() -> None:
+    real, rehearsal = trunk("real"), trunk("rehearsal", test=True)
+    assert choose([rehearsal, real], LONDON) is real
+    assert choose([real, rehearsal], LONDON, livemode=False) is rehearsal
+    assert choose([real, rehearsal], POLICE, livemode=False) is rehearsal
+    with pytest.raises(DestinationNotAllowed) as caught:
+        choose([real], POLICE, livemode=False)
+    assert caught.value.rule == "test_mode"
+
+
+@given(
+    st.from_regex(r"\A\+?[0-9 .-]{3,20}\Z"),
+    st.sampled_from(["US", "GB", "DE", "IT", "BR", "AR", "MX", "JP"]),
+    st.sampled_from(list(NumberFormat)),
+)
+def test_whatever_was_dialled_the_endpoint_is_plain(text: str, region: str, style: NumberFormat) -> None:
+    try:
+        dialled = parse(text, region=region, extension_length=4)
+    except NumberNotDialable:
+        return
+    if dialled.kind is not DestinationKind.EXTENSION:
+        assert re.fullmatch(r"PJSIP/\+?[0-9]{2,24}@carrier", endpoint(trunk(format=style), dialled))

@@ -1,0 +1,58 @@
+"""Only the account's own region is dialled, and a region is no calling code."""
+
+import pytest
+
+from c2c_stasis.call.model import DestinationKind
+from c2c_stasis.errors import DestinationNotAllowed
+from c2c_stasis.policy.regions import check_region
+
+
+@pytest.mark.parametrize(
+    ("number", "region"),
+    [
+        ("+15551234567", "US"),  # claimed by no region, with the account's calling code
+        ("+15551234567", "CA"),
+        ("+12125550123", "US"),
+        ("+14165551234", "CA"),
+        ("+14161550000", "CA"),
+        ("+18005551234", "US"),
+        ("+18005551234", "CA"),  # freephone belongs to the whole numbering plan
+        ("+18765551234", "JM"),
+        ("+442079460018", "GB"),
+        ("+441481256789", "GG"),
+        ("+390612345678", "IT"),
+    ],
+)
+def test_the_own_region_is_dialled(number: str, region: str) -> None:
+    check_region(DestinationKind.EXTERNAL, number, region=region)
+
+
+@pytest.mark.parametrize(
+    ("number", "region", "rule"),
+    [
+        ("+442079460018", "US", "other_region"),
+        ("+12125550123", "GB", "other_region"),
+        ("+18765551234", "US", "other_region"),  # Jamaica, under +1
+        ("+18761551234", "US", "other_region"),
+        ("+12425551234", "US", "other_region"),  # the Bahamas
+        ("+14165551234", "US", "other_region"),  # Toronto
+        ("+14161550000", "US", "other_region"),  # an area code of Toronto before an exchange that nobody has
+        ("+441481256789", "GB", "other_region"),  # Guernsey, under +44
+        ("+77011234567", "RU", "other_region"),  # Kazakhstan, under +7
+        ("+15551234567", "GB", "unknown_region"),
+        ("+881612345678", "US", "worldwide_service"),
+        ("+88216123456", "US", "worldwide_service"),
+        ("+979123456789", "US", "worldwide_service"),
+        ("+80012345678", "US", "worldwide_service"),
+        ("+870773111632", "US", "worldwide_service"),
+    ],
+)
+def test_every_other_region_is_refused(number: str, region: str, rule: str) -> None:
+    with pytest.raises(DestinationNotAllowed) as caught:
+        check_region(DestinationKind.EXTERNAL, number, region=region)
+    assert caught.value.rule == rule
+
+
+@pytest.mark.parametrize("kind", [DestinationKind.EXTENSION, DestinationKind.EMERGENCY])
+def test_extensions_and_emergency_numbers_always_pass(kind: DestinationKind) -> None:
+    check_region(kind, "112", region="US")
