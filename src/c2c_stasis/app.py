@@ -78,7 +78,8 @@ async def serve(config: Config) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    with logs.running(config.log):
+    log = logs.start(level=config.log.level, style=config.log.format)
+    try:
         async with App(config) as app:
             waiting = asyncio.create_task(stop.wait())
             await asyncio.wait({waiting, app.lost}, return_when=asyncio.FIRST_COMPLETED)
@@ -86,6 +87,8 @@ async def serve(config: Config) -> None:
             if app.lost.done():
                 app.lost.result()
             logger.info("stopping", extra={"live_calls": app.service.live})
+    finally:
+        log.stop()
 
 
 async def _follow_directory(store: SqlStore, service: CallService) -> None:
