@@ -9,10 +9,11 @@ from typing import Any, Self
 
 import pytest
 
+from c2c_stasis.lab.addresses import Address
 from c2c_stasis.lab.audio import media_clock
 from c2c_stasis.lab.call import CallOver, CallState, EndedBy
 from c2c_stasis.lab.phone import ANSWERS, RINGS, NotSeen, Phone, Script, answer_together
-from c2c_stasis.lab.sip import Address, SipMessage, parse, request
+from c2c_stasis.lab.sip import SipMessage, parse, request
 from c2c_stasis.lab.tones import US_BUSY
 
 FAST = 0.05  # seconds of T1: retransmissions come ten times as quickly

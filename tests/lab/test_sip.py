@@ -2,6 +2,7 @@
 
 import pytest
 
+from c2c_stasis.lab.addresses import SipSyntaxError, SipUri, parse_address, parse_uri, parse_via, split_list
 from c2c_stasis.lab.digest import (
     Challenge,
     ChallengeNotUnderstood,
@@ -12,19 +13,7 @@ from c2c_stasis.lab.digest import (
     parse_challenge,
 )
 from c2c_stasis.lab.sdp import Codec, choose_codec, parse_session, write_answer, write_offer
-from c2c_stasis.lab.sip import (
-    CSeq,
-    SipMessage,
-    SipSyntaxError,
-    SipUri,
-    parse,
-    parse_address,
-    parse_uri,
-    parse_via,
-    request,
-    response_to,
-    split_list,
-)
+from c2c_stasis.lab.sip import CSeq, SipMessage, parse, request, response_to
 
 INVITE = b"""INVITE sip:bob@127.0.0.1:5062 SIP/2.0\r
 Via: SIP/2.0/UDP 127.0.0.1:5060;rport;branch=z9hG4bKabc\r

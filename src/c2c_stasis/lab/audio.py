@@ -7,8 +7,8 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from weakref import WeakKeyDictionary
 
+from c2c_stasis.lab.addresses import Address
 from c2c_stasis.lab.rtp import (
     PACKET_SAMPLES,
     PACKET_SECONDS,
@@ -23,7 +23,6 @@ from c2c_stasis.lab.rtp import (
     parse_rtp,
 )
 from c2c_stasis.lab.sdp import Codec
-from c2c_stasis.lab.sip import Address
 from c2c_stasis.lab.tones import Ear, tone_payloads
 
 _FIRST_REPORT = 5  # packets: 100 ms after the start, so that even a short call has a report with a block
@@ -62,6 +61,8 @@ class MediaClock:
         if not self._streams and self._timer is not None:
             self._timer.cancel()
             self._timer = None
+            if _clocks.get(self._loop) is self:
+                del _clocks[self._loop]
 
     def _tick(self) -> None:
         late = self._loop.time() - self._next
@@ -76,11 +77,11 @@ class MediaClock:
             stream.tick(due - missed, missed)
 
 
-_clocks: WeakKeyDictionary[asyncio.AbstractEventLoop, MediaClock] = WeakKeyDictionary()
+_clocks: dict[asyncio.AbstractEventLoop, MediaClock] = {}
 
 
 def media_clock() -> MediaClock:
-    """The one clock of the running event loop."""
+    """The clock of the running event loop; there is one while anything is sent."""
     loop = asyncio.get_running_loop()
     clock = _clocks.get(loop)
     if clock is None:
@@ -131,7 +132,7 @@ class AudioStream:
         self.sent = SenderState(rng.getrandbits(32), name=f"phone@{host}")
         self.dropped = 0  # packets not sent because of `loss`
         self._loop = asyncio.get_running_loop()
-        self._clock = media_clock()
+        self._clock: MediaClock | None = None
         self._rng = rng
         self._on_error = on_error
         self._rtp, self._rtcp = bind_pair(host)
@@ -187,12 +188,15 @@ class AudioStream:
         self._loss, self._jitter = loss, jitter
         if not self._talking:
             self._talking = True
+            self._clock = media_clock()
             self._clock.add(self)
 
     def pause(self) -> None:
         """Send nothing more, but go on hearing."""
         self._talking = False
-        self._clock.remove(self)
+        if self._clock is not None:
+            self._clock.remove(self)
+            self._clock = None
 
     def close(self) -> None:
         """Give the sockets back; what was heard stays."""

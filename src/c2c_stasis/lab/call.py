@@ -7,20 +7,19 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from c2c_stasis.errors import ClickToCallError
+from c2c_stasis.lab.addresses import Address, SipSyntaxError, parse_uri
 from c2c_stasis.lab.audio import AudioStream
 from c2c_stasis.lab.dialog import Dialog
+from c2c_stasis.lab.hearing import Hearing
 from c2c_stasis.lab.observation import DEFAULT_TIMEOUT, NotSeen, Watch, ladder
 from c2c_stasis.lab.script import Script
 from c2c_stasis.lab.sdp import Codec, Session, choose_codec, parse_session, write_answer, write_offer
-from c2c_stasis.lab.sip import Address, SipMessage, SipSyntaxError, parse_uri
-from c2c_stasis.lab.tones import Hz, TonePattern, frequencies
+from c2c_stasis.lab.sip import SipMessage
+from c2c_stasis.lab.tones import Hz, frequencies
 from c2c_stasis.lab.transactions import T2_IN_T1, Retransmission, reply_address
 
 if TYPE_CHECKING:
     from c2c_stasis.lab.phone import Phone
-
-_POLL = 0.04  # seconds between two looks for a tone: two packets
-_SURE = 0.2  # seconds of a tone that make it heard
 
 
 class CallState(StrEnum):
@@ -55,7 +54,7 @@ class CallOver(ClickToCallError):
         super().__init__(f"cannot {asked} a call that is {state}. So far:\n{so_far}")
 
 
-class SipCall:
+class SipCall(Hearing):
     """One call of a phone. Times are `time.monotonic()` seconds, None until it happened."""
 
     invite: SipMessage
@@ -144,53 +143,6 @@ class SipCall:
         """Wait until the call is over, by whomever."""
         await self.wait_for(lambda: not self.live, "the end of the call", timeout, even_ended=True)
 
-    # What was heard.
-
-    def heard(self, hz: Hz, since: float | None = None) -> float:
-        """For how many seconds a tone was heard; of several frequencies, while all sounded."""
-        return self.audio.ear.heard(frequencies(hz), since) if self.audio else 0.0
-
-    def heard_pattern(self, pattern: TonePattern, since: float | None = None) -> bool:
-        """True when a call progress tone was heard with its frequencies and cadence."""
-        return self.audio.ear.heard_pattern(pattern, since) if self.audio else False
-
-    def heard_sound(self, since: float | None = None) -> float:
-        """For how many seconds anything louder than silence was heard."""
-        return sum(stretch.seconds for stretch in self.audio.ear.audible(since)) if self.audio else 0.0
-
-    def heard_silence(self, since: float | None = None) -> float:
-        """For how many seconds nothing was heard, since then or since the answer, until now or the end."""
-        begin = since if since is not None else self.answered_at
-        if begin is None:
-            return 0.0
-        end = self.ended_at if self.ended_at is not None else time.monotonic()
-        return max(end - begin - self.heard_sound(begin), 0.0)
-
-    def dominant(self, since: float | None = None) -> tuple[float, ...]:
-        """The one or two frequencies that stood out in the last sound heard, rising, to about 2 Hz."""
-        return self.audio.ear.dominant(since) if self.audio else ()
-
-    async def wait_tone(
-        self, hz: Hz, timeout: float = DEFAULT_TIMEOUT, *, seconds: float = _SURE, since: float | None = None
-    ) -> None:
-        """Wait until a tone was heard for so many seconds in all; raises `NotSeen` with what was heard instead."""
-        await self._wait_heard(lambda: self.heard(hz, since) >= seconds, f"{seconds} s of {hz} Hz", timeout)
-
-    async def wait_pattern(self, pattern: TonePattern, timeout: float = 8.0, *, since: float | None = None) -> None:
-        """Wait until a call progress tone was heard; raises `NotSeen`."""
-        await self._wait_heard(lambda: self.heard_pattern(pattern, since), pattern.name, timeout)
-
-    async def _wait_heard(self, heard: Callable[[], bool], what: str, timeout: float) -> None:
-        began = time.monotonic()
-        while not heard():
-            waited = time.monotonic() - began
-            if waited >= timeout or not self.live:
-                packets = self.audio.ear.packets if self.audio else 0
-                tones = " and ".join(f"{tone:.0f} Hz" for tone in self.dominant())
-                instead = f"heard {tones or 'silence'} in {packets} packets"
-                raise NotSeen(repr(self), f"{what} ({instead})", waited, self.ladder())
-            await asyncio.sleep(_POLL)
-
     # Sound.
 
     def _open_audio(self) -> None:
@@ -229,16 +181,6 @@ class SipCall:
         self.audio.send_to(
             self._remote.rtp, self._remote.rtcp, tone=tone, cadence=cadence, loss=script.loss, jitter=script.jitter
         )
-
-    def press(self, digits: str) -> None:
-        """Send DTMF digits as telephone-events (RFC 4733), 100 ms each; raises `ValueError` for others."""
-        if self.audio is not None:
-            self.audio.send_dtmf(digits)
-
-    @property
-    def pressed(self) -> str:
-        """The DTMF digits received so far."""
-        return self.audio.dtmf if self.audio else ""
 
     # Dialog.
 
@@ -358,8 +300,8 @@ class SipCall:
         else:
             self._steps.append(self.phone.timers.after(seconds, act))
 
-    def stop_resending(self) -> None:
-        """Give up on every ACK that is still open."""
+    def release(self) -> None:
+        """Let go of all that outlives the end of a call: answers to what comes again, ACKs still open."""
         for resending in self._unacked.values():
             resending.stop()
         self._unacked.clear()

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from c2c_stasis.lab.sip import Address, SipMessage, parse_address, request, split_list
+from c2c_stasis.lab.addresses import Address, parse_address, split_list
+from c2c_stasis.lab.sip import SipMessage, request
 from c2c_stasis.lab.transactions import next_hop
 
 

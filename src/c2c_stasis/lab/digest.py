@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from c2c_stasis.lab.sip import SipMessage, split_list
+from c2c_stasis.lab.addresses import split_list
+from c2c_stasis.lab.sip import SipMessage
 
 _HASHES = {"MD5": "md5", "SHA-256": "sha256", "SHA-512-256": "sha512_256"}
 

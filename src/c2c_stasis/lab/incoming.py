@@ -148,6 +148,11 @@ class PhoneCall(SipCall):
         self._resend_until_ack(self.invite, response)
         return sent
 
+    def _take_bye(self, message: SipMessage) -> None:
+        if self._open:  # a caller may leave an early dialog so (RFC 3261 §15.1.2)
+            self._send_final(487)
+        super()._take_bye(message)
+
     def take_cancel(self, message: SipMessage) -> None:
         """End the call with 487, unless it was answered already or the script lets the answer cross."""
         self.cancel = self.ending = message

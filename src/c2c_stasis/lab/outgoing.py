@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from c2c_stasis.lab.addresses import Address
 from c2c_stasis.lab.call import CallOver, CallState, EndedBy, SipCall
 from c2c_stasis.lab.dialog import dialog_of_caller
 from c2c_stasis.lab.script import Script
 from c2c_stasis.lab.sdp import parse_session, write_offer
-from c2c_stasis.lab.sip import Address, SipMessage, request
+from c2c_stasis.lab.sip import SipMessage, request
 from c2c_stasis.lab.transactions import ClientTransaction
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class PlacedCall(SipCall):
         self._number = 0
         self._tries = 0
         self._hurried = False
-        self._transaction: ClientTransaction | None = None
+        self._transactions: list[ClientTransaction] = []
         self._ack: SipMessage | None = None
         self._open_audio()
         self._sdp = write_offer(script.codecs, self._media_address, session_id=phone.session_id, version=1)
@@ -37,7 +38,7 @@ class PlacedCall(SipCall):
     def begin(self) -> None:
         """Send the INVITE with our offer."""
         self._tries += 1
-        self._transaction = self.phone.transactions.begin(self.invite, self._peer, self._hear)
+        self._transactions.append(self.phone.transactions.begin(self.invite, self._peer, self._hear))
 
     def _build(self, extra: Sequence[tuple[str, str]]) -> SipMessage:
         self._number += 1
@@ -95,8 +96,7 @@ class PlacedCall(SipCall):
         return self.dialog.hop if self.dialog else self._peer
 
     def _hear_refusal(self, response: SipMessage) -> None:
-        assert self._transaction is not None
-        asked = self._transaction.request
+        asked = next(one.request for one in self._transactions if one.request.cseq == response.cseq)
         copied = [(name, value) for name, value in asked.headers if name in ("Via", "From", "Call-ID", "Max-Forwards")]
         copied += [("To", response.require("To")), ("CSeq", f"{asked.cseq.number} ACK")]
         self.phone.transmit(request("ACK", self._uri, copied), self._peer)
@@ -131,3 +131,9 @@ class PlacedCall(SipCall):
         number = self.invite.cseq.number
         cancel = request("CANCEL", self._uri, [*copied, ("Max-Forwards", "70"), ("CSeq", f"{number} CANCEL")])
         self.phone.transactions.begin(cancel, self._peer, lambda _: None)
+
+    def release(self) -> None:
+        """Hear no more of what is said about this call."""
+        super().release()
+        for transaction in self._transactions:
+            transaction.forget()

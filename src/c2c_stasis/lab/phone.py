@@ -12,13 +12,14 @@ from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Self
 
+from c2c_stasis.lab.addresses import Address
 from c2c_stasis.lab.call import SipCall
 from c2c_stasis.lab.incoming import PhoneCall, answer_together
 from c2c_stasis.lab.observation import DEFAULT_TIMEOUT, NotSeen, Watch
 from c2c_stasis.lab.outgoing import PlacedCall
 from c2c_stasis.lab.registration import Registration, RegistrationRefused
 from c2c_stasis.lab.script import ANSWERS, RINGS, Script, Scripts
-from c2c_stasis.lab.sip import Address, SipMessage
+from c2c_stasis.lab.sip import SipMessage
 from c2c_stasis.lab.transactions import GIVE_UP_IN_T1, T1
 from c2c_stasis.lab.user_agent import Counters, UserAgent, open_socket
 
@@ -237,13 +238,14 @@ class Phone(UserAgent):
             self.calls = [one for one in self.calls if one is not call]
             self.placed = [one for one in self.placed if one is not call]
             self._arrivals = deque(one for one in self._arrivals if one is not call)
+            call.audio = None
         self.timers.after(GIVE_UP_IN_T1 * self.t1, lambda: self._forget(call))
         self._watch.changed()
 
     def _forget(self, call: SipCall) -> None:
         if self._by_call_id.get(call.call_id) is call:
             del self._by_call_id[call.call_id]
-        call.stop_resending()
+        call.release()
 
     def deaf_address(self) -> Address:
         """A port of ours that takes packets and reads none, for calls without media."""

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from c2c_stasis.errors import ClickToCallError
+from c2c_stasis.lab.addresses import Address, parse_address, parse_uri, split_list
 from c2c_stasis.lab.observation import NotSeen
-from c2c_stasis.lab.sip import Address, SipMessage, parse_address, parse_uri, request, split_list
+from c2c_stasis.lab.sip import SipMessage, request
 
 if TYPE_CHECKING:
     from c2c_stasis.lab.phone import Phone
 
 _REFRESH_SHARE = 0.8  # of the granted time, so that one lost REGISTER does not end the registration
+_RETRY_AFTER = 5.0  # seconds after a refresh that failed
 _INTERVAL_TOO_BRIEF = 423
 
 
@@ -71,7 +73,15 @@ class Registration:
 
     def _renew(self, turn: int, expires: int) -> None:
         if turn == self._renewals:
-            self._phone.spawn(self.register(expires))
+            self._phone.spawn(self._refresh(turn, expires))
+
+    async def _refresh(self, turn: int, expires: int) -> None:
+        try:
+            await self.register(expires)
+        except (RegistrationRefused, NotSeen) as exc:
+            self.granted = 0
+            self._phone.report(exc)
+            self._phone.timers.after(_RETRY_AFTER, lambda: self._renew(turn, expires))
 
     async def _send(self, expires: int) -> SipMessage:
         began = time.monotonic()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from c2c_stasis.lab.sip import Address
+from c2c_stasis.lab.addresses import Address
 
 SUPPORTED_CODECS = ("PCMU", "PCMA")
 _STATIC = {0: "PCMU", 8: "PCMA"}

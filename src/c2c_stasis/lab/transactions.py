@@ -7,7 +7,8 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 
-from c2c_stasis.lab.sip import Address, SipMessage, SipSyntaxError, parse_uri
+from c2c_stasis.lab.addresses import Address, SipSyntaxError, parse_uri
+from c2c_stasis.lab.sip import SipMessage
 
 T1 = 0.5  # seconds, RFC 3261 §17.1.1.1: an estimate of the round trip
 T2_IN_T1 = 8  # T2 = 4 s: the longest time between two retransmissions

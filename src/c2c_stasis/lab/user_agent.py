@@ -8,9 +8,10 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 
+from c2c_stasis.lab.addresses import Address, SipSyntaxError
 from c2c_stasis.lab.digest import Challenge, ChallengeNotUnderstood, Credentials, authorization, challenge_in
 from c2c_stasis.lab.observation import ladder
-from c2c_stasis.lab.sip import METHODS, Address, SipMessage, SipSyntaxError, parse, response_to
+from c2c_stasis.lab.sip import METHODS, SipMessage, parse, response_to
 from c2c_stasis.lab.transactions import Timers, Transactions
 
 logger = logging.getLogger(__name__)
