@@ -102,8 +102,8 @@ class Ari:
 
     password: Annotated[str, _ARI_PASSWORD] = field(repr=False)
     url: Annotated[str, _ARI_URL] = "http://127.0.0.1:8088"
-    username: Annotated[str, _ARI_USER] = "c2c"
-    app: Annotated[str, _named("the Stasis application")] = "c2c"
+    username: Annotated[str, _ARI_USER] = "c2c-stasis"
+    app: Annotated[str, _named("the Stasis application")] = "c2c-stasis"
     request_timeout: Annotated[float, Number(0.1, 60, "seconds")] = 3.0
     pool: Annotated[int, Number(1, 32, "connections", whole=True)] = 20
 

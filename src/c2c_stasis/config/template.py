@@ -48,9 +48,9 @@ def template(
     *,
     listen: str = "127.0.0.1:8080",
     ari_url: str = "http://127.0.0.1:8088",
-    ari_username: str = "c2c",
+    ari_username: str = "c2c-stasis",
     ari_password: str = "",
-    ari_app: str = "c2c",
+    ari_app: str = "c2c-stasis",
     database_url: str = "sqlite+aiosqlite:///c2c.db",
     trunk_endpoint: str | None = None,
 ) -> str:
