@@ -1,0 +1,1 @@
+"""Figures of the service on this machine: how fast, how many, and whether anything leaks."""
