@@ -44,9 +44,7 @@ _SECRETS = re.compile(
 # Looking for these first makes an ordinary line four times as cheap.
 _SIGNS_OF_SECRETS = ("sk_", "whsec_", "bearer", "basic", "api_key", "password", "secret", "token", "eyj", "://")
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
-_PLAIN_TEXT = re.compile(
-    r"[!#-<>-\[\]-~\u00a1-\ud7ff]+"
-)  # one word: no space, quote, = or backslash, nothing unprintable
+_ONE_WORD = re.compile(r"[^\s\"=\\]+")
 
 
 def mask_number(text: str) -> str:
@@ -111,9 +109,10 @@ class JsonFormatter(LineFormatter):
         for key, value in _extras(record):
             fields[f"{key}_" if key in fields else key] = value
         try:
-            return msgspec.json.encode(fields).decode()
+            line = msgspec.json.encode(fields).decode()
         except UnicodeEncodeError:  # lone surrogates, from a header that was no UTF-8
             return json.dumps(fields)
+        return line if line.isprintable() else "".join(_json_character(char) for char in line)
 
 
 class TextFormatter(LineFormatter):
@@ -264,7 +263,14 @@ def _value(key: str, value: object) -> object:
 def _word(value: object) -> str:
     """A value as one word, quoted as in JSON when it could be taken for more."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if _PLAIN_TEXT.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+    if text.isprintable():
+        return text if _ONE_WORD.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+    return json.dumps(text)
+
+
+def _json_character(char: str) -> str:
+    """A character inside JSON; those that end lines elsewhere or turn the reading direction are escaped."""
+    return char if char.isprintable() else json.dumps(char)[1:-1]
 
 
 def _printable(text: str) -> str:
