@@ -39,6 +39,7 @@ class FakeService:
         self.fail: Exception | None = None
         self.hold: asyncio.Event | None = None
         self.holding = asyncio.Event()
+        self.accepted = asyncio.Event()
         self.cancelled: list[str] = []
 
     def authenticate(self, key: str) -> Key:
@@ -80,6 +81,7 @@ class FakeService:
             metadata=metadata,
         )
         self.calls[call.id] = call
+        self.accepted.set()
         return call
 
     async def cancel(self, account: Account, call_id: str) -> None:
