@@ -133,6 +133,19 @@ def test_a_progress_tone_is_known_after_its_first_turn_and_also_from_its_middle(
     assert not ear_for(UK_BUSY.hz, 3.0).heard_pattern(UK_BUSY)
 
 
+def test_a_progress_tone_that_the_answer_cuts_was_heard_and_so_was_one_after_a_long_talk() -> None:
+    ear, gaps = Ear(), ((0.0, US_RINGBACK.hz, 6.5), (6.5, (700.0,), 12.0), (18.5, US_RINGBACK.hz, 2.3), (20.8, (), 1.0))
+    for begin, hz, seconds in gaps:
+        for at, packet in packets(
+            hz, seconds, cadence=US_RINGBACK.cadence if len(hz) > 1 else (), first=round(50 * begin)
+        ):
+            ear.hear(packet, "PCMU", begin + at)
+
+    assert [known.name for known in KNOWN_PATTERNS if ear.heard_pattern(known)] == ["US ringback"]
+    assert ear.heard_pattern(US_RINGBACK, since=18.0)
+    assert not ear_for(US_RINGBACK.hz, 1.3, cadence=(1.2, 1.0)).heard_pattern(US_RINGBACK)
+
+
 def test_an_ear_forgets_what_is_too_old() -> None:
     ear = Ear(keep=1.0)
     for at, packet in packets((600.0,), 3.0):

@@ -167,7 +167,12 @@ class Phone(UserAgent):
     @property
     def registered(self) -> bool:
         """True while the registrar has our contact, as far as we know."""
-        return self._registration is not None and self._registration.granted > 0
+        return self.registration_seconds > 0
+
+    @property
+    def registration_seconds(self) -> int:
+        """For how long the registrar took our contact, 0 when it has none."""
+        return self._registration.granted if self._registration is not None else 0
 
     async def register(self, expires: int = 3600) -> None:
         """Register, again or for the first time; raises `RegistrationRefused`, or `NotSeen` when nobody answers."""

@@ -10,9 +10,26 @@ from c2c_stasis.lab.addresses import (
     SipSyntaxError,
     Via,
     parse_address,
+    parse_uri,
     parse_via,
     split_list,
 )
+
+__all__ = [
+    "METHODS",
+    "Address",
+    "CSeq",
+    "NameAddr",
+    "SipMessage",
+    "SipSyntaxError",
+    "Via",
+    "parse",
+    "parse_address",
+    "parse_uri",
+    "request",
+    "response_to",
+    "split_list",
+]
 
 Headers = tuple[tuple[str, str], ...]
 

@@ -19,6 +19,7 @@ BLOCK_SAMPLES = 800
 BLOCK_SECONDS = BLOCK_SAMPLES / SAMPLE_RATE
 SILENCE_RMS = 40.0  # of 32768: -58 dBFS, above the ±8 of A-law's quietest codes and far below any tone
 PRESENT_SHARE = 0.12  # of a block's energy: one of two equal tones that fill a quarter of it
+PURE_SHARE = 0.7  # of the loud part's energy: one of two equal tones has a half
 HEARING_SECONDS = 120.0  # how much sound an ear keeps
 _RESTART_SAMPLES = 1200  # a timestamp that is 150 ms off the clock begins a new run
 _DETECTION_SPAN = (80.0, 3600.0)  # Hz, what a telephone carries
@@ -165,9 +166,13 @@ class Block:
             self._shares[hz] = known
         return known
 
-    def holds(self, hz: tuple[float, ...]) -> bool:
-        """True when every one of the frequencies sounds in it."""
-        return bool(self.audible()) and all(self.share(one) >= PRESENT_SHARE for one in hz)
+    def holds(self, hz: tuple[float, ...], *, alone: bool = False) -> bool:
+        """True when every one of the frequencies sounds in it, and nothing else besides if `alone`."""
+        loud = len(self.audible())
+        if not loud or any(self.share(one) < PRESENT_SHARE for one in hz):
+            return False
+        # Where the tone fills only a part of the block, its share is that part.
+        return not alone or sum(self.share(one) for one in hz) > PURE_SHARE * loud / len(self.chunks)
 
 
 class Stretch(NamedTuple):
@@ -238,9 +243,9 @@ class Ear:
         """The blocks that end after `since`, oldest first."""
         return [block for block in self._blocks if since is None or block.end > since]
 
-    def stretches(self, hz: tuple[float, ...], since: float | None = None) -> list[Stretch]:
+    def stretches(self, hz: tuple[float, ...], since: float | None = None, *, alone: bool = False) -> list[Stretch]:
         """When all these frequencies sounded together; breaks below 50 ms are not seen."""
-        spans = self._spans(block for block in self.blocks(since) if block.holds(hz))
+        spans = self._spans(block for block in self.blocks(since) if block.holds(hz, alone=alone))
         return _joined(spans, since)
 
     def audible(self, since: float | None = None) -> list[Stretch]:
@@ -268,27 +273,42 @@ class Ear:
         """True when the pattern was heard at least once: its frequencies for its times, in seconds ± tolerance.
 
         A cadence needs all its "on" times and the beginning of the pause after them, in its order but beginning
-        anywhere, and nothing else; a steady tone needs one second.
+        anywhere; its first and last "on" may be cut. What sounds after more than twice its longest pause is heard
+        as anew. A steady tone needs one second.
         """
-        stretches = self.stretches(pattern.hz, since)
+        stretches = self.stretches(pattern.hz, since, alone=True)
         if not pattern.cadence:
             return any(stretch.seconds >= 1.0 for stretch in stretches)
-        times = [stretch.seconds for stretch in stretches]
-        for position, (before, after) in enumerate(pairwise(stretches)):
-            times.insert(2 * position + 1, after.start - before.end)
         latest = max((block.end for block in self._blocks), default=0.0)
-        if times and stretches[-1].end > latest - 0.05:
-            times.pop()  # it still sounds
-        if len(times) > len(pattern.cadence) and times[0] < max(pattern.cadence[::2]) - tolerance:
-            times = times[2:]  # hearing began in the middle of it
-        return len(times) >= len(pattern.cadence) - 1 and any(
-            all(abs(time - wanted) <= tolerance for time, wanted in zip(times, cycle(turned), strict=False))
-            for turned in _turns(pattern.cadence)
-        )
+        if stretches and stretches[-1].end > latest - 0.05:
+            stretches.pop()  # it still sounds: who knows how long
+        return any(_fits(episode, pattern.cadence, tolerance) for episode in _episodes(stretches, pattern.cadence))
 
 
-def _turns(cadence: tuple[float, ...]) -> list[tuple[float, ...]]:
-    return [cadence[at:] + cadence[:at] for at in range(0, len(cadence), 2)]
+def _episodes(stretches: list[Stretch], cadence: tuple[float, ...]) -> Iterator[list[Stretch]]:
+    episode: list[Stretch] = []
+    for stretch in stretches:
+        if episode and stretch.start - episode[-1].end > 2 * max(cadence[1::2]):
+            yield episode
+            episode = []
+        episode.append(stretch)
+    yield episode
+
+
+def _fits(stretches: list[Stretch], cadence: tuple[float, ...], tolerance: float) -> bool:
+    times = [stretch.seconds for stretch in stretches]
+    for position, (before, after) in enumerate(pairwise(stretches)):
+        times.insert(2 * position + 1, after.start - before.end)
+    whole = max(cadence[::2]) - tolerance
+    cuts = [times, times[2:] if times and times[0] < whole else times]
+    cuts += [cut[:-1] for cut in cuts if cut and cut[-1] < whole]
+    turns = [cadence[at:] + cadence[:at] for at in range(0, len(cadence), 2)]
+    return any(
+        len(cut) >= len(cadence) - 1
+        and all(abs(time - wanted) <= tolerance for time, wanted in zip(cut, cycle(turn), strict=False))
+        for cut in cuts
+        for turn in turns
+    )
 
 
 def _joined(spans: Iterable[Stretch], since: float | None) -> list[Stretch]:
