@@ -1,0 +1,45 @@
+"""What every command shares: how it says that something is wrong, and where the configuration is."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from c2c_stasis.config import Config, ConfigError, load
+from c2c_stasis.errors import ClickToCallError
+
+# sysexits.h
+EX_UNAVAILABLE = 69  # something that is needed is not there
+EX_CONFIG = 78  # the configuration is wrong
+
+config_option = click.option(
+    "--config",
+    "-c",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("c2c.toml"),
+    envvar="C2C_CONFIG",
+    show_default=True,
+    show_envvar=True,
+    help="The configuration file.",
+)
+
+
+@contextmanager
+def reporting() -> Iterator[None]:
+    """Turn what may go wrong on purpose into plain words on standard error and an exit status."""
+    try:
+        yield
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(EX_CONFIG) from error
+    except (ClickToCallError, OSError) as error:
+        click.echo(f"c2c-stasis: {error}", err=True)
+        raise SystemExit(EX_UNAVAILABLE) from error
+
+
+def load_config(path: Path) -> Config:
+    """The configuration as the service sees it. Raises `ConfigError`."""
+    return load(path, os.environ)
