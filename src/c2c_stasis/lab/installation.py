@@ -49,10 +49,10 @@ def new_enough(version: str) -> bool:
     return numbers >= (FLOOR_OF_23 if numbers[0] == FLOOR_OF_23[0] else FLOOR)
 
 
-async def installed(prefixes: Iterable[Path] = PREFIXES) -> Installation | None:
+async def installed() -> Installation | None:
     """Find the machine's own Asterisk; None when there is none, it is too old, or an ordinary user cannot run it."""
     binary = shutil.which("asterisk") or next(
-        (str(p / "sbin/asterisk") for p in prefixes if (p / "sbin/asterisk").is_file()), None
+        (str(p / "sbin/asterisk") for p in PREFIXES if (p / "sbin/asterisk").is_file()), None
     )
     if binary is None:
         return None
@@ -60,9 +60,9 @@ async def installed(prefixes: Iterable[Path] = PREFIXES) -> Installation | None:
     if version is None or not new_enough(version):
         return None
     module_dir = _folder(
-        prefixes, ("lib/asterisk/modules", "lib64/asterisk/modules", "lib/*/asterisk/modules"), "res_ari.so"
+        PREFIXES, ("lib/asterisk/modules", "lib64/asterisk/modules", "lib/*/asterisk/modules"), "res_ari.so"
     )
-    data_dir = _folder((*prefixes, Path("/var")), ("share/asterisk", "lib/asterisk"), "rest-api/resources.json")
+    data_dir = _folder((*PREFIXES, Path("/var")), ("share/asterisk", "lib/asterisk"), "rest-api/resources.json")
     if module_dir is None or data_dir is None:
         return None
     return Installation(version, None, (binary,), module_dir, data_dir)

@@ -66,7 +66,7 @@ def is_whole(tree: Path) -> bool:
     try:
         manifest = json.loads((tree / MANIFEST).read_text())
         return all(os.lstat(tree / name).st_size == size for name, size in manifest["files"].items())
-    except (OSError, ValueError, KeyError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # absent, cut short, or not ours
         return False
 
 
@@ -152,9 +152,12 @@ async def _unpack(apt: PrivateApt, files: list[Package], tree: Path, version: st
         for file in waiting:
             await run("dpkg-deb", "--extract", str(apt.archives / file.name), str(unfinished))
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(os.cpu_count() or 1):
-            group.create_task(worker())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(os.cpu_count() or 1):
+                group.create_task(worker())
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
     await asyncio.to_thread(write_manifest, unfinished, version)
     _put_in_place(unfinished, tree)
     progress(f"Asterisk {version} is in {tree}")
