@@ -151,8 +151,11 @@ class CallService:
         return call
 
     async def call_events(self, account: Account, call_id: str) -> list[StoredEvent]:
-        """The event log of a call. Raises `CallNotFound`."""
+        """The event log of a call; it tells no less than the record that was given before. Raises `CallNotFound`."""
         await self.find_call(account, call_id)
+        runner = self._runners.get(CallId(call_id))
+        if runner is not None:
+            await runner.recorded()
         return await self._store.call_events(account.id, CallId(call_id))
 
     async def readiness(self) -> dict[str, str]:

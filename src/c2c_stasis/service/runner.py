@@ -44,6 +44,11 @@ class Runner:
         """Add a signal; it is applied after those that came before it."""
         self._signals.put_nowait(signal)
 
+    async def recorded(self) -> None:
+        """Wait, for a bounded time, until what has happened so far is in the store."""
+        if self._records:
+            await asyncio.wait(self._records, timeout=RECORD_WITHIN)
+
     async def run(self, first: Sequence[Command] = ()) -> None:
         """Carry out the commands of a step that was recorded already, then live until the call has ended."""
         await self._execute(first)
