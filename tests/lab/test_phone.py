@@ -46,7 +46,7 @@ class Wire:
             ("To", f"<sip:{self.phone.name}@127.0.0.1>" + (f";tag={to_tag}" if to_tag else "")),
             ("Call-ID", more.pop("call_id", "wire-call")),
             ("CSeq", f"{cseq} {method}"),
-            ("Contact", f"<sip:wire@127.0.0.1:{self.address[1]}>"),
+            ("Contact", f"<{self.uri}>"),
         ]
         sdp = more.pop("sdp", OFFER if method == "INVITE" else "")
         return request(
@@ -63,10 +63,15 @@ class Wire:
     def ask(self, method: str, *, to_tag: str = "", cseq: int = 1, branch: str = "", **more: str) -> SipMessage:
         return self.send(self.build(method, to_tag=to_tag, cseq=cseq, branch=branch, **more))
 
-    def answer(self, asked: SipMessage, status: int, *headers: tuple[str, str]) -> None:
-        copied = [(name, asked.require(name)) for name in ("Via", "From", "To", "Call-ID", "CSeq")]
-        message = SipMessage(f"SIP/2.0 {status} Whatever", (*copied, *headers, ("Content-Length", "0")))
+    def answer(self, asked: SipMessage, status: int, *headers: tuple[str, str], sdp: str = "") -> None:
+        copied = [(name, asked.require(name)) for name in ("Via", "From", "Call-ID", "CSeq")]
+        copied += [("To", asked.require("To") + ("" if asked.to.tag else ";tag=wire")), ("Contact", f"<{self.uri}>")]
+        message = SipMessage(f"SIP/2.0 {status} Whatever", (*copied, *headers), sdp)
         self._socket.sendto(message.encode(), self.phone.address)
+
+    @property
+    def uri(self) -> str:
+        return f"sip:wire@127.0.0.1:{self.address[1]}"
 
     async def hear(self, timeout: float = 2.0) -> SipMessage:
         async with asyncio.timeout(timeout):
@@ -488,10 +493,112 @@ async def test_routes_and_contact_lead_the_bye() -> None:
 
     assert answer.headers_all("Record-Route") == [f"{route}, <sip:10.0.0.1;lr>"]
     assert bye.headers_all("Route") == [route, "<sip:10.0.0.1;lr>"]
-    assert bye.request_uri == f"sip:wire@127.0.0.1:{wire.address[1]}"
+    assert bye.request_uri == wire.uri
     assert (bye.from_.tag, bye.to.tag) == (answer.to.tag, "wire")
     assert bye.headers_all("Reason") == call.reasons == ["Q.850;cause=16"]
     await stop(bob)
+
+
+async def test_a_response_without_rport_goes_to_the_port_of_the_via() -> None:
+    bob = await start("bob")
+    async with Wire(bob) as wire, Wire(bob) as other:
+        asked = wire.build("OPTIONS")
+        via = f"SIP/2.0/UDP 127.0.0.1:{other.address[1]};branch=old"
+        headers = tuple((name, via if name == "Via" else value) for name, value in asked.headers)
+        wire.send(SipMessage(asked.start_line, headers))
+        assert (await other.hear()).status == 200
+        wire.send(SipMessage(asked.start_line, headers))
+        assert (await other.hear()).status == 200
+    assert bob.counters.repeats == 1
+
+
+async def test_a_placed_call_answers_a_challenge_and_acks_what_comes_again() -> None:
+    alice = await start("alice", password="secret", t1=FAST)
+    async with Wire(alice) as wire:
+        placed = alice.dial("100", to=wire.address, headers=[("X-Story", "one")])
+        first = await wire.hear()
+        challenge = ("Proxy-Authenticate", 'Digest realm="r", nonce="n", qop="auth"')
+        for _ in range(2):  # the second time as if the ACK was lost
+            wire.answer(first, 407, challenge)
+        heard = [await wire.hear() for _ in range(3)]
+        second = next(message for message in heard if message.method == "INVITE")
+        assert sorted(message.method or "" for message in heard) == ["ACK", "ACK", "INVITE"]
+        assert (second.cseq.number, second.header("X-Story")) == (first.cseq.number + 1, "one")
+        assert 'nonce="n"' in second.require("Proxy-Authorization")
+        wire.answer(second, 180)
+        for _ in range(2):
+            wire.answer(second, 200, sdp=OFFER)
+        acks = [await wire.hear(), await wire.hear()]
+        await placed.wait_answered()
+
+    assert [(message.method, message.request_uri) for message in acks] == [("ACK", wire.uri)] * 2
+    assert acks[0] == acks[1]
+    assert alice.errors == []
+
+
+async def test_a_challenge_that_is_not_met_ends_the_call() -> None:
+    alice = await start("alice")
+    async with Wire(alice) as wire:
+        placed = alice.dial("100", to=wire.address)
+        wire.answer(await wire.hear(), 401, ("WWW-Authenticate", 'Digest realm="r", nonce="n"'))
+        await placed.wait_ended()
+
+    assert (placed.final_status, placed.ended_by) == (401, EndedBy.PEER)
+
+
+async def test_a_cancel_waits_for_the_first_response_and_the_answer_that_crosses_it_is_hung_up() -> None:
+    alice = await start("alice")
+    async with Wire(alice) as wire:
+        placed = alice.dial("100", to=wire.address)
+        invite = await wire.hear()
+        await placed.hang_up()
+        await wire.hear_nothing(0.05)
+        wire.answer(invite, 100)
+        cancel = await wire.hear()
+        wire.answer(invite, 200, sdp=OFFER)
+        ack, bye = await wire.hear(), await wire.hear()
+        wire.answer(cancel, 481)
+        wire.answer(bye, 200)
+        await placed.wait_ended()
+
+    assert [message.method for message in (cancel, ack, bye)] == ["CANCEL", "ACK", "BYE"]
+    assert cancel.via == invite.via
+    assert (placed.cancelled, placed.ended_by, alice.errors) == (True, EndedBy.PHONE, [])
+
+
+async def test_a_re_invite_without_an_offer_gets_ours_and_one_without_g711_changes_nothing() -> None:
+    bob = await start("bob", script=Script(answer_after=0.0, tone_hz=700))
+    async with Wire(bob) as wire:
+        wire.ask("INVITE")
+        answer = await wire.hear_status(200)
+        wire.ask("ACK", to_tag=answer.to.tag)
+        wire.ask("INVITE", to_tag=answer.to.tag, cseq=2, sdp="")
+        ours = await wire.hear_status(200)
+        wire.ask("ACK", to_tag=answer.to.tag, cseq=2, sdp=OFFER)
+        wire.ask("INVITE", to_tag=answer.to.tag, cseq=3, sdp=OFFER.replace("AVP 0", "AVP 99"))
+        assert (await wire.hear()).status == 488
+        for method, status in (("INFO", 200), ("REFER", 405)):
+            wire.ask(method, to_tag=answer.to.tag, cseq=4)
+            assert (await wire.hear()).status == status
+        wire.ask("BYE", to_tag=answer.to.tag, cseq=5)
+        assert (await wire.hear()).status == 200
+        wire.ask("INFO", to_tag=answer.to.tag, cseq=6)
+        assert (await wire.hear()).status == 481
+
+    assert "RTP/AVP 0 8 101" in ours.body
+    assert [call.ended_by for call in bob.calls] == [EndedBy.PEER]
+
+
+async def test_a_bye_before_the_answer_ends_the_call_too() -> None:
+    bob = await start("bob")
+    async with Wire(bob) as wire:
+        wire.ask("INVITE")
+        ringing = await wire.hear_status(180)
+        wire.ask("BYE", to_tag=ringing.to.tag, cseq=2)
+        replies = [await wire.hear(), await wire.hear()]
+
+    assert {(message.status, message.cseq.method) for message in replies} == {(487, "INVITE"), (200, "BYE")}
+    assert bob.calls[0].ended_by is EndedBy.PEER
 
 
 async def test_what_is_not_sip_is_reported_and_harms_nobody() -> None:
@@ -580,13 +687,13 @@ async def test_messages_are_shown_as_they_pass() -> None:
 
 async def test_a_phone_that_keeps_nothing_only_counts() -> None:
     script = Script(answer_after=0.0, media=False, hang_up_after=0.0)
-    alice = await start("alice", keep_messages=False, t1=FAST)
-    bob = await start("bob", script=script, keep_messages=False, t1=FAST)
+    alice = await start("alice", keep_messages=False, t1=0.01)
+    bob = await start("bob", script=script, keep_messages=False, t1=0.01)
     for _ in range(20):
         alice.dial("1", Script(media=False), to=bob.address)
     await bob.wait_for(lambda: bob.counters.answers == 20 and not bob.calls, "the end of 20 calls")
     await alice.wait_for(lambda: alice.counters.byes == 20 and not alice.placed, "20 goodbyes")
-    await asyncio.sleep(70 * FAST)
+    await asyncio.sleep(70 * 0.01)
 
     assert (bob.counters.invites, bob.messages, bob._by_call_id, alice._by_call_id) == (20, [], {}, {})
     await stop(alice, bob)
@@ -719,3 +826,20 @@ async def test_forty_streams_keep_pace() -> None:
     received = [call.audio.received for call in (*placed, *bob.calls) if call.audio]
     assert sum(one.lost for one in received) == 0
     await stop(alice, bob)
+
+
+async def test_a_process_that_was_late_leaves_packets_out_instead_of_flooding() -> None:
+    alice, bob = await pair(Script(answer_after=0.0, tone_hz=700))
+    placed = alice.dial("1", to=bob.address)
+    await placed.wait_tone(700)
+    clock = media_clock()
+    time.sleep(0.5)  # noqa: ASYNC251 the fault that this is about
+    await _until(lambda: clock.skipped > 0)
+    await placed.wait_tone(700, seconds=0.3, since=time.monotonic())
+
+    assert clock.skipped >= 10
+    assert clock.worst_delay >= 0.4
+    assert placed.audio is not None
+    assert placed.audio.received.lost == 0
+    await stop(alice, bob)
+    assert media_clock() is not clock
