@@ -10,7 +10,7 @@ from c2c_stasis.directory.model import Account, Device, DirectoryRows, Extension
 from c2c_stasis.ids import AccountId, NumberId, PlatformId, UserId
 
 CALLER_ID_NAME_LENGTH = 64
-NOT_IN_A_NAME = frozenset("\"'\\<>")  # they end the display name of a SIP header, or begin an address
+NOT_IN_A_NAME = frozenset('"\\<>')  # they end the display name of a SIP header, or begin an address
 
 T = TypeVar("T")
 
@@ -80,7 +80,7 @@ class Directory:
 
 
 def caller_id_name(text: str) -> str:
-    """A name as it may stand in a SIP header: one line of 64 characters, no quotes, backslashes or angle brackets."""
+    """A name as it may stand in a SIP header: one line of 64 characters, no double quotes, backslashes or angle brackets."""
     shown = "".join(character for character in text if character.isprintable() and character not in NOT_IN_A_NAME)
     return " ".join(shown.split())[:CALLER_ID_NAME_LENGTH].rstrip()
 

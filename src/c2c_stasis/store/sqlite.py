@@ -73,17 +73,25 @@ def parse_url(url: str) -> URL:
         raise DatabaseNotUsable(f"the database URL cannot be read; it looks like {EXAMPLE}") from error
     if parsed.get_backend_name() != "sqlite":
         raise DatabaseNotUsable(f"{parsed.drivername}: this version works with SQLite only, as in {EXAMPLE}")
-    return parsed.set(drivername="sqlite")
+    path = parsed.database
+    absolute = str(Path(path).absolute()) if path and not _in_memory(path) else path
+    return parsed.set(drivername="sqlite", database=absolute)
 
 
 def database_file(url: URL) -> Path:
-    """The file the URL names. Raises `DatabaseNotUsable` for a database in memory, or when the file's folder is missing."""
-    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+    """The file the URL names. Raises `DatabaseNotUsable` when it names none, or one that cannot be: its folder is missing."""
+    if not url.database or _in_memory(url.database):
         raise DatabaseNotUsable(f"{url.render_as_string()}: the URL must name a file, such as {EXAMPLE}")
     file = Path(url.database)
-    if not file.absolute().parent.is_dir():
-        raise DatabaseNotUsable(f"{file}: the folder {file.absolute().parent} does not exist; create it")
+    if file.is_dir():
+        raise DatabaseNotUsable(f"{file}: is a folder; name a file in it")
+    if not file.parent.is_dir():
+        raise DatabaseNotUsable(f"{file}: the folder {file.parent} does not exist; create it")
     return file
+
+
+def _in_memory(database: str) -> bool:
+    return database == ":memory:" or database.startswith("file:")
 
 
 def create_private(file: Path) -> None:
@@ -101,8 +109,6 @@ def same_file_guard(file: Path) -> Callable[[], None]:
 
     Raises `DatabaseNotUsable` when there is no file: SQLite would make an empty one.
     """
-    if file.is_dir():
-        raise DatabaseNotUsable(f"{file}: is a folder; name a file in it")
     if not file.exists():
         raise DatabaseNotUsable(f"{file}: there is no database; run `c2c-stasis init`")
 

@@ -5,6 +5,7 @@ id, so that the database itself refuses a device, an extension or a call that cr
 """
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -185,7 +186,7 @@ events = Table(
     metadata,
     Column("id", String, primary_key=True),
     Column("account_id", ForeignKey("accounts.id"), nullable=False),
-    Column("account_sequence", Integer, nullable=False),
+    Column("account_sequence", BigInteger, nullable=False),
     Column("call_id", ForeignKey("calls.id"), nullable=False),
     Column("sequence", Integer, nullable=False),
     Column("type", String, nullable=False),
@@ -208,14 +209,14 @@ event_counters = Table(
     "event_counters",
     metadata,
     Column("account_id", ForeignKey("accounts.id"), primary_key=True),
-    Column("last_sequence", Integer, nullable=False),
+    Column("last_sequence", BigInteger, nullable=False),
 )
 
 counters = Table(
     "counters",
     metadata,
     Column("name", String, primary_key=True),
-    Column("value", Integer, nullable=False),
+    Column("value", BigInteger, nullable=False),
 )
 
 DIRECTORY_REVISION = "directory_revision"  # counts the changes of the directory

@@ -12,7 +12,7 @@ def upgrade() -> None:
     op.create_table(
         "counters",
         sa.Column("name", sa.String(), nullable=False),
-        sa.Column("value", sa.Integer(), nullable=False),
+        sa.Column("value", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_counters"),
     )
     op.create_table(
@@ -54,7 +54,7 @@ def upgrade() -> None:
     op.create_table(
         "event_counters",
         sa.Column("account_id", sa.String(), nullable=False),
-        sa.Column("last_sequence", sa.Integer(), nullable=False),
+        sa.Column("last_sequence", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name="fk_event_counters_account_id"),
         sa.PrimaryKeyConstraint("account_id", name="pk_event_counters"),
     )
@@ -166,13 +166,13 @@ def upgrade() -> None:
         "events",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("account_id", sa.String(), nullable=False),
-        sa.Column("account_sequence", sa.Integer(), nullable=False),
+        sa.Column("account_sequence", sa.BigInteger(), nullable=False),
         sa.Column("call_id", sa.String(), nullable=False),
         sa.Column("sequence", sa.Integer(), nullable=False),
         sa.Column("type", sa.String(), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.CheckConstraint("sequence > 0", name="ck_events_sequence_from_1"),
+        sa.CheckConstraint("sequence > 0", name=op.f("ck_events_sequence_from_1")),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name="fk_events_account_id"),
         sa.ForeignKeyConstraint(["call_id"], ["calls.id"], name="fk_events_call_id"),
         sa.PrimaryKeyConstraint("id", name="pk_events"),

@@ -1,0 +1,74 @@
+"""Platform keys: made to be unguessable, recognised without a database, kept as a digest."""
+
+import hashlib
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from c2c_stasis.directory import keys
+from c2c_stasis.directory.model import Key
+from c2c_stasis.ids import PlatformId
+
+LIVE = keys.new_key(livemode=True)
+
+
+def kept(secret: str) -> Key:
+    return Key("key_1", PlatformId("plat_1"), keys.digest(secret), keys.hint(secret), True, 0.0)
+
+
+@pytest.mark.parametrize(("livemode", "prefix"), [(True, "sk_live_"), (False, "sk_test_")])
+def test_a_new_key_has_its_form(livemode: bool, prefix: str) -> None:
+    key = keys.new_key(livemode)
+    assert re.fullmatch(prefix + "[0-9A-Za-z]{49}", key)
+    assert keys.well_formed(key)
+    assert keys.is_live(key) is livemode
+
+
+def test_keys_differ() -> None:
+    assert len({keys.new_key(livemode=True) for _ in range(100)}) == 100
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "sk_live_YOUR_SECRET_KEY",  # the product page's example
+        "sk_live_",
+        LIVE[:-1],
+        LIVE + "0",
+        LIVE + "\n",
+        " " + LIVE,
+        LIVE.replace("sk_live_", "sk_test_"),
+        LIVE.replace("sk_live_", "pk_live_"),
+        LIVE.upper(),
+        "sk_live_" + "é" * 49,
+        "sk_live_" + "٣" * 49,
+    ],
+)
+def test_what_is_no_key_is_recognised(text: str) -> None:
+    assert not keys.well_formed(text)
+
+
+@given(place=st.integers(8, len(LIVE) - 1), typed=st.sampled_from(keys.ALPHABET))
+def test_one_wrong_character_is_noticed(place: int, typed: str) -> None:
+    mistyped = LIVE[:place] + typed + LIVE[place + 1 :]
+    assert keys.well_formed(mistyped) == (mistyped == LIVE)
+
+
+@given(st.text())
+def test_any_text_is_judged_without_an_error(text: str) -> None:
+    assert not keys.well_formed(text)
+    assert not keys.verify(text, kept(LIVE))
+
+
+def test_a_key_is_kept_as_a_digest_and_a_hint() -> None:
+    assert keys.digest(LIVE) == hashlib.sha256(LIVE.encode()).hexdigest()
+    assert keys.hint(LIVE) == LIVE[:16]
+    assert keys.verify(LIVE, kept(LIVE))
+    assert not keys.verify(keys.new_key(livemode=True), kept(LIVE))
+
+
+def test_half_a_character_is_no_key() -> None:
+    assert not keys.verify("\ud800", kept(LIVE))
