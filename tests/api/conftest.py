@@ -1,13 +1,13 @@
-"""The API in front of a service that behaves."""
+"""The API on a real socket, in front of a service that behaves."""
 
 from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp import ClientSession
 
-from c2c_stasis.api.server import build_app
+from c2c_stasis.api.server import HttpServer, build_app
+from c2c_stasis.config import Address
 from tests.api.fakes import FakeService
-from tests.api.requests import Client
 
 
 @pytest.fixture
@@ -16,6 +16,17 @@ def service() -> FakeService:
 
 
 @pytest.fixture
-async def client(service: FakeService) -> AsyncIterator[Client]:
-    async with TestClient(TestServer(build_app(service))) as client:
+def server(service: FakeService) -> HttpServer:
+    return HttpServer(build_app(service), Address("127.0.0.1", 0))
+
+
+@pytest.fixture
+async def address(server: HttpServer) -> AsyncIterator[Address]:
+    yield await server.start()
+    await server.stop()
+
+
+@pytest.fixture
+async def client(address: Address) -> AsyncIterator[ClientSession]:
+    async with ClientSession(f"http://{address}") as client:
         yield client

@@ -40,7 +40,7 @@ class FakeService:
         self.hold: asyncio.Event | None = None
         self.holding = asyncio.Event()
         self.accepted = asyncio.Event()
-        self.cancelled: list[str] = []
+        self.hangs = False  # whether `readiness` never answers
 
     def authenticate(self, key: str) -> Key:
         if key.encode() != KEY.encode():
@@ -86,7 +86,6 @@ class FakeService:
 
     async def cancel(self, account: Account, call_id: str) -> None:
         call = await self.find_call(account, call_id)
-        self.cancelled.append(call_id)
         end = End(Outcome.CANCELLED, Reason.CANCELLED_BY_API, EndedBy.API)
         self.calls[call_id] = replace(call, state=CallState.ENDED, end=call.end or end, ended_at=call.ended_at or 1.0)
 
@@ -101,4 +100,6 @@ class FakeService:
         return self.events.get(call_id, [])
 
     async def readiness(self) -> dict[str, str]:
+        if self.hangs:
+            await asyncio.Event().wait()
         return self.checks

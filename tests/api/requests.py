@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from aiohttp import ClientResponse, web
-from aiohttp.test_utils import TestClient
+from aiohttp import ClientResponse
+from aiohttp import ClientSession as Client
 
 from tests.api.fakes import ACCOUNT, KEY, USER
 
-Client = TestClient[web.Request, web.Application]
+__all__ = ["GOOD", "HEADERS", "JSON", "Client", "place", "placed", "send"]
 
 HEADERS = {"Authorization": f"Bearer {KEY}", "DialStack-Account": ACCOUNT}
 JSON = {"Content-Type": "application/json"}

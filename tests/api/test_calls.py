@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from aiohttp import ServerDisconnectedError
 
+from c2c_stasis.api.server import HttpServer
 from c2c_stasis.call.model import CallState, DestinationKind
 from c2c_stasis.errors import (
     DestinationNotAllowed,
@@ -425,7 +426,9 @@ async def test_a_client_that_goes_away_keeps_its_call(client: Client, service: F
     await asyncio.wait_for(service.accepted.wait(), 5)
 
 
-async def test_a_server_that_stops_finishes_what_the_service_began(client: Client, service: FakeService) -> None:
+async def test_a_server_that_stops_finishes_what_the_service_began(
+    client: Client, server: HttpServer, service: FakeService
+) -> None:
     service.hold = asyncio.Event()
     asking = asyncio.create_task(send(client, json.dumps(GOOD).encode()))
     await asyncio.wait_for(service.holding.wait(), 5)
@@ -434,7 +437,7 @@ async def test_a_server_that_stops_finishes_what_the_service_began(client: Clien
     with pytest.raises(ServerDisconnectedError):
         await asking
     asyncio.get_running_loop().call_later(0.05, service.hold.set)
-    await client.close()
+    await server.stop()
     assert len(service.calls) == 1
 
 

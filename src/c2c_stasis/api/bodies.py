@@ -32,8 +32,7 @@ def _check_headers(request: web.Request) -> None:
     encodings = request.headers.getall(hdrs.CONTENT_ENCODING, [])
     if any(encoding.strip().lower() != "identity" for encoding in encodings):
         raise problems.unsupported_media_type("Content-Encoding", "must be absent: bodies are not compressed")
-    types = request.headers.getall(hdrs.CONTENT_TYPE, [])
-    if len(types) != 1 or not _is_json(types[0]):
+    if not _is_json(request.headers.get(hdrs.CONTENT_TYPE, "")):
         raise problems.unsupported_media_type("Content-Type", "must be application/json")
     if (request.content_length or 0) > MAX_BYTES:
         raise problems.too_large(MAX_BYTES)
