@@ -76,7 +76,7 @@ async def serve(config: Config) -> None:
     """Run until SIGTERM, SIGINT or SIGHUP. Raises what ends the service by itself, such as `AppTaken`."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     log = logs.start(level=config.log.level, style=config.log.format)
     try:
