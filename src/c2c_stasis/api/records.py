@@ -49,10 +49,10 @@ def record_of(call: Call) -> CallRecord:
     )
 
 
-def _duration(call: Call) -> int | None:
+def _duration(call: Call) -> float | None:
     if call.ended_at is None:
         return None
-    return 0 if call.answered_at is None else round(call.ended_at - call.answered_at)
+    return 0 if call.answered_at is None else round(call.ended_at - call.answered_at, 3)
 
 
 def _timings(call: Call) -> Timings:

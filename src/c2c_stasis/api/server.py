@@ -65,7 +65,6 @@ class HttpServer:
             await self._runner.cleanup()
             raise
         host, port = self._runner.addresses[0][:2]
-        logger.info("listening", extra={"address": str(Address(host, port))})
         return Address(host, port)
 
     async def stop(self) -> None:

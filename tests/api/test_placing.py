@@ -1,0 +1,328 @@
+"""Placing a call: the contract of `POST /v1/calls`, to the letter."""
+
+import json
+
+import pytest
+
+from c2c_stasis.call.model import DestinationKind
+from c2c_stasis.errors import (
+    DestinationNotAllowed,
+    NumberNotDialable,
+    Stopping,
+    StoreUnavailable,
+    SwitchUnavailable,
+    UserBusy,
+)
+from tests.api.fakes import ACCOUNT, FOREIGN_ACCOUNT, KEY, STRANGER, USER, FakeService
+from tests.api.requests import GOOD, HEADERS, Client, place
+
+UNAUTHORIZED = b'{"error":"Unauthorized","code":"unauthorized"}'
+
+
+async def test_the_first_curl_of_the_product_page(client: Client, service: FakeService) -> None:
+    response = await client.post("/v1/calls", json=GOOD, headers=HEADERS)
+    assert response.status == 202
+    assert await response.read() == b""
+    (call,) = service.calls.values()
+    assert response.headers["Location"] == f"/v1/calls/{call.id}"
+    assert response.headers["Content-Length"] == "0"
+    assert "Content-Type" not in response.headers
+    assert (call.user_id, call.dial_string, call.livemode, call.metadata) == (USER, "+15551234567", True, {})
+
+
+# The error table of the product page, to the letter.
+@pytest.mark.parametrize(
+    ("fields", "status", "body"),
+    [
+        ({"user_id": ...}, 400, b'{"error":"user_id is required","code":"missing_field","details":{"user_id":"is required"}}'),
+        ({"dial_string": ...}, 400, b'{"error":"dial_string is required","code":"missing_field",'
+                                    b'"details":{"dial_string":"is required"}}'),
+        ({"user_id": "user_1"}, 400, b'{"error":"Invalid user_id format","code":"invalid_user_id",'
+                                     b'"details":{"user_id":"is not an id such as user_01h2xcejqtf2nbrexx3vqjhp42"}}'),
+        ({"user_id": STRANGER}, 404, b'{"error":"User not found","code":"user_not_found"}'),
+    ],
+)  # fmt: skip
+async def test_the_error_table(client: Client, fields: dict[str, object], status: int, body: bytes) -> None:
+    response = await place(client, **fields)
+    assert (response.status, await response.read()) == (status, body)
+    assert response.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        [],
+        [""],
+        ["Bearer"],
+        ["Bearer "],
+        ["Bearer sk_live_wrong"],
+        [f"Basic {KEY}"],
+        [KEY],
+        [f"Bearer {KEY} x"],
+        ["Bearer sk_live_\u00e9"],
+        [f"Bearer {KEY}", f"Bearer {KEY}"],
+        [f"Bearer {KEY}", ""],
+    ],
+)
+async def test_401(client: Client, service: FakeService, authorization: list[str]) -> None:
+    headers = [("DialStack-Account", ACCOUNT), *(("Authorization", value) for value in authorization)]
+    response = await client.post("/v1/calls", json=GOOD, headers=headers)
+    assert (response.status, await response.read()) == (401, UNAUTHORIZED)
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert not service.calls
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer  "])
+async def test_the_scheme_is_read_as_the_standard_wants_it(client: Client, scheme: str) -> None:
+    response = await client.post("/v1/calls", json=GOOD, headers=HEADERS | {"Authorization": f"{scheme} {KEY}"})
+    assert response.status == 202
+
+
+@pytest.mark.parametrize(
+    ("accounts", "status", "body"),
+    [
+        ([], 400, b'{"error":"DialStack-Account header is required","code":"invalid_account_header",'
+                  b'"details":{"DialStack-Account":"is required"}}'),
+        ([ACCOUNT, ACCOUNT], 400, b'{"error":"DialStack-Account header is there more than once",'
+                  b'"code":"invalid_account_header","details":{"DialStack-Account":"is there more than once"}}'),
+        ([FOREIGN_ACCOUNT], 403, b'{"error":"Account not found or not yours","code":"account_not_allowed"}'),
+        (["acct_1"], 403, b'{"error":"Account not found or not yours","code":"account_not_allowed"}'),
+        ([""], 403, b'{"error":"Account not found or not yours","code":"account_not_allowed"}'),
+        (["\u00e9"], 403, b'{"error":"Account not found or not yours","code":"account_not_allowed"}'),
+    ],
+)  # fmt: skip
+async def test_the_account_header(client: Client, accounts: list[str], status: int, body: bytes) -> None:
+    headers = [("Authorization", f"Bearer {KEY}"), *(("DialStack-Account", account) for account in accounts)]
+    response = await client.post("/v1/calls", json=GOOD, headers=headers)
+    assert (response.status, await response.read()) == (status, body)
+
+
+async def test_of_several_mistakes_the_first_in_the_order_is_told(client: Client, service: FakeService) -> None:
+    """Each step repairs one mistake of a request that has them all."""
+    headers = {"Content-Type": "application/json"}
+    fields: dict[str, object] = {"unknown": 1}
+    told = []
+
+    async def ask(body: bytes | None = None) -> None:
+        data = json.dumps(fields).encode() if body is None else body
+        response = await client.post("/v1/calls", data=data, headers=headers)
+        told.append((response.status, (await response.json())["error"]))
+
+    await ask(b"not json")
+    headers["Authorization"] = f"Bearer {KEY}"
+    await ask(b"not json")
+    headers["DialStack-Account"] = FOREIGN_ACCOUNT
+    await ask(b"not json")
+    headers["DialStack-Account"] = ACCOUNT
+    await ask(b"not json")
+    await ask()
+    fields["user_id"] = "nobody"
+    await ask()
+    fields["dial_string"] = "5551234"
+    await ask()
+    fields["user_id"] = STRANGER
+    await ask()
+    del fields["unknown"]
+    await ask()
+    fields["user_id"] = USER
+    await ask()
+    fields["dial_string"] = "+18765551234"
+    await ask()
+    assert told == [
+        (401, "Unauthorized"),
+        (400, "DialStack-Account header is required"),
+        (403, "Account not found or not yours"),
+        (400, "Invalid JSON body"),
+        (400, "user_id is required"),
+        (400, "dial_string is required"),
+        (400, "Invalid user_id format"),
+        (400, "Invalid unknown: is not a known field"),
+        (404, "User not found"),
+        (400, "Invalid dial_string: lacks its area code (read as a number of US); "
+              "E.164 such as +15551234567 is always understood"),
+        (403, "Destination not allowed: the number belongs to JM; only US is dialled"),
+    ]  # fmt: skip
+    assert not service.calls
+
+
+@pytest.mark.parametrize("empty", [..., None, ""])
+async def test_null_and_empty_are_missing(client: Client, empty: object) -> None:
+    assert (await (await place(client, user_id=empty)).json())["error"] == "user_id is required"
+    assert (await (await place(client, dial_string=empty)).json())["error"] == "dial_string is required"
+
+
+@pytest.mark.parametrize("wrong", [1, 15551234567, 1.5, True, False, 0, [], {}, ["x"], {"id": "x"}])
+@pytest.mark.parametrize("field", ["user_id", "user", "dial_string"])
+async def test_a_wrong_type_is_named(client: Client, field: str, wrong: object) -> None:
+    response = await place(client, **{field: wrong})
+    assert response.status == 400
+    assert await response.json() == {
+        "error": f"Invalid {field}: must be a string",
+        "code": "validation_error",
+        "details": {field: "must be a string"},
+    }
+
+
+@pytest.mark.parametrize(
+    "user_id",
+    [
+        "x",
+        " ",
+        "user_",
+        "user",
+        "01h2xcejqtf2nbrexx3vqjhp42",
+        "acct_01h2xcejqtf2nbrexx3vqjhp42",
+        "user_01h2xcejqtf2nbrexx3vqjhp4",
+        "user_01h2xcejqtf2nbrexx3vqjhp422",
+        "user_01H2XCEJQTF2NBREXX3VQJHP42",
+        "user_81h2xcejqtf2nbrexx3vqjhp42",
+        "user_01h2xcejqtf2nbrexx3vqjhpi2",
+        " user_01h2xcejqtf2nbrexx3vqjhp42",
+        "user_01h2xcejqtf2nbrexx3vqjhp42 ",
+        "USER_01h2xcejqtf2nbrexx3vqjhp42",
+        "user_" + "0" * 5000,
+        "user_٠1h2xcejqtf2nbrexx3vqjhp42",
+        "用户",
+        "_",
+    ],
+)
+async def test_only_a_typeid_is_a_user_id(client: Client, user_id: str) -> None:
+    response = await place(client, user_id=user_id)
+    assert (response.status, (await response.json())["error"]) == (400, "Invalid user_id format")
+
+
+async def test_user_and_user_id_are_one_field_and_the_short_one_wins(client: Client) -> None:
+    assert (await place(client, user=USER, user_id=...)).status == 202
+    assert (await place(client, user=USER, user_id=STRANGER)).status == 202
+    assert (await place(client, user=STRANGER)).status == 404
+    assert (await place(client, user=None)).status == 202
+    assert (await place(client, user="")).status == 202
+
+
+@pytest.mark.parametrize(
+    ("dial_string", "kind", "number"),
+    [
+        ("+15551234567", DestinationKind.EXTERNAL, "+15551234567"),
+        ("5551234567", DestinationKind.EXTERNAL, "+15551234567"),
+        ("1001", DestinationKind.EXTENSION, "1001"),
+        ("911", DestinationKind.EMERGENCY, "911"),
+    ],
+)
+async def test_the_four_formats_of_the_product_page(
+    client: Client, service: FakeService, dial_string: str, kind: DestinationKind, number: str
+) -> None:
+    assert (await place(client, dial_string=dial_string)).status == 202
+    (call,) = service.calls.values()
+    assert (call.destination.kind, call.destination.party.number) == (kind, number)
+
+
+@pytest.mark.parametrize("field", ["auto_answer", "confirm", "record"])
+async def test_what_does_not_work_yet_is_said(client: Client, field: str) -> None:
+    response = await place(client, **{field: True})
+    assert response.status == 400
+    assert await response.json() == {
+        "error": f"{field} is not supported",
+        "code": "not_supported",
+        "details": {field: "is not supported"},
+    }
+
+
+async def test_an_unknown_field_is_named_and_cut_short(client: Client) -> None:
+    response = await place(client, **{"x" * 1000: 1})
+    assert (response.status, (await response.json())["details"]) == (400, {"x" * 64: "is not a known field"})
+
+
+@pytest.mark.parametrize(
+    "metadata", [{}, None, {"a": ""}, {"crm": "42", "é": "ü"}, {str(number): "v" * 512 for number in range(16)}]
+)
+async def test_metadata_is_kept(client: Client, service: FakeService, metadata: dict[str, str] | None) -> None:
+    response = await place(client, metadata=metadata)
+    record = await (await client.get(response.headers["Location"], headers=HEADERS)).json()
+    assert record["metadata"] == (metadata or {})
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        [],
+        "",
+        "x",
+        0,
+        False,
+        True,
+        {"a": 1},
+        {"a": None},
+        {"a": {"b": "c"}},
+        {"": "x"},
+        {"k" * 65: "x"},
+        {"k": "v" * 513},
+        {str(number): "" for number in range(17)},
+    ],
+)
+async def test_other_metadata_is_refused(client: Client, metadata: object) -> None:
+    response = await place(client, metadata=metadata)
+    assert (response.status, list((await response.json())["details"])) == (400, ["metadata"])
+
+
+async def test_an_emergency_call_is_placed_whatever_else_is_wrong(
+    client: Client, service: FakeService, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = await place(client, dial_string="9-1-1", metadata={"a": 1}, record=True, unknown=1)
+    assert response.status == 202
+    (call,) = service.calls.values()
+    assert call.metadata == {}
+    (line,) = (record for record in caplog.records if record.message == "fields of an emergency request ignored")
+    assert line.__dict__["fields"] == "record, unknown, metadata"
+    assert line.__dict__["call_id"] == call.id
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "body"),
+    [
+        (NumberNotDialable("is no extension"), 400, b'{"error":"Invalid dial_string: is no extension",'
+            b'"code":"validation_error","details":{"dial_string":"is no extension"}}'),
+        (DestinationNotAllowed("other_region", "no"), 403, b'{"error":"Destination not allowed: no",'
+            b'"code":"destination_not_allowed","details":{"dial_string":"no","rule":"other_region"}}'),
+        (UserBusy(2), 409, b'{"error":"User is busy: the user already has 2 calls","code":"user_busy"}'),
+    ],
+)  # fmt: skip
+async def test_what_the_service_refuses(
+    client: Client, service: FakeService, error: Exception, status: int, body: bytes
+) -> None:
+    service.fail = error
+    response = await place(client)
+    assert (response.status, await response.read()) == (status, body)
+
+
+@pytest.mark.parametrize(
+    ("error", "wait"), [(SwitchUnavailable("10.0.0.1 refused"), "1"), (StoreUnavailable(), "1"), (Stopping(), "5")]
+)
+async def test_503_says_when_to_come_back_and_not_what_is_wrong(
+    client: Client, service: FakeService, error: Exception, wait: str
+) -> None:
+    service.fail = error
+    response = await place(client)
+    assert (response.status, response.headers["Retry-After"]) == (503, wait)
+    assert await response.json() == {
+        "error": "Service unavailable, please retry",
+        "code": "unavailable",
+        "details": {"request_id": response.headers["X-Request-Id"]},
+    }
+
+
+async def test_500_tells_the_request_id_and_the_log_tells_why(
+    client: Client, service: FakeService, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.fail = RuntimeError("the reason")
+    response = await place(client)
+    assert response.status == 500
+    request_id = response.headers["X-Request-Id"]
+    assert await response.json() == {
+        "error": "Internal server error",
+        "code": "internal_error",
+        "details": {"request_id": request_id},
+    }
+    (line,) = (record for record in caplog.records if record.levelname == "ERROR")
+    assert line.__dict__["request_id"] == request_id
+    assert line.exc_info is not None
+    assert str(line.exc_info[1]) == "the reason"
