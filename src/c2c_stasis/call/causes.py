@@ -26,6 +26,8 @@ TEMPORARY_FAILURE = 41
 SWITCH_CONGESTION = 42
 CHANNEL_UNAVAILABLE = 44  # Asterisk's `rtp_timeout` ends a channel with it
 
+REQUEST_TIMEOUT = 408  # SIP; from a proxy whose timer ran out, before the ringing or after it
+
 LEG_BY_SIP: dict[int, LegOutcome] = {
     302: LegOutcome.REJECTED,  # a redirect is not followed: the phone did not take the call itself
     403: LegOutcome.REJECTED,
@@ -35,6 +37,7 @@ LEG_BY_SIP: dict[int, LegOutcome] = {
     486: LegOutcome.BUSY,
     600: LegOutcome.BUSY,
     603: LegOutcome.REJECTED,
+    607: LegOutcome.REJECTED,
 }
 
 LEG_BY_CAUSE: dict[int, LegOutcome] = {
@@ -64,6 +67,8 @@ DESTINATION_BY_SIP: dict[int, tuple[Outcome, Reason]] = {
     503: (Outcome.FAILED, Reason.CONGESTION),
     504: (Outcome.FAILED, Reason.TRUNK_FAILED),
     603: (Outcome.REJECTED, Reason.DESTINATION_REJECTED),
+    607: (Outcome.REJECTED, Reason.DESTINATION_REJECTED),  # unwanted (RFC 8197)
+    608: (Outcome.REJECTED, Reason.DESTINATION_REJECTED),  # rejected by the network for the callee (RFC 8688)
 }
 
 DESTINATION_BY_CAUSE: dict[int, tuple[Outcome, Reason]] = {
@@ -76,8 +81,11 @@ DESTINATION_BY_CAUSE: dict[int, tuple[Outcome, Reason]] = {
     SUBSCRIBER_ABSENT: (Outcome.FAILED, Reason.DEVICE_UNREACHABLE),
     REJECTED: (Outcome.REJECTED, Reason.DESTINATION_REJECTED),
     NUMBER_CHANGED: (Outcome.FAILED, Reason.INVALID_NUMBER),
+    OUT_OF_ORDER: (Outcome.FAILED, Reason.TRUNK_FAILED),
     INVALID_NUMBER_FORMAT: (Outcome.FAILED, Reason.INVALID_NUMBER),
     CONGESTION: (Outcome.FAILED, Reason.CONGESTION),
+    NETWORK_OUT_OF_ORDER: (Outcome.FAILED, Reason.TRUNK_FAILED),
+    TEMPORARY_FAILURE: (Outcome.FAILED, Reason.TRUNK_FAILED),
     SWITCH_CONGESTION: (Outcome.FAILED, Reason.CONGESTION),
 }
 
@@ -111,6 +119,8 @@ RELEASE_BY_REASON: dict[Reason, int] = {
 
 def leg_outcome(cause: int | None, sip_code: int | None, *, rang: bool) -> LegOutcome:
     """How an unanswered leg that the far end or the switch ended turned out."""
+    if rang and sip_code == REQUEST_TIMEOUT:
+        return LegOutcome.NO_ANSWER
     if sip_code in LEG_BY_SIP:
         return LEG_BY_SIP[sip_code]
     if cause in LEG_BY_CAUSE:
@@ -120,8 +130,11 @@ def leg_outcome(cause: int | None, sip_code: int | None, *, rang: bool) -> LegOu
 
 def destination_end(cause: int | None, sip_code: int | None, *, rang: bool) -> End:
     """Why the call ends when the destination's only leg ended unanswered."""
-    unknown = (Outcome.NO_ANSWER, Reason.DESTINATION_NO_ANSWER) if rang else (Outcome.FAILED, Reason.TRUNK_FAILED)
-    outcome, reason = DESTINATION_BY_SIP.get(sip_code or 0) or DESTINATION_BY_CAUSE.get(cause or 0) or unknown
+    silence = (Outcome.NO_ANSWER, Reason.DESTINATION_NO_ANSWER) if rang else (Outcome.FAILED, Reason.TRUNK_FAILED)
+    if rang and (sip_code == REQUEST_TIMEOUT or (sip_code is None and cause == NO_USER_RESPONSE)):
+        outcome, reason = silence  # a phone that rang is there: nobody took it
+    else:
+        outcome, reason = DESTINATION_BY_SIP.get(sip_code or 0) or DESTINATION_BY_CAUSE.get(cause or 0) or silence
     return End(outcome, reason, EndedBy.DESTINATION, FailedLeg.DESTINATION, cause, sip_code)
 
 
