@@ -68,13 +68,12 @@ def close(move: Move, leg: Leg, cause: int | None, sip_code: int | None) -> Leg:
 def _leg_outcome(leg: Leg, cause: int | None, sip_code: int | None) -> LegOutcome:
     if leg.won:
         return LegOutcome.ANSWERED
-    rang = leg.ringing_at is not None or leg.state is LegState.RINGING
     if leg.release_cause is None:
-        return causes.leg_outcome(cause, sip_code, rang=rang)
+        return causes.leg_outcome(cause, sip_code, rang=leg.alerted)
     if leg.release_cause == causes.ANSWERED_ELSEWHERE:
         return LegOutcome.ANSWERED_ELSEWHERE
     if leg.release_cause == causes.NO_ANSWER:
-        return LegOutcome.NO_ANSWER if rang else LegOutcome.UNREACHABLE
+        return LegOutcome.NO_ANSWER if leg.alerted else LegOutcome.UNREACHABLE
     if leg.release_cause == causes.OUT_OF_ORDER:
         return LegOutcome.UNREACHABLE
     return LegOutcome.CANCELLED
@@ -83,11 +82,16 @@ def _leg_outcome(leg: Leg, cause: int | None, sip_code: int | None) -> LegOutcom
 def _ended_before_the_talk(move: Move, leg: Leg) -> None:
     if leg.side is Side.A:
         if leg.won:
-            end = End(Outcome.CANCELLED, Reason.CANCELLED_BY_USER, EndedBy.USER, None, leg.cause, leg.sip_code)
-            release(move, end)
+            release(move, _gave_up(leg))
         return
     if not forking.hopeful(move.call, Side.B):
         play_tone(move, forking.nobody_left(move.call, Side.B))
+
+
+def _gave_up(leg: Leg) -> End:
+    if leg.cause == causes.CHANNEL_UNAVAILABLE:
+        return End(Outcome.FAILED, Reason.MEDIA_TIMEOUT, EndedBy.SYSTEM, FailedLeg.USER, leg.cause, leg.sip_code)
+    return End(Outcome.CANCELLED, Reason.CANCELLED_BY_USER, EndedBy.USER, None, leg.cause, leg.sip_code)
 
 
 def _hung_up(leg: Leg) -> End:
@@ -104,14 +108,14 @@ def play_tone(move: Move, end: End) -> None:
     move.call = replace(move.call, end=end)
     for leg in move.call.side(Side.B):
         let_go(move, leg, causes.release_cause(end))
-    if len(move.call.side(Side.B)) > 1:
+    if forking.forked(move.call, Side.B):
         move.ask(StopRingback(winner.id))
     move.ask(PlayTone(winner.id, causes.tone_of(end), move.call.region))
     move.to(CallState.PLAYING_TONE, move.at + move.call.limits.tone_seconds)
 
 
 def fail(move: Move, reason: Reason) -> None:
-    if move.call.connected_at is not None:
+    if move.call.state is CallState.TALKING:  # while they are still joining, nobody has been heard
         release(move, End(Outcome.COMPLETED, reason, EndedBy.SYSTEM))
         return
     failed = FailedLeg.USER if move.call.winner(Side.A) is None else FailedLeg.DESTINATION

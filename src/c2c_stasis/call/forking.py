@@ -1,6 +1,9 @@
 """A side whose legs ring together: who is left, who loses, and what it means when nobody is left."""
 
-from c2c_stasis.call.causes import destination_end
+from collections.abc import Sequence
+from dataclasses import replace
+
+from c2c_stasis.call.causes import NO_ANSWER, destination_end
 from c2c_stasis.call.model import Call, End, EndedBy, FailedLeg, Leg, LegOutcome, LegState, Outcome, Reason, Side
 
 # What several legs of one side mean together: the strongest human act decides, then the weakest excuse.
@@ -17,6 +20,11 @@ def dialable(call: Call, side: Side) -> tuple[Leg, ...]:
     return tuple(leg for leg in call.side(side) if leg.state is LegState.PLANNED)
 
 
+def forked(call: Call, side: Side) -> bool:
+    """Whether several phones of this side ring together; those that cannot be dialled only stand in the record."""
+    return sum(bool(leg.endpoint) for leg in call.side(side)) > 1
+
+
 def hopeful(call: Call, side: Side) -> bool:
     """Whether an answer may still come from this side."""
     return any(leg.can_win or leg.state is LegState.PLANNED for leg in call.side(side))
@@ -28,14 +36,14 @@ def losers(call: Call, winner: Leg) -> tuple[Leg, ...]:
 
 
 def rang(call: Call, side: Side) -> bool:
-    """Whether any phone of this side rang or sent early media."""
-    return any(leg.ringing_at is not None or leg.state is LegState.RINGING for leg in call.side(side))
+    """Whether any phone of this side rang."""
+    return any(leg.ringing_at is not None for leg in call.side(side))
 
 
 def nobody_left(call: Call, side: Side) -> End:
     """Why the call ends when every leg of a side has ended unanswered."""
     legs = call.side(side)
-    if side is Side.B and len(legs) == 1 and legs[0].device_id is None:
+    if _public_network(legs):
         return destination_end(legs[0].cause, legs[0].sip_code, rang=legs[0].ringing_at is not None)
     failed = FailedLeg.USER if side is Side.A else FailedLeg.DESTINATION
     ended_by = EndedBy.USER if side is Side.A else EndedBy.DESTINATION
@@ -51,3 +59,20 @@ def nobody_left(call: Call, side: Side) -> End:
     if registered is None:
         return End(Outcome.FAILED, Reason.NO_DEVICE, EndedBy.SYSTEM, failed)
     return End(Outcome.FAILED, Reason.DEVICE_UNREACHABLE, EndedBy.SYSTEM, failed, registered.cause, registered.sip_code)
+
+
+def out_of_time(call: Call, side: Side) -> End:
+    """Why the call ends when a side did not answer in time: what some phones did, then the silence of the others."""
+    legs = call.side(side)
+    if _public_network(legs):
+        failed = FailedLeg.DESTINATION
+        return End(Outcome.NO_ANSWER, Reason.DESTINATION_NO_ANSWER, EndedBy.SYSTEM, failed, NO_ANSWER)
+    for leg in legs:
+        if leg.live and leg.alerted:
+            call = call.with_leg(replace(leg, outcome=LegOutcome.NO_ANSWER, cause=NO_ANSWER))
+    return replace(nobody_left(call, side), ended_by=EndedBy.SYSTEM)
+
+
+def _public_network(legs: Sequence[Leg]) -> bool:
+    """Whether this side is one leg through a trunk, whose far end tells its own reasons."""
+    return len(legs) == 1 and legs[0].device_id is None

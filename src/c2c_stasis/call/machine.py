@@ -19,7 +19,7 @@ from c2c_stasis.call.commands import (
     StopRingback,
 )
 from c2c_stasis.call.ending import fail, let_go, on_ended, play_tone, release, release_again
-from c2c_stasis.call.model import Call, CallState, End, EndedBy, FailedLeg, Now, Outcome, Reason, Side
+from c2c_stasis.call.model import Call, CallState, End, EndedBy, LegState, Now, Outcome, Reason, Side
 from c2c_stasis.call.move import Move, Step
 from c2c_stasis.call.recovery import on_found, on_switch_restarted
 from c2c_stasis.call.reports import (
@@ -51,6 +51,7 @@ from c2c_stasis.call.signals import (
     Signal,
     SwitchRestarted,
 )
+from c2c_stasis.ids import LegId
 
 
 def step(call: Call, signal: Signal, now: Now) -> Step:
@@ -101,19 +102,15 @@ def step(call: Call, signal: Signal, now: Now) -> Step:
 def on_refused(move: Move, signal: CommandRefused) -> None:
     match signal.command:
         case CreateLeg(leg_id=leg_id):
-            if signal.status == NO_REPLY:
-                move.ask(HangUpLeg(leg_id, causes.NORMAL))  # it may have been made all the same
-            # 500 "Allocation failed": this endpoint cannot be called now (not registered, unknown, no codec)
-            on_ended(move, leg_id, causes.SUBSCRIBER_ABSENT, None)
+            _on_not_created(move, leg_id, signal.status)
         case DialLeg(leg_id=leg_id):
             leg = move.leg(leg_id)
             if leg is not None:
                 let_go(move, leg, causes.OUT_OF_ORDER)  # its end then decides
         case CreateBridge():
             fail(move, Reason.INTERNAL_ERROR)
-        case JoinLeg():
-            if signal.status not in (400, 422):  # these two say that the channel is going: its end follows and decides
-                fail(move, Reason.INTERNAL_ERROR)
+        case JoinLeg(leg_id=leg_id):
+            _on_not_joined(move, leg_id, signal.status)
         case PlayTone():
             if move.call.state is CallState.PLAYING_TONE:
                 release(move, None)
@@ -121,6 +118,25 @@ def on_refused(move: Move, signal: CommandRefused) -> None:
             return  # hang-ups are repeated by deadline; ringback is a comfort; a bridge left over is swept
         case _:
             assert_never(signal.command)
+
+
+def _on_not_created(move: Move, leg_id: LegId, status: int) -> None:
+    leg = move.leg(leg_id)
+    if leg is None or leg.state is not LegState.CREATING:
+        return  # its channel was reported meanwhile: only the reply got lost
+    if status == NO_REPLY:
+        move.ask(HangUpLeg(leg_id, causes.NORMAL))  # it may have been made all the same
+    # 500 "Allocation failed": this endpoint cannot be called now (not registered, unknown, no codec)
+    cause = causes.NETWORK_OUT_OF_ORDER if leg.device_id is None else causes.SUBSCRIBER_ABSENT
+    on_ended(move, leg_id, cause, None)
+
+
+def _on_not_joined(move: Move, leg_id: LegId, status: int) -> None:
+    leg = move.leg(leg_id)
+    if leg is None or leg.released or leg.in_bridge:
+        return  # it is there all the same, or no longer needed there
+    if status not in (400, 422):  # these two say that the channel is going: its end follows and decides
+        fail(move, Reason.INTERNAL_ERROR)
 
 
 def on_deadline(move: Move) -> None:
@@ -131,13 +147,9 @@ def on_deadline(move: Move) -> None:
         case CallState.ACCEPTED:
             fail(move, Reason.SERVICE_RESTARTED)
         case CallState.RINGING_USER:
-            if forking.rang(call, Side.A):
-                release(move, End(Outcome.NO_ANSWER, Reason.USER_NO_ANSWER, EndedBy.SYSTEM, FailedLeg.USER))
-            else:
-                release(move, End(Outcome.FAILED, Reason.DEVICE_UNREACHABLE, EndedBy.SYSTEM, FailedLeg.USER))
+            release(move, forking.out_of_time(call, Side.A))
         case CallState.DIALLING_DESTINATION | CallState.RINGING_DESTINATION:
-            failed = FailedLeg.DESTINATION
-            play_tone(move, End(Outcome.NO_ANSWER, Reason.DESTINATION_NO_ANSWER, EndedBy.SYSTEM, failed, 19))
+            play_tone(move, forking.out_of_time(call, Side.B))
         case CallState.JOINING:
             fail(move, Reason.INTERNAL_ERROR)
         case CallState.TALKING:

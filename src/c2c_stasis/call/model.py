@@ -187,6 +187,11 @@ class Leg:
         return self.release_cause is not None
 
     @property
+    def alerted(self) -> bool:
+        """Whether its far end rings, rang, or sends early media."""
+        return self.ringing_at is not None or self.state is LegState.RINGING
+
+    @property
     def can_win(self) -> bool:
         """Whether an answer of this leg may still decide its side."""
         return self.live and not self.released and not self.won

@@ -59,7 +59,8 @@ class Move:
         return Step(self.call, tuple(self._commands), tuple(self._events))
 
     def ask(self, command: Command) -> None:
-        self._commands.append(command)
+        if command not in self._commands:  # catching up may come to the same command twice
+            self._commands.append(command)
 
     def tell(self, event_type: EventType, leg: Leg | None = None) -> None:
         self.call = replace(self.call, events=self.call.events + 1)

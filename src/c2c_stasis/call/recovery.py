@@ -1,15 +1,14 @@
 """What a call does when we could not hear for a while: the connection, the service or the switch began anew."""
 
 from dataclasses import replace
-from typing import assert_never
 
-from c2c_stasis.call.commands import HangUpLeg, JoinLeg
+from c2c_stasis.call import forking
+from c2c_stasis.call.commands import HangUpLeg, JoinLeg, StartRingback, StopRingback
 from c2c_stasis.call.ending import close, fail, finish, on_ended
 from c2c_stasis.call.model import Call, CallState, Leg, LegState, Reason, Side
 from c2c_stasis.call.move import Move
 from c2c_stasis.call.reports import on_answered, on_created, on_joined, on_left, on_ringing
 from c2c_stasis.call.signals import CallFound
-from c2c_stasis.ids import LegId
 
 
 def on_switch_restarted(move: Move) -> None:
@@ -25,67 +24,62 @@ def on_switch_restarted(move: Move) -> None:
 
 
 def on_found(move: Move, found: CallFound) -> None:
-    """Catch up with what happened while we could not hear, as if the signals had arrived."""
-    if move.call.state is CallState.ACCEPTED:
-        return  # the call has not set out yet
+    """Catch up with what happened while we could not hear, as if the signals had arrived, then ask again for what got lost."""
     before = move.call
+    if before.state is CallState.ACCEPTED:
+        return  # the call has not set out yet
+    if found.after_restart and before.state is CallState.RINGING_USER and not found.bridge:
+        fail(
+            move, Reason.SERVICE_RESTARTED
+        )  # our first commands got lost: no phone may ring for a call without a bridge
     there = dict(found.legs)
     for leg in move.call.legs:
+        if leg.live and not leg.dialled and there.get(leg.id) in (LegState.RINGING, LegState.UP):
+            move.set(replace(leg, state=LegState.DIALLED, dialled_at=move.at))  # the record was slower than the command
+    for leg in move.call.legs:
         if leg.live and leg.id in there:
-            _catch_up(move, leg.id, there[leg.id], joined=leg.id in found.joined)
-    for leg_id in found.asked:
-        if leg_id not in there:
-            on_ended(move, leg_id, None, None)
-    if found.after_restart:
-        _mend_after_restart(move, before, found)
+            _catch_up(move, leg, there[leg.id], joined=leg.id in found.joined)
+    for leg in before.legs:
+        if leg.id in found.asked and leg.id not in there:
+            on_ended(move, leg.id, None, None)
+    if found.after_restart and _undecided(move.call, before):
+        fail(move, Reason.SERVICE_RESTARTED)
+    _ask_again(move)
 
 
-def _catch_up(move: Move, leg_id: LegId, state: LegState, *, joined: bool) -> None:
-    leg = move.leg(leg_id)
-    if leg is not None and not leg.dialled and state in (LegState.RINGING, LegState.UP):
-        move.set(replace(leg, state=LegState.DIALLED, dialled_at=move.at))  # the record was slower than the command
-    on_created(move, leg_id)
+def _catch_up(move: Move, leg: Leg, state: LegState, *, joined: bool) -> None:
+    on_created(move, leg.id)
     if joined:
-        on_joined(move, leg_id)
+        on_joined(move, leg.id)
     else:
-        on_left(move, leg_id)
+        on_left(move, leg.id)
+    if leg.side is Side.B and move.call.winner(Side.A) is None:
+        return  # its caller is gone, which the rest of what was found will tell
     if state is LegState.RINGING:
-        on_ringing(move, leg_id)
+        on_ringing(move, leg.id)
     if state is LegState.UP:
-        on_answered(move, leg_id)
+        on_answered(move, leg.id)
 
 
-def _mend_after_restart(move: Move, before: Call, found: CallFound) -> None:
-    """Repeat what is safe to repeat, and end what cannot be told from a lost command."""
+def _undecided(call: Call, before: Call) -> bool:
+    """Whether it cannot be known if the destination was dialled; it is never dialled again, for that would cancel it."""
+    lost = {leg.id for leg in before.legs if leg.state is LegState.DIALLED and leg.invited_at is None}
+    hopes = [leg for leg in call.side(Side.B) if leg.can_win]
+    return call.state is CallState.DIALLING_DESTINATION and bool(hopes) and all(leg.id in lost for leg in hopes)
+
+
+def _ask_again(move: Move) -> None:
+    """Repeat the commands that may have got lost and that do no harm when they did not."""
     call = move.call
-    match call.state:
-        case CallState.RINGING_USER:
-            if not found.bridge:
-                fail(move, Reason.SERVICE_RESTARTED)
-        case CallState.DIALLING_DESTINATION if any(_lost(leg) for leg in before.side(Side.B)):
-            # A leg that is dialled is never dialled again (that would cancel it), and whether it was is not known.
-            fail(move, Reason.SERVICE_RESTARTED)
-        case (
-            CallState.DIALLING_DESTINATION
-            | CallState.RINGING_DESTINATION
-            | CallState.JOINING
-            | CallState.TALKING
-            | CallState.PLAYING_TONE
-        ):
-            for side in (Side.A, Side.B):
-                winner = call.winner(side)
-                if winner is not None and winner.live and not winner.in_bridge:
-                    move.ask(JoinLeg(winner.id))
-        case CallState.RELEASING:
-            for leg in call.legs:
-                if leg.live and leg.release_cause is not None:
-                    move.ask(HangUpLeg(leg.id, leg.release_cause))
-        case CallState.ACCEPTED | CallState.ENDED:
-            return  # nothing was asked yet, or nothing is left to mend
-        case _:
-            assert_never(call.state)
-
-
-def _lost(leg: Leg) -> bool:
-    """Whether the switch may never have heard our command to dial this leg."""
-    return leg.state is LegState.DIALLED and leg.invited_at is None
+    for leg in call.legs:
+        if leg.live and leg.release_cause is not None:
+            move.ask(HangUpLeg(leg.id, leg.release_cause))
+        elif leg.live and leg.won and not leg.in_bridge:
+            move.ask(JoinLeg(leg.id))
+    winner = call.winner(Side.A)
+    if winner is None or not forking.forked(call, Side.B):
+        return
+    if call.state in (CallState.DIALLING_DESTINATION, CallState.RINGING_DESTINATION):
+        move.ask(StartRingback(winner.id))
+    if call.state in (CallState.JOINING, CallState.TALKING):
+        move.ask(StopRingback(winner.id))  # else it would sound through the whole conversation

@@ -30,11 +30,11 @@ def on_placed(move: Move) -> None:
     move.ask(CreateBridge())
     for leg in forking.dialable(call, Side.A):
         _create(move, leg)
-    destinations = forking.dialable(call, Side.B)
-    if (
-        len(destinations) == 1
-    ):  # several are made when the user has answered: until then their phones would show as in use
-        _create(move, destinations[0])
+    if not forking.forked(
+        call, Side.B
+    ):  # several are made when the user has answered: their phones would show as in use
+        for destination in forking.dialable(call, Side.B):
+            _create(move, destination)
     move.to(CallState.RINGING_USER, move.at + call.limits.ring_timeout)
 
 
@@ -49,7 +49,11 @@ def _create(move: Move, leg: Leg) -> None:
 
 
 def on_created(move: Move, leg_id: LegId) -> None:
-    leg = move.leg(leg_id)
+    leg = move.call.leg(leg_id)
+    if leg is not None and leg.state is LegState.ENDED:
+        leg = move.set(replace(leg, release_cause=leg.release_cause or causes.NORMAL))
+        move.ask(HangUpLeg(leg.id, causes.NORMAL))  # we had given up waiting for its channel
+        return
     if leg is None or leg.state is not LegState.CREATING:
         return
     leg = move.set(replace(leg, state=LegState.READY))
@@ -60,14 +64,12 @@ def on_created(move: Move, leg_id: LegId) -> None:
     if leg.side is Side.A:
         _dial(move, leg, None, move.call.limits.ring_timeout)
         return
-    single = len(move.call.side(Side.B)) == 1
-    if single:
-        move.ask(
-            JoinLeg(leg.id)
-        )  # in the bridge before it is dialled: ringback and early media reach the user by themselves
+    if not forking.forked(move.call, Side.B):
+        # In the bridge before it is dialled: ringback and early media reach the user by themselves.
+        move.ask(JoinLeg(leg.id))
     winner = move.call.winner(Side.A)
     if winner is not None:
-        _dial(move, leg, winner, move.call.limits.answer_timeout)
+        _dial(move, leg, winner, _answer_within(move.call))
 
 
 def _dial(move: Move, leg: Leg, caller: Leg | None, timeout: float) -> None:
@@ -87,10 +89,10 @@ def on_ringing(move: Move, leg_id: LegId) -> None:
     leg = move.leg(leg_id)
     if leg is None or leg.ringing_at is not None or leg.state not in (LegState.DIALLED, LegState.RINGING):
         return
-    first = leg.side is Side.A and not forking.rang(move.call, Side.A)
-    leg = move.set(replace(leg, state=LegState.RINGING, ringing_at=move.at))
     if leg.released:
         return  # it rang while our CANCEL was on its way
+    first = leg.side is Side.A and not forking.rang(move.call, Side.A)
+    leg = move.set(replace(leg, state=LegState.RINGING, ringing_at=move.at))
     if first:
         move.tell(EventType.CALL_RINGING)
     move.tell(EventType.LEG_RINGING, leg)
@@ -99,18 +101,21 @@ def on_ringing(move: Move, leg_id: LegId) -> None:
 
 def on_progressed(move: Move, leg_id: LegId) -> None:
     leg = move.leg(leg_id)
-    if leg is None or leg.state is not LegState.DIALLED:
+    if leg is None or leg.state is not LegState.DIALLED or leg.released:
+        return
+    if leg.side is Side.A:
+        on_ringing(move, leg_id)  # a phone that sends early media of its own alerts its owner all the same
         return
     leg = move.set(replace(leg, state=LegState.RINGING))
-    if leg.released:
-        return
     move.tell(EventType.LEG_PROGRESS, leg)
     _destination_alerts(move, leg)
 
 
 def _destination_alerts(move: Move, leg: Leg) -> None:
     if leg.side is Side.B and move.call.state is CallState.DIALLING_DESTINATION:
-        move.to(CallState.RINGING_DESTINATION, move.call.deadline)
+        # An emergency centre that rings may take its time; nobody else gives up for the caller.
+        deadline = move.at + EMERGENCY_LIFETIME if move.call.emergency else move.call.deadline
+        move.to(CallState.RINGING_DESTINATION, deadline)
 
 
 def on_answered(move: Move, leg_id: LegId) -> None:
@@ -137,8 +142,7 @@ def _user_answered(move: Move, leg: Leg) -> None:
     leg = _win(move, leg)
     move.call = replace(move.call, answered_at=move.at, initiated_at=move.at)
     move.ask(JoinLeg(leg.id))
-    timeout = move.call.limits.answer_timeout
-    move.to(CallState.DIALLING_DESTINATION, move.at + timeout)
+    move.to(CallState.DIALLING_DESTINATION, move.at + move.call.limits.answer_timeout)
     move.tell(EventType.CALL_INITIATED)
     planned = forking.dialable(move.call, Side.B)
     if planned:  # several legs cannot ring inside the bridge (Asterisk picks softmix, and the user hears silence)
@@ -148,14 +152,18 @@ def _user_answered(move: Move, leg: Leg) -> None:
         return
     for destination in move.call.side(Side.B):
         if destination.state is LegState.READY:
-            _dial(move, destination, leg, timeout)
+            _dial(move, destination, leg, _answer_within(move.call))
+
+
+def _answer_within(call: Call) -> float:
+    return EMERGENCY_LIFETIME if call.emergency else call.limits.answer_timeout
 
 
 def _destination_answered(move: Move, leg: Leg) -> None:
     leg = _win(move, leg)
     winner = move.call.winner(Side.A)
     assert winner is not None  # no leg of side B is dialled before a device answered
-    if len(move.call.side(Side.B)) > 1:
+    if forking.forked(move.call, Side.B):
         move.ask(StopRingback(winner.id))
         move.ask(JoinLeg(leg.id))
     move.call = replace(move.call, connected_at=move.at)
@@ -169,6 +177,8 @@ def _destination_answered(move: Move, leg: Leg) -> None:
 def _win(move: Move, leg: Leg) -> Leg:
     leg = move.set(replace(leg, state=LegState.UP, won=True, answered_at=move.at))
     move.tell(EventType.LEG_ANSWERED, leg)
+    if leg.in_bridge:
+        move.tell(EventType.LEG_BRIDGED, leg)  # a single destination waited there for its answer
     for loser in forking.losers(move.call, leg):
         let_go(move, loser, causes.ANSWERED_ELSEWHERE)
     return leg

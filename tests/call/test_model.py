@@ -1,0 +1,49 @@
+"""The questions that a call and its legs answer about themselves."""
+
+from dataclasses import replace
+
+import pytest
+
+from c2c_stasis.call.model import LegState, Side
+from tests.call.stories import A1, A2, ACCEPTED_AT, B1, dialling, outward_call, phone
+
+
+@pytest.mark.parametrize("state", LegState)
+def test_a_leg_is_live_while_the_switch_may_have_a_channel_for_it(state: LegState) -> None:
+    assert replace(phone(Side.A, 1), state=state).live is (state not in {LegState.PLANNED, LegState.ENDED})
+
+
+@pytest.mark.parametrize(
+    ("state", "ringing_at", "alerted"),
+    [
+        (LegState.DIALLED, None, False),
+        (LegState.RINGING, None, True),
+        (LegState.RINGING, 0.0, True),
+        (LegState.ENDED, 0.0, True),
+        (LegState.ENDED, None, False),
+    ],
+)
+def test_a_leg_is_alerted_by_ringing_or_early_media(state: LegState, ringing_at: float | None, alerted: bool) -> None:
+    assert replace(phone(Side.A, 1), state=state, ringing_at=ringing_at).alerted is alerted
+
+
+def test_a_moment_of_a_call_is_told_in_wall_time() -> None:
+    call = outward_call()
+
+    assert (call.wall(2.5), call.wall(0.0), call.wall(None)) == (ACCEPTED_AT + 2.5, ACCEPTED_AT, None)
+
+
+def test_the_winner_is_the_leg_that_won_on_that_side() -> None:
+    call = dialling().call
+
+    winner = call.winner(Side.A)
+
+    assert (winner and winner.id, call.winner(Side.B)) == (A1, None)
+
+
+def test_a_call_knows_its_legs() -> None:
+    call = outward_call()
+
+    assert [leg.id for leg in call.side(Side.A)] == [A1, A2]
+    assert call.leg(B1) is call.side(Side.B)[0]
+    assert call.leg(phone(Side.A, 9).id) is None

@@ -1,0 +1,451 @@
+"""Catching up: the connection was lost, the service was killed, or Asterisk itself began anew."""
+
+from dataclasses import replace
+
+import pytest
+
+from c2c_stasis.call.commands import (
+    DestroyBridge,
+    DialLeg,
+    HangUpLeg,
+    JoinLeg,
+    StartRingback,
+    StopRingback,
+)
+from c2c_stasis.call.events import EventType
+from c2c_stasis.call.model import CallState, End, EndedBy, FailedLeg, LegOutcome, LegState, Outcome, Reason
+from c2c_stasis.call.signals import (
+    CallFound,
+    CallPlaced,
+    CancelRequested,
+    CommandRefused,
+    LegAnswered,
+    LegCreated,
+    LegEnded,
+    LegInvited,
+    LegJoined,
+    LegLeft,
+    SwitchRestarted,
+)
+from c2c_stasis.ids import LegId
+from tests.call.stories import (
+    A1,
+    A2,
+    B1,
+    B2,
+    DIAL_A,
+    DIAL_B,
+    NOTHING,
+    Story,
+    Told,
+    dialling,
+    internal_call,
+    outward_call,
+    playing_tone,
+    releasing,
+    ringing_destination,
+    ringing_user,
+    talking,
+)
+
+READY, RINGING, UP = LegState.READY, LegState.RINGING, LegState.UP
+
+
+def found(
+    story: Story,
+    legs: dict[LegId, LegState],
+    joined: tuple[LegId, ...] = (),
+    *,
+    bridge: bool = True,
+    after_restart: bool = False,
+) -> CallFound:
+    """Every live leg was looked for, these were there."""
+    asked = tuple(leg.id for leg in story.call.legs if leg.live)
+    return CallFound(asked, tuple(legs.items()), joined, bridge, after_restart)
+
+
+# --- the switch began anew ---
+
+
+@pytest.mark.parametrize(
+    ("story", "end"),
+    [
+        (ringing_user(), End(Outcome.FAILED, Reason.SWITCH_LOST, EndedBy.SYSTEM, FailedLeg.USER)),
+        (dialling(), End(Outcome.FAILED, Reason.SWITCH_LOST, EndedBy.SYSTEM, FailedLeg.DESTINATION)),
+        (ringing_destination(), End(Outcome.FAILED, Reason.SWITCH_LOST, EndedBy.SYSTEM, FailedLeg.DESTINATION)),
+        (talking(), End(Outcome.COMPLETED, Reason.SWITCH_LOST, EndedBy.SYSTEM)),
+        (
+            playing_tone(),
+            End(Outcome.BUSY, Reason.DESTINATION_BUSY, EndedBy.DESTINATION, FailedLeg.DESTINATION, 17, 486),
+        ),
+        (releasing(), End(Outcome.COMPLETED, Reason.NORMAL, EndedBy.DESTINATION, None, 16)),
+    ],
+    ids=["ringing_user", "dialling", "ringing_destination", "talking", "playing_tone", "releasing"],
+)
+def test_when_the_switch_began_anew_every_call_is_over(story: Story, end: End) -> None:
+    told = story.hear(SwitchRestarted())
+
+    assert told.commands == [DestroyBridge()]
+    assert told.events[-1] is EventType.CALL_END
+    assert (story.state, story.end) == (CallState.ENDED, end)
+    assert not any(leg.live for leg in story.call.legs)
+
+
+def test_when_the_switch_began_anew_between_the_answer_and_the_bridge_nobody_has_talked() -> None:
+    story = ringing_destination(internal_call())
+    story.hear(LegAnswered(B1), SwitchRestarted())
+
+    assert story.end == End(Outcome.FAILED, Reason.SWITCH_LOST, EndedBy.SYSTEM, FailedLeg.DESTINATION)
+
+
+def test_a_call_that_has_not_set_out_does_not_care_what_became_of_the_switch() -> None:
+    story = Story(outward_call())
+
+    assert story.hear(SwitchRestarted(), found(story, {}, bridge=False)) == NOTHING
+
+
+# --- the connection was lost ---
+
+
+def test_nothing_happened_meanwhile() -> None:
+    story = talking()
+
+    assert story.hear(found(story, {A1: UP, B1: UP}, (A1, B1))) == NOTHING
+    assert story.state is CallState.TALKING
+
+
+def test_phones_began_to_ring_meanwhile() -> None:
+    story = Story(outward_call())
+    story.hear(CallPlaced(), LegCreated(A1), LegCreated(A2), LegCreated(B1))
+
+    assert story.hear(found(story, {A1: RINGING, A2: READY, B1: READY}, (B1,))) == Told(
+        [], [EventType.CALL_RINGING, (EventType.LEG_RINGING, A1)]
+    )
+
+
+def test_a_channel_appeared_meanwhile_and_is_dialled_now() -> None:
+    story = Story(outward_call(1))
+    story.hear(CallPlaced())
+
+    assert story.hear(found(story, {A1: READY, B1: READY})) == Told(
+        [DialLeg(A1, None, DIAL_A), JoinLeg(B1)], [(EventType.LEG_CREATED, A1), (EventType.LEG_CREATED, B1)]
+    )
+
+
+def test_a_phone_was_answered_meanwhile() -> None:
+    story = ringing_user()
+
+    assert story.hear(found(story, {A1: RINGING, A2: UP, B1: READY}, (B1,))) == Told(
+        [HangUpLeg(A1, 26), JoinLeg(A2), DialLeg(B1, A2, DIAL_B)],
+        [(EventType.LEG_ANSWERED, A2), EventType.CALL_INITIATED],
+    )
+
+
+def test_two_phones_were_answered_meanwhile_and_one_wins() -> None:
+    story = ringing_user()
+
+    told = story.hear(found(story, {A1: UP, A2: UP, B1: READY}, (B1,)))
+
+    assert told.commands == [HangUpLeg(A2, 26), JoinLeg(A1), DialLeg(B1, A1, DIAL_B)]
+    assert [leg.won for leg in story.call.legs] == [True, False, False]
+
+
+def test_the_destination_was_answered_meanwhile() -> None:
+    story = ringing_destination()
+
+    assert story.hear(found(story, {A1: UP, B1: UP}, (A1, B1))).events == [
+        (EventType.LEG_ANSWERED, B1),
+        (EventType.LEG_BRIDGED, B1),
+        EventType.CALL_ANSWERED,
+    ]
+    assert story.state is CallState.TALKING
+
+
+def test_the_user_hung_up_meanwhile() -> None:
+    story = ringing_destination()
+
+    assert story.hear(found(story, {B1: RINGING}, (B1,))) == Told([HangUpLeg(B1, 16)], [(EventType.LEG_ENDED, A1)])
+    assert story.end == End(Outcome.CANCELLED, Reason.CANCELLED_BY_USER, EndedBy.USER)
+
+
+def test_both_are_gone_meanwhile() -> None:
+    story = talking()
+
+    assert story.hear(found(story, {})) == Told(
+        [HangUpLeg(B1, 16), DestroyBridge()], [(EventType.LEG_ENDED, A1), (EventType.LEG_ENDED, B1), EventType.CALL_END]
+    )
+    assert story.end == End(Outcome.COMPLETED, Reason.NORMAL, EndedBy.USER, None, 16)
+
+
+def test_the_user_s_end_is_taken_before_the_destination_s_whatever_was_looked_for_first() -> None:
+    story = ringing_destination()
+
+    story.hear(CallFound((B1, A1), (), (), bridge=True))
+
+    assert story.end.reason is Reason.CANCELLED_BY_USER
+
+
+def test_a_leg_that_was_not_looked_for_is_not_missed() -> None:
+    story = Story(outward_call(1))
+    story.hear(CallPlaced())
+
+    assert story.hear(CallFound((), (), (), bridge=True)) == NOTHING
+    assert story.leg(A1).state is LegState.CREATING
+
+
+def test_a_hang_up_that_may_have_got_lost_is_repeated() -> None:
+    story = ringing_user()
+    story.hear(LegAnswered(A1), LegJoined(A1))
+
+    assert story.hear(found(story, {A1: UP, A2: RINGING, B1: READY}, (A1, B1))).commands == [HangUpLeg(A2, 26)]
+
+
+def test_a_loser_that_answered_meanwhile_is_hung_up_once() -> None:
+    story = ringing_user()
+    story.hear(LegAnswered(A1), LegJoined(A1))
+
+    assert story.hear(found(story, {A1: UP, A2: UP, B1: READY}, (A1, B1))).commands == [HangUpLeg(A2, 26)]
+
+
+def test_a_winner_outside_the_bridge_is_put_into_it() -> None:
+    story = ringing_user()
+    story.hear(LegAnswered(A1), LegInvited(B1))
+
+    assert story.hear(found(story, {A1: UP, B1: READY}, (B1,))).commands == [JoinLeg(A1)]
+
+
+def test_a_leg_that_left_the_bridge_meanwhile_is_put_back() -> None:
+    story = talking()
+
+    assert story.hear(found(story, {A1: UP, B1: UP}, (A1,))).commands == [JoinLeg(B1)]
+    assert story.hear(LegJoined(B1)).events == [(EventType.LEG_BRIDGED, B1)]
+    assert story.state is CallState.TALKING
+
+
+def test_the_ringback_goes_on_while_the_far_phones_ring() -> None:
+    story = ringing_destination(internal_call())
+
+    assert story.hear(found(story, {A1: UP, B1: RINGING, B2: RINGING}, (A1,))).commands == [StartRingback(A1)]
+
+
+def test_the_ringback_does_not_sound_through_the_conversation() -> None:
+    story = talking(internal_call())
+
+    assert story.hear(found(story, {A1: UP, B1: UP}, (A1, B1))).commands == [StopRingback(A1)]
+
+
+def test_a_far_phone_that_answered_meanwhile_is_asked_into_the_bridge_once() -> None:
+    story = ringing_destination(internal_call())
+
+    assert story.hear(found(story, {A1: UP, B1: UP, B2: RINGING}, (A1,))).commands == [
+        HangUpLeg(B2, 26),
+        StopRingback(A1),
+        JoinLeg(B1),
+    ]
+
+
+def test_during_the_tone_no_ringback_is_asked_for() -> None:
+    story = playing_tone(internal_call())
+
+    assert story.hear(found(story, {A1: UP}, (A1,))) == NOTHING
+
+
+# --- the service was killed ---
+
+
+def test_a_call_that_rang_goes_on_ringing() -> None:
+    story = ringing_user()
+
+    assert story.hear(found(story, {A1: RINGING, A2: RINGING, B1: READY}, (B1,), after_restart=True)) == NOTHING
+    assert story.state is CallState.RINGING_USER
+
+
+def test_a_call_whose_bridge_was_never_made_fails() -> None:
+    story = Story(outward_call(1))
+    story.hear(CallPlaced())
+
+    told = story.hear(found(story, {A1: READY, B1: READY}, bridge=False, after_restart=True))
+
+    assert told.commands == [HangUpLeg(A1, 16), HangUpLeg(B1, 16)]
+    assert story.end == End(Outcome.FAILED, Reason.SERVICE_RESTARTED, EndedBy.SYSTEM, FailedLeg.USER)
+
+
+def test_no_phone_rings_on_for_a_call_whose_bridge_was_never_made() -> None:
+    story = Story(outward_call(1))
+    story.hear(CallPlaced())
+
+    told = story.hear(found(story, {A1: RINGING, B1: READY}, bridge=False, after_restart=True))
+
+    assert told == Told([HangUpLeg(A1, 16), HangUpLeg(B1, 16)], [])
+    assert story.leg(A1).release_cause == 16
+
+
+def test_a_missing_bridge_alone_does_not_stop_the_ringing() -> None:
+    story = ringing_user()
+
+    assert story.hear(found(story, {A1: RINGING, A2: RINGING, B1: READY}, bridge=False)) == NOTHING
+
+
+def test_a_call_of_which_nothing_was_carried_out_yet_ends() -> None:
+    story = Story(outward_call(1))
+    story.hear(CallPlaced())
+
+    told = story.hear(found(story, {}, bridge=False, after_restart=True))
+
+    assert told.events[-1] is EventType.CALL_END
+    assert story.end == End(Outcome.FAILED, Reason.SERVICE_RESTARTED, EndedBy.SYSTEM, FailedLeg.USER)
+
+
+def test_a_destination_of_which_it_is_not_known_whether_it_was_dialled_is_not_dialled_again() -> None:
+    story = ringing_user()
+    story.hear(LegAnswered(A1), LegJoined(A1), LegEnded(A2, 26))
+
+    assert story.hear(found(story, {A1: UP, B1: READY}, (A1, B1), after_restart=True)).commands == [
+        HangUpLeg(A1, 16),
+        HangUpLeg(B1, 16),
+    ]
+    assert story.end == End(Outcome.FAILED, Reason.SERVICE_RESTARTED, EndedBy.SYSTEM, FailedLeg.DESTINATION)
+
+
+def test_after_a_lost_connection_alone_the_dialling_is_trusted() -> None:
+    story = ringing_user()
+    story.hear(LegAnswered(A1), LegJoined(A1), LegEnded(A2, 26))
+
+    assert story.hear(found(story, {A1: UP, B1: READY}, (A1, B1))) == NOTHING
+
+
+def test_a_destination_that_was_invited_before_is_waited_for() -> None:
+    story = dialling()
+
+    assert story.hear(found(story, {A1: UP, B1: READY}, (A1, B1), after_restart=True)) == NOTHING
+
+
+def test_a_destination_that_rings_was_dialled() -> None:
+    story = ringing_user()
+    story.hear(LegAnswered(A1), LegJoined(A1), LegEnded(A2, 26))
+
+    assert story.hear(found(story, {A1: UP, B1: RINGING}, (A1, B1), after_restart=True)).events == [
+        (EventType.LEG_RINGING, B1)
+    ]
+    assert story.state is CallState.RINGING_DESTINATION
+
+
+def test_one_far_phone_that_was_dialled_for_sure_is_waited_for() -> None:
+    story = ringing_user(internal_call())
+    story.hear(LegAnswered(A1), LegJoined(A1), LegCreated(B1), LegCreated(B2), LegInvited(B1))
+
+    told = story.hear(found(story, {A1: UP, B1: READY, B2: READY}, (A1,), after_restart=True))
+
+    assert told.commands == [StartRingback(A1)]
+
+
+def test_a_destination_that_is_being_let_go_is_not_given_up_twice() -> None:
+    story = dialling()
+    story.hear(CommandRefused(DialLeg(B1, A1, DIAL_B), 409, "Channel in invalid state"))
+
+    told = story.hear(found(story, {A1: UP, B1: READY}, (A1, B1), after_restart=True))
+
+    assert told.commands == [HangUpLeg(B1, 27)]
+    assert story.state is CallState.DIALLING_DESTINATION
+
+
+def test_a_phone_answered_while_we_were_away_and_the_destination_is_dialled_now() -> None:
+    story = ringing_user()
+
+    told = story.hear(found(story, {A1: UP, A2: RINGING, B1: READY}, (B1,), after_restart=True))
+
+    assert told.commands == [HangUpLeg(A2, 26), JoinLeg(A1), DialLeg(B1, A1, DIAL_B)]
+    assert story.state is CallState.DIALLING_DESTINATION
+
+
+def test_a_destination_that_the_record_does_not_know_to_be_dialled_is_not_dialled_again() -> None:
+    """The commands of a step may be carried out before the record of the step, when the database is slow."""
+    story = ringing_user()
+
+    told = story.hear(found(story, {A1: UP, A2: RINGING, B1: RINGING}, (A1, B1), after_restart=True))
+
+    assert told.commands == [HangUpLeg(A2, 26), JoinLeg(A1)]
+    assert story.leg(B1).dialled_at == story.at
+    assert story.state is CallState.RINGING_DESTINATION
+
+
+def test_phones_that_the_record_does_not_know_to_be_dialled_are_not_dialled_again() -> None:
+    story = Story(outward_call(1))
+    story.hear(CallPlaced())
+
+    told = story.hear(found(story, {A1: RINGING, B1: READY}, after_restart=True))
+
+    assert told == Told(
+        [JoinLeg(B1)], [EventType.CALL_RINGING, (EventType.LEG_RINGING, A1), (EventType.LEG_CREATED, B1)]
+    )
+
+
+def test_a_destination_that_talks_to_nobody_is_let_go_with_the_user_who_left() -> None:
+    story = ringing_user(outward_call(1))
+
+    told = story.hear(found(story, {B1: UP}, (B1,), after_restart=True))
+
+    assert told.commands == [HangUpLeg(B1, 19)]
+    assert (story.leg(A1).outcome, story.call.connected_at) == (LegOutcome.NO_ANSWER, None)
+
+
+def test_the_conversation_went_on_without_us() -> None:
+    story = talking()
+
+    assert story.hear(found(story, {A1: UP, B1: UP}, (A1, B1), after_restart=True)) == NOTHING
+
+
+def test_one_side_left_the_conversation_while_we_were_away() -> None:
+    story = talking()
+
+    told = story.hear(found(story, {B1: UP}, (B1,), after_restart=True))
+
+    assert told.commands == [HangUpLeg(B1, 16)]
+    assert story.end == End(Outcome.COMPLETED, Reason.NORMAL, EndedBy.USER, None, 16)
+
+
+def test_letting_go_is_asked_again() -> None:
+    story = ringing_user(outward_call(1))
+    story.hear(CancelRequested())
+
+    told = story.hear(found(story, {A1: RINGING, B1: READY}, (B1,), after_restart=True))
+
+    assert told.commands == [HangUpLeg(A1, 16), HangUpLeg(B1, 16)]
+
+
+def test_letting_go_was_finished_without_us() -> None:
+    story = ringing_user(outward_call(1))
+    story.hear(CancelRequested())
+
+    told = story.hear(found(story, {}, after_restart=True))
+
+    assert told.commands == [DestroyBridge()]
+    assert story.state is CallState.ENDED
+
+
+def test_a_repeated_command_reaches_the_runner() -> None:
+    """The runner takes a step that gives back the very same call for one that does nothing."""
+    story = ringing_user()
+    story.hear(LegAnswered(A1), LegJoined(A1))
+    before = story.call
+
+    story.hear(found(story, {A1: UP, A2: RINGING, B1: READY}, (A1, B1)))
+
+    assert story.call is not before
+
+
+def test_what_was_asked_before_the_loss_is_not_asked_again() -> None:
+    story = talking()
+    story.hear(LegLeft(B1))
+
+    told = story.hear(found(story, {A1: UP, B1: UP}, (A1, B1)))
+
+    assert told == Told([], [(EventType.LEG_BRIDGED, B1)])
+
+
+def test_the_recovered_call_keeps_its_deadline() -> None:
+    story = ringing_user()
+    story.call = replace(story.call, deadline=12.5)
+    story.hear(found(story, {A1: RINGING, A2: RINGING, B1: READY}, (B1,), after_restart=True))
+
+    assert story.call.deadline == 12.5
