@@ -162,7 +162,7 @@ def test_an_ended_call() -> None:
     )
     assert (fields["ended_at"], fields["duration_seconds"], fields["hangup_cause"]) == (
         "2023-11-14T22:14:30.650Z",
-        67.4,
+        67,
         16,
     )
 

@@ -9,8 +9,7 @@ from c2c_stasis.times import rfc3339
 def record_of(call: Call) -> CallRecord:
     """The record of a call, live or ended.
 
-    `endpoint` is the device that answered. `duration_seconds` counts from the user's answer to the end; it is 0 when nobody
-    answered.
+    `endpoint` is the device that answered.
     """
     end = None if call.live else call.end
     winner = call.winner(Side.A)
@@ -31,7 +30,7 @@ def record_of(call: Call) -> CallRecord:
         answered_at=rfc3339(call.wall(call.answered_at)),
         connected_at=rfc3339(call.wall(call.connected_at)),
         ended_at=rfc3339(call.wall(call.ended_at)),
-        duration_seconds=_duration(call),
+        duration_seconds=call.duration,
         status=status_of(end) if end else None,
         hangup_cause=end.cause if end else None,
         recording_url=None,
@@ -47,12 +46,6 @@ def record_of(call: Call) -> CallRecord:
         timings=_timings(call),
         legs=[_leg(call, leg) for leg in call.legs],
     )
-
-
-def _duration(call: Call) -> float | None:
-    if call.ended_at is None:
-        return None
-    return 0 if call.answered_at is None else round(call.ended_at - call.answered_at, 3)
 
 
 def _timings(call: Call) -> Timings:

@@ -120,7 +120,7 @@ class CallRecord(Struct, frozen=True):
     answered_at: str | None
     connected_at: str | None
     ended_at: str | None
-    duration_seconds: float | None  # to the millisecond, as in the event `call.end`
+    duration_seconds: int | None
     status: str | None
     hangup_cause: int | None
     recording_url: str | None

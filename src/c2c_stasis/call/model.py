@@ -272,6 +272,13 @@ class Call:
         """The same call with one leg replaced by its newer self."""
         return replace(self, legs=tuple(changed if leg.id == changed.id else leg for leg in self.legs))
 
+    @property
+    def duration(self) -> int | None:
+        """Whole seconds from the user's answer to the end, 0 if the user never answered; None while there is no end."""
+        if self.ended_at is None:
+            return None
+        return 0 if self.answered_at is None else round(self.ended_at - self.answered_at)
+
     def wall(self, moment: float | None) -> float | None:
         """A moment of this call as Unix seconds."""
         return None if moment is None else self.accepted_at + moment

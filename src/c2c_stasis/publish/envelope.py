@@ -57,10 +57,9 @@ def _of_call(call: Call) -> dict[str, Any]:
 
 def _of_end(call: Call) -> dict[str, Any]:
     assert call.end is not None  # a call that has ended has an end
-    answered, ended = call.answered_at, call.ended_at
     return {
-        "ended_at": rfc3339(call.wall(ended)),
-        "duration_seconds": round(ended - answered, 3) if answered is not None and ended is not None else 0,
+        "ended_at": rfc3339(call.wall(call.ended_at)),
+        "duration_seconds": call.duration,
         "status": causes.status_of(call.end),
         "outcome": call.end.outcome.value,
         "reason": call.end.reason.value,
