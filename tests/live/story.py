@@ -1,0 +1,264 @@
+"""One live story: its people, its phones, its service; and the proof at its end that nothing is left."""
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from c2c_stasis.app import App
+from c2c_stasis.config import Address, Ari, Calls, Config, Database, Http, Trunk
+from c2c_stasis.directory.model import Account, Platform, User
+from c2c_stasis.lab.phone import RINGS, Phone, PhoneCall, Script
+from c2c_stasis.lab.tones import TonePattern
+from c2c_stasis.logs import TextFormatter
+from c2c_stasis.store.sql_store import SqlStore, open_store
+from tests.live.client import Client, PlacedCall, Record
+from tests.live.town import Town, device_names, password_of
+from tests.live.waiting import GENEROUS, eventually, until
+
+logger = logging.getLogger(__name__)
+
+# Short, because stories are many: nobody in them is slower than this unless the story says so.
+TONE_SECONDS = 1.5
+SHORT = Calls(ring_timeout=10.0, answer_timeout=10.0, max_duration=60.0, tone_seconds=TONE_SECONDS)
+ANSWERS_SOON = Script(ring_after=0.02, answer_after=0.1)
+TALKS_BRIEFLY = Script(ring_after=0.02, answer_after=0.1, hang_up_after=0.2)
+
+ANSWERED_ELSEWHERE = ['SIP;cause=200;text="Call completed elsewhere"', "Q.850;cause=26"]
+"""The Reason headers with which a phone is told that another one took the call (RFC 3326)."""
+
+
+class Journal(logging.Handler):
+    """Keeps every log record of the process, from INFO on."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep it."""
+        self.records.append(record)
+
+    def alarms(self) -> list[str]:
+        """The messages of level ERROR and above, ours or anybody's."""
+        return [record.getMessage() for record in self.records if record.levelno >= logging.ERROR]
+
+    def text(self) -> str:
+        """All of it, with what `extra` held."""
+        formatter = TextFormatter()
+        return "\n".join(formatter.format(record) for record in self.records)
+
+
+class Story:
+    """Use it so: make phones, users and destinations, `open` the service, `place` calls."""
+
+    def __init__(self, town: Town, folder: Path) -> None:
+        self.town = town
+        self.phones: list[Phone] = []
+        self.folder = folder
+        self.journal = Journal()
+        self.expected_alarms: list[str] = []
+        """Messages of level ERROR that this story is about, in their order."""
+        self.app: App | None = None
+        self.database_url = ""
+        self._numbers = (f"+1202555{number:04d}" for number in itertools.count(100))
+        self._devices = iter(device_names())
+        self._store: SqlStore | None = None
+        self._platform: Platform | None = None
+        self._account: Account | None = None
+        self._client: Client | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def begin(self) -> None:
+        """Prepare an empty directory."""
+        self._tasks = asyncio.all_tasks()
+        logging.getLogger().addHandler(self.journal)
+        self.town.scripts.clear()
+        self.town.carrier.calls.clear()
+        self.town.carrier.messages.clear()
+        self.database_url = await self.town.new_database(self.folder / "story.db")
+        self._store = await open_store(self.database_url)
+        self._platform = await self._store.create_platform("Platform")
+        key, _ = await self._store.create_key(self._platform.id)
+        self._client = Client(key)
+
+    # Who takes part.
+
+    @property
+    def store(self) -> SqlStore:
+        """The directory, to be changed until the service opens."""
+        assert self._store is not None, "the service has the database now"
+        return self._store
+
+    @property
+    def client(self) -> Client:
+        """The way to the service."""
+        assert self._client is not None
+        return self._client
+
+    async def account(self, region: str = "US") -> Account:
+        """A new account."""
+        assert self._platform is not None
+        return await self.store.create_account(self._platform.id, "Acme", region=region)
+
+    async def phone(self, script: Script = RINGS, *, device: str | None = None) -> Phone:
+        """A registered phone: of the next free device, or one more of that device."""
+        name = device or next(self._devices)
+        server = self.town.asterisk.sip_address
+        phone = await Phone.start(name, server=server, password=password_of(name), script=script)
+        self.phones.append(phone)
+        return phone
+
+    async def stranger(self) -> Phone:
+        """A phone that is registered nowhere, and that nobody should call."""
+        phone = await Phone.start("stranger")
+        self.phones.append(phone)
+        return phone
+
+    async def user(self, *devices: Phone | str, name: str = "Alice", account: Account | None = None) -> User:
+        """A user with the devices of these phones; a name stands for a device whose phone is not there."""
+        if account is None:
+            account = self._account = self._account or await self.account()
+        user = await self.store.create_user(account.id, name)
+        for device in devices:
+            endpoint = device if isinstance(device, str) else device.name
+            await self.store.create_device(account.id, user.id, endpoint)
+        return user
+
+    def absent_device(self) -> str:
+        """The name of a device that is not registered."""
+        return next(self._devices)
+
+    def destination(self, script: Script, number: str | None = None) -> str:
+        """A number at which the carrier behaves so."""
+        number = number or next(self._numbers)
+        self.town.scripts[number] = script
+        return number
+
+    # The service.
+
+    async def open(self, *, ari_url: str | None = None, trunks: Iterable[Trunk] | None = None, **limits: float) -> None:
+        """Start the service inside this process, and wait until it takes calls."""
+        await self.close_directory()
+        self.app = App(self.config(ari_url=ari_url, trunks=trunks, **limits))
+        await self.app.__aenter__()
+        self.client.url = self.app.url
+        await self.until_ready()
+
+    def config(self, *, ari_url: str | None = None, trunks: Iterable[Trunk] | None = None, **limits: float) -> Config:
+        """The configuration of this story's service."""
+        asterisk = self.town.asterisk
+        values = {name: getattr(SHORT, name) for name in Calls.__dataclass_fields__}
+        return Config(
+            ari=Ari(
+                asterisk.ari_password,
+                url=ari_url or asterisk.http_url,
+                username=asterisk.ari_username,
+                app=asterisk.app,
+            ),
+            http=Http(Address("127.0.0.1", 0)),
+            database=Database(self.database_url),
+            trunks=tuple(trunks) if trunks is not None else (Trunk("carrier", "PJSIP/{number}@carrier"),),
+            calls=Calls(**{**values, **limits}),
+        )
+
+    async def close_directory(self) -> None:
+        """Leave the database to the service."""
+        if self._store is not None:
+            await self._store.close()
+            self._store = None
+
+    async def until_ready(self) -> None:
+        """Wait until the service takes calls."""
+        await eventually(self.client.ready, bool, "the service to be ready")
+
+    async def place(self, user: User, number: str) -> PlacedCall:
+        """Place a call, which must be accepted."""
+        return await self.client.place(user, number)
+
+    # The carrier.
+
+    def dialled(self, number: str) -> list[PhoneCall]:
+        """The calls that the carrier got for this number."""
+        return [call for call in self.town.carrier.calls if call.dialled == number]
+
+    async def dialled_call(self, number: str, within: float = GENEROUS) -> PhoneCall:
+        """The one call for this number, as soon as it is there."""
+        await self.town.carrier.wait_for(lambda: bool(self.dialled(number)), f"an INVITE for {number}", within)
+        (call,) = self.dialled(number)
+        return call
+
+    # The end.
+
+    async def prove_nothing_is_left(self) -> None:
+        """What must hold after every story."""
+        for call in self.client.placed:
+            await call.ended()
+            assert_whole_log(await call.events())
+        if self.app is not None:
+            app = self.app
+            await until(lambda: app.service.live == 0, "the service to let go of its calls")
+        for phone in (*self.phones, self.town.carrier):
+            if not phone.dead:
+                await until(lambda phone=phone: not phone.live_calls, f"the end of every call at {phone.name}")  # type: ignore[misc]
+            assert phone.errors == []
+        await eventually(self.town.asterisk.channels, lambda left: left == [], "Asterisk to have no channel")
+        await eventually(self.town.asterisk.bridges, lambda left: left == [], "Asterisk to have no bridge")
+        for number in {call.dialled for call in self.town.carrier.calls}:
+            assert number in self.town.scripts, f"the carrier was asked for {number}"
+
+    def prove_no_alarm(self) -> None:
+        """No record of level ERROR but those that this story expects."""
+        assert self.journal.alarms() == self.expected_alarms
+
+    async def tell(self) -> None:
+        """Write into the log what everybody saw, for whoever looks for the fault."""
+        logger.info("log:\n%s", self.journal.text())
+        for phone in (*self.phones, self.town.carrier):
+            logger.info("what %s saw:\n%s", phone.name, phone.ladder())
+        for call in self.client.placed:
+            try:
+                logger.info("record: %s", await call.record())
+                logger.info("events:\n%s", "\n".join(str(event) for event in await call.events()))
+            except Exception as exc:
+                logger.info("no record: %r", exc)
+
+    async def finish(self) -> None:
+        """Stop what this story started, whatever became of it."""
+        if self.app is not None:
+            await self.app.__aexit__(None, None, None)
+        await self.close_directory()
+        if self._client is not None:
+            await self._client.close()
+        for phone in self.phones:
+            await phone.stop()
+        for call in self.town.carrier.live_calls:
+            await call.hang_up()
+        logging.getLogger().removeHandler(self.journal)
+
+    async def prove_no_task_is_left(self) -> None:
+        """Every task of the story has ended with it."""
+        ours = self._tasks | {asyncio.current_task()}
+        await until(lambda: asyncio.all_tasks() <= ours, "the end of every task")
+
+
+def assert_whole_log(events: list[Record]) -> None:
+    """An event log has no gap, and one end, which comes last."""
+    assert [event["data"]["sequence"] for event in events] == list(range(1, len(events) + 1))
+    types = [event["type"] for event in events]
+    assert types.count("call.end") == 1
+    assert types[-1] == "call.end"
+
+
+async def hears(call: PhoneCall, pattern: TonePattern, within: float = GENEROUS) -> None:
+    """Wait until a phone has heard a call progress tone once, undisturbed by what it heard before."""
+    began = time.monotonic()
+
+    def heard() -> bool:
+        starts = [stretch.start for stretch in call.audio.ear.stretches(pattern.hz)] if call.audio else []
+        return any(call.heard_pattern(pattern, since=start - 0.001) for start in starts)
+
+    await until(heard, f"{pattern.name} at {call.phone.name} since {began:.1f}", within)
