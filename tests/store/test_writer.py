@@ -159,6 +159,50 @@ async def test_news_of_a_call_is_kept_through_an_outage(impatient: None, file: P
     await place.store.close()
 
 
+async def test_an_outage_is_told_once_and_so_is_its_end(
+    impatient: None, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = await settle(await open_store(url_of(file), migrate=True))
+    caplog.set_level(logging.INFO, writer.__name__)
+    with locked(file):
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                await place.store.accept(place.call(), [])
+    await place.store.check()
+    told = [record.message for record in caplog.records]
+    assert told == ["the database cannot be written", "the database can be written again"]
+    await place.store.close()
+
+
+async def test_a_change_during_which_the_database_fails_leaves_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OperationalError("INSERT", None, sqlite3.OperationalError("database or disk is full"))
+
+    with monkeypatch.context() as failing:
+        failing.setattr(place.store, "_add", fail)
+        results = await asyncio.gather(
+            place.store.accept(place.call(), []), place.store.create_platform("Rival"), return_exceptions=True
+        )
+    assert [type(result) for result in results] == [StoreUnavailable] * 2
+    assert await place.store.live_calls() == []
+
+
+async def test_a_fault_of_our_own_is_told_and_does_not_stop_the_writer(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fault() -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as failing:
+        failing.setattr(place.store._writer, "_guard", fault)
+        with pytest.raises(StoreUnavailable):
+            await place.store.accept(place.call(), [])
+    assert [record.exc_info is not None for record in caplog.records if record.levelno == logging.ERROR] == [True]
+    await place.store.accept(place.call(), [])
+
+
 async def test_a_record_given_in_again_after_an_outage_is_written_once(impatient: None, file: Path) -> None:
     place = await settle(await open_store(url_of(file), migrate=True))
     call = place.call()

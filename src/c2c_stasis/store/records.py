@@ -88,7 +88,7 @@ def write_calls(connection: Connection, writes: Sequence[CallWrite], *, repeated
 
 
 def call_of_row(snapshot: str) -> Call:
-    """The call as it was recorded. Raises `msgspec.ValidationError` when a newer version wrote what this one cannot read."""
+    """The call as it was recorded. Raises `msgspec.DecodeError` when a newer version wrote what this one cannot read."""
     return _decoder.decode(snapshot)
 
 

@@ -1,5 +1,6 @@
 """Whether the tables are the ones this version works with, and how they become so."""
 
+import logging
 import sqlite3
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from c2c_stasis.store import sqlite
 from c2c_stasis.store.errors import SchemaNotCurrent
 from c2c_stasis.store.tables import metadata
+
+logging.getLogger("alembic").setLevel(logging.WARNING)  # at INFO it speaks each time a database is opened
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = "alembic_version"

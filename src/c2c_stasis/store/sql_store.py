@@ -104,7 +104,7 @@ class SqlStore(Provisioning):
         for call_id, snapshot in await self._rows(statement):
             try:
                 live.append(call_of_row(snapshot))
-            except msgspec.ValidationError as error:
+            except msgspec.DecodeError as error:
                 logger.error("call cannot be read", extra={"call_id": call_id, "reason": str(error)})
         return live
 
@@ -114,7 +114,7 @@ class SqlStore(Provisioning):
         found = await self._rows(statement)
         try:
             return call_of_row(found[0][0]) if found else None
-        except msgspec.ValidationError as error:
+        except msgspec.DecodeError as error:
             raise StoreUnavailable(f"the record of {call_id} cannot be read") from error
 
     async def call_events(self, account_id: AccountId, call_id: CallId) -> list[StoredEvent]:

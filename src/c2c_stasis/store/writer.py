@@ -48,6 +48,7 @@ class Piece:
         """Tell who waits that it was not written, if it has not been told yet."""
         if not self.done.done():
             self.done.set_exception(error)
+            self.done.exception()  # seen, or asyncio would complain when nobody waits any more
 
 
 Outcome = tuple[Piece, object]  # a result, or the exception with which the piece was refused
@@ -61,7 +62,8 @@ class Writer:
         self._guard = guard
         self._waiting: deque[Piece] = deque()
         self._wake = asyncio.Event()
-        self._distrust: BaseException | None = None
+        self._distrust: BaseException | None = None  # a flush of which nobody knows what it did
+        self._failing = False
         self._close_by: float | None = None
         self._task: asyncio.Task[None] | None = None
         self.transactions = 0  # committed so far
@@ -130,6 +132,9 @@ class Writer:
             self._outage(batch, error)
             return False
         self.transactions += 1
+        if self._failing:
+            self._failing = False
+            logger.info("the database can be written again")
         for piece, outcome in outcomes:
             if isinstance(outcome, Exception):
                 _refuse(piece, outcome)
@@ -139,7 +144,7 @@ class Writer:
 
     def _outage(self, batch: Sequence[Piece], error: Exception) -> None:
         """Tell everyone, also those who came meanwhile: the next attempt would only let them wait as long again."""
-        if sqlite_name(error) in UNCONFIRMED:
+        if sqlite_name(error) in UNCONFIRMED and self._distrust is None:
             self._distrust = error
             logger.critical("the disk did not confirm a write; no new calls until a restart", exc_info=error)
         concerned = [*batch, *self._waiting]
@@ -148,8 +153,10 @@ class Writer:
             failure.__cause__ = error
             piece.fail(failure)
         self._waiting = deque(piece for piece in concerned if piece.kept)
-        extra = {"reason": reason_of(error), "kept": len(self._waiting)}
-        logger.warning("the database cannot be written", extra=extra)
+        if not self._failing:
+            self._failing = True
+            extra = {"reason": reason_of(error), "kept": len(self._waiting)}
+            logger.warning("the database cannot be written", extra=extra)
 
 
 def _commit(batch: Sequence[Piece], guard: Callable[[], None], engine: Engine) -> list[Outcome]:
