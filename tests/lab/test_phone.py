@@ -632,6 +632,57 @@ async def test_a_fault_in_a_script_or_an_observer_is_reported() -> None:
         await phone.stop()
 
 
+async def test_over_tcp_messages_are_told_apart_by_their_length_and_nothing_is_sent_twice() -> None:
+    heard: list[bytes] = []
+    done = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        invite = parse_later("INVITE", OFFER).encode()
+        both = b"\r\n\r\n" + invite + parse_later("OPTIONS", "").encode()
+        for begin in range(0, len(both), 100):
+            writer.write(both[begin : begin + 100])
+            await asyncio.sleep(0.002)
+        while data := await reader.read(65535):
+            heard.append(data)
+        writer.close()
+        done.set()
+
+    def parse_later(method: str, sdp: str) -> SipMessage:
+        via = ("Via", f"SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK{method}")
+        ends = [("From", "<sip:a@b>;tag=1"), ("To", "<sip:tcp@b>"), ("Call-ID", method), ("CSeq", f"1 {method}")]
+        return request(method, "sip:tcp@127.0.0.1", [via, *ends], sdp)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    address = server.sockets[0].getsockname()
+    script = Script(trying=False, reject=486)
+    phone = await start("tcp", server=address, transport="tcp", register=False, script=script, t1=FAST)
+    await phone.wait_for(lambda: len(phone.messages) == 4, "two requests and their responses")
+    await asyncio.sleep(4 * FAST)
+    await stop(phone)
+    await done.wait()
+    server.close()
+    await server.wait_closed()
+
+    assert [str(message) for message in phone.messages] == [
+        "INVITE sip:tcp@127.0.0.1 SIP/2.0",
+        "SIP/2.0 486 Busy Here [1 INVITE]",
+        "OPTIONS sip:tcp@127.0.0.1 SIP/2.0",
+        "SIP/2.0 200 OK [1 OPTIONS]",
+    ]
+    assert b"".join(heard).count(b"SIP/2.0 486") == 1
+    assert phone.uri.endswith(";transport=tcp")
+    assert "SIP/2.0/TCP" in phone.new_via()
+
+
+async def test_a_wire_needs_a_known_transport_and_a_server_that_is_there() -> None:
+    with pytest.raises(ValueError, match="no tcp without a server"):
+        await start("bob", transport="tcp")
+    with pytest.raises(ValueError, match="no such transport: sctp"):
+        await start("bob", transport="sctp")
+    with pytest.raises(ConnectionRefusedError):
+        await start("bob", transport="tcp", server=("127.0.0.1", 1))
+
+
 # Choice of scripts, records and waiting.
 
 

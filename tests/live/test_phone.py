@@ -303,6 +303,26 @@ async def test_twenty_calls_at_once(ari: Ari, carrier: Phone) -> None:
     assert len({call.dialled for call in calls}) == 20
 
 
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+async def test_a_phone_behind_a_connection_rings_and_talks(ari: Ari, asterisk: Asterisk, transport: str) -> None:
+    server = asterisk.sip_address if transport == "tcp" else asterisk.tls_address
+    assert server is not None, "no openssl here"
+    device, script = DEVICES[1], Script(ring_after=0.0, answer_after=0.0, tone_hz=600, hang_up_after=0.3)
+    async with await Phone.start(
+        device.name, server=server, password=device.password, transport=transport, script=script
+    ) as phone:
+        channel = await ari.ring("cell")
+        call = await phone.next_call()
+        await call.wait_ended()
+        await ari.wait_destroyed(channel)
+        await phone.register()
+
+        assert call.ended_by is EndedBy.PHONE
+        assert f"SIP/2.0/{transport.upper()}" in call.invite.vias[0]
+        assert phone.counters.repeats == 0
+        assert phone.errors == []
+
+
 async def test_a_silent_phone_hears_the_invite_again_and_again(ari: Ari, cell: Phone) -> None:
     cell.queue.append(Script(silent=True))
     cell.script = RINGS

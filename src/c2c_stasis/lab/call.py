@@ -249,6 +249,7 @@ class SipCall(Hearing):
             lambda: self._ack_never_came(number),
             t1=t1,
             cap=T2_IN_T1 * t1,
+            once=self.phone.reliable and response.status != 200,  # a 200 is repeated even there (§13.3.1.4)
         )
 
     def _ack_never_came(self, number: int) -> None:

@@ -21,7 +21,8 @@ from c2c_stasis.lab.registration import Registration, RegistrationRefused
 from c2c_stasis.lab.script import ANSWERS, RINGS, Script, Scripts
 from c2c_stasis.lab.sip import SipMessage
 from c2c_stasis.lab.transactions import GIVE_UP_IN_T1, T1
-from c2c_stasis.lab.user_agent import Counters, UserAgent, open_socket
+from c2c_stasis.lab.user_agent import Counters, UserAgent
+from c2c_stasis.lab.wire import Wire, open_socket, open_wire
 
 __all__ = [
     "ANSWERS",
@@ -46,23 +47,22 @@ _UNDERSTOOD = {"timer"}  # what an INVITE may require; session timers are left t
 
 
 class Phone(UserAgent):
-    """One SIP user agent on 127.0.0.1; made with `await Phone.start(...)`, ended with `await phone.stop()`."""
+    """One SIP user agent on loopback; made with `await Phone.start(...)`, ended with `await phone.stop()`."""
 
     def __init__(
         self,
         name: str,
         password: str,
+        wire: Wire,
         *,
         server: Address | None,
         script: Scripts,
-        host: str,
-        port: int,
         seed: int | None,
         t1: float,
         keep_messages: bool,
         on_message: Observer | None,
     ) -> None:
-        super().__init__(name, password, host=host, port=port, seed=seed, t1=t1, keep_messages=keep_messages)
+        super().__init__(name, password, wire, seed=seed, t1=t1, keep_messages=keep_messages)
         self.display_name = name
         self.server = server
         self.script = script
@@ -88,6 +88,7 @@ class Phone(UserAgent):
         register: bool = True,
         expires: int = 3600,
         dead: bool = False,
+        transport: str = "udp",
         host: str = "127.0.0.1",
         port: int = 0,
         seed: int | None = None,
@@ -97,12 +98,14 @@ class Phone(UserAgent):
     ) -> Self:
         """Open the phone's port and, when it has a server, register there as `name`.
 
-        `expires` is in seconds. `dead` falls silent after it has registered. `t1` is the first retransmission
-        interval in seconds (RFC 3261 §17.1.1.1). `keep_messages=False` keeps only what live calls need. Raises
-        `RegistrationRefused` or `NotSeen`, and leaves nothing open then.
+        `expires` is in seconds. `transport` is `udp`, or `tcp` or `tls` for one connection to the server. `dead` falls
+        silent after it has registered. `t1` is the first retransmission interval in seconds (RFC 3261 §17.1.1.1).
+        `keep_messages=False` keeps only what live calls need. Raises `RegistrationRefused`, `NotSeen` or `OSError`, and
+        leaves nothing open then.
         """
+        wire = await open_wire(transport, (host, port), server)
         phone = cls(
-            name, password, server=server, script=script, host=host, port=port, seed=seed, t1=t1,
+            name, password, wire, server=server, script=script, seed=seed, t1=t1,
             keep_messages=keep_messages, on_message=on_message,
         )  # fmt: skip
         if server is not None and register:

@@ -1,4 +1,4 @@
-"""SIP transactions over UDP: what is sent again until it is answered, and what is answered again when asked again.
+"""SIP transactions: what is sent again until it is answered, and what is answered again when asked again.
 
 RFC 3261 §17, with one simplification: a phone has one request of each kind on its way per branch, and no proxy.
 """
@@ -53,13 +53,18 @@ class Timers:
 
 
 class Retransmission:
-    """Sends something again after T1, 2 T1, 4 T1 … (at most every `cap`) until stopped; after 64 T1 it gives up."""
+    """Sends something again after T1, 2 T1, 4 T1 … (at most every `cap`) until stopped; after 64 T1 it gives up.
 
-    def __init__(self, timers: Timers, again: Act, give_up: Act, *, t1: float, cap: float | None) -> None:
+    With `once` it only waits, because the wire loses nothing.
+    """
+
+    def __init__(
+        self, timers: Timers, again: Act, give_up: Act, *, t1: float, cap: float | None, once: bool = False
+    ) -> None:
         self._timers = timers
         self._again = again
         self._give_up = give_up
-        self._interval = t1
+        self._interval = GIVE_UP_IN_T1 * t1 if once else t1
         self._cap = cap
         self._left = GIVE_UP_IN_T1 * t1
         self._handle: asyncio.TimerHandle | None = None
@@ -101,7 +106,7 @@ class ClientTransaction:
         self.invite = request.method == "INVITE"
         cap = None if self.invite else T2_IN_T1 * owner.t1
         self._resending = Retransmission(
-            owner.timers, lambda: owner.send(request, peer), self._time_out, t1=owner.t1, cap=cap
+            owner.timers, lambda: owner.send(request, peer), self._time_out, t1=owner.t1, cap=cap, once=owner.reliable
         )
 
     def stop_sending(self) -> None:
@@ -121,10 +126,13 @@ class ClientTransaction:
 class Transactions:
     """All transactions of one phone, ours and theirs."""
 
-    def __init__(self, send: Send, timers: Timers, *, t1: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, send: Send, timers: Timers, *, t1: float, clock: Callable[[], float], reliable: bool = False
+    ) -> None:
         self.send = send
         self.timers = timers
         self.t1 = t1
+        self.reliable = reliable
         self._clock = clock
         self._ours: dict[tuple[str, str], ClientTransaction] = {}
         self._theirs: OrderedDict[tuple[str, str, str], tuple[float, SipMessage | None]] = OrderedDict()

@@ -1,9 +1,8 @@
-"""The part of a phone that speaks SIP but knows no calls: one UDP port, transactions, digest, and the record."""
+"""The part of a phone that speaks SIP but knows no calls: its wire, transactions, digest, and the record."""
 
 import asyncio
 import logging
 import random
-import socket
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -13,11 +12,10 @@ from c2c_stasis.lab.digest import Challenge, ChallengeNotUnderstood, Credentials
 from c2c_stasis.lab.observation import ladder
 from c2c_stasis.lab.sip import METHODS, SipMessage, parse, response_to
 from c2c_stasis.lab.transactions import Timers, Transactions
+from c2c_stasis.lab.wire import Wire
 
 logger = logging.getLogger(__name__)
 
-_READ_BURST = 64  # datagrams taken before the event loop has its turn
-_BUFFER = 4 * 1024 * 1024  # bytes of socket buffer: a burst of INVITEs must not be lost
 _MOST_TRIES = 3  # of a challenged request: without proof, with proof, with proof for a new nonce
 
 Build = Callable[[Sequence[tuple[str, str]]], SipMessage]
@@ -39,31 +37,33 @@ class Counters:
 
 
 class UserAgent:
-    """Sends and receives SIP on one UDP port; `Phone` makes calls of it."""
+    """Sends and receives SIP over one wire; `Phone` makes calls of it."""
 
     def __init__(
-        self, name: str, password: str, *, host: str, port: int, seed: int | None, t1: float, keep_messages: bool
+        self, name: str, password: str, wire: Wire, *, seed: int | None, t1: float, keep_messages: bool
     ) -> None:
         self.name = name
         self.messages: list[SipMessage] = []
         self.errors: list[Exception] = []
         self.counters = Counters()
         self.dead = False
+        self._closed = False
         self.t1 = t1
         self.keep_messages = keep_messages
         self._loop = asyncio.get_running_loop()
-        self._socket = open_socket(host, port, buffer=_BUFFER)
-        self.host, self.port = self._socket.getsockname()
+        self._wire = wire
+        self.host, self.port = wire.address
         # A seed makes loss and jitter repeat themselves; names must stay unlike any other's, even of the same seed.
         self.rng = random.Random(None if seed is None else f"{seed}/{name}")
         self._names = random.SystemRandom()
         self.session_id = self._names.getrandbits(31)
         self.timers = Timers(self._loop, self.report)
-        self.transactions = Transactions(self.transmit, self.timers, t1=t1, clock=self.now)
+        self.reliable = wire.name != "UDP"
+        self.transactions = Transactions(self.transmit, self.timers, t1=t1, clock=self.now, reliable=self.reliable)
         self._credentials = Credentials(name, password)
         self._nonce, self._nonce_count = "", 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._loop.add_reader(self._socket, self._read)
+        wire.take = self._take
 
     # Names.
 
@@ -75,7 +75,8 @@ class UserAgent:
     @property
     def uri(self) -> str:
         """Its Contact."""
-        return f"sip:{self.name}@{self.host}:{self.port}"
+        place = f"sip:{self.name}@{self.host}:{self.port}"
+        return place if self._wire.name == "UDP" else f"{place};transport={self._wire.name.lower()}"
 
     @property
     def capabilities(self) -> tuple[tuple[str, str], ...]:
@@ -92,7 +93,9 @@ class UserAgent:
 
     def new_via(self) -> str:
         """A new top Via, whose branch names a new transaction."""
-        return f"SIP/2.0/UDP {self.host}:{self.port};rport;branch=z9hG4bK{self._names.getrandbits(80):020x}"
+        return (
+            f"SIP/2.0/{self._wire.name} {self.host}:{self.port};rport;branch=z9hG4bK{self._names.getrandbits(80):020x}"
+        )
 
     def now(self) -> float:
         """Its clock: monotonic seconds."""
@@ -125,14 +128,13 @@ class UserAgent:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.timers.cancel_all()
-        if not self.closed:
-            self._loop.remove_reader(self._socket)
-            self._socket.close()
+        await self._wire.close()
+        self._closed = True
 
     @property
     def closed(self) -> bool:
         """True after `close`."""
-        return self._socket.fileno() < 0
+        return self._closed
 
     # Messages out.
 
@@ -163,11 +165,8 @@ class UserAgent:
         return self.record_sent(message, peer, at)
 
     def send_bytes(self, data: bytes, peer: Address) -> None:
-        """Put a datagram on the wire; a full socket buffer loses it, as any network may."""
-        try:
-            self._socket.sendto(data, peer)
-        except BlockingIOError:
-            logger.warning("socket buffer full", extra={"phone": self.name})
+        """Put a message on the wire."""
+        self._wire.send(data, peer)
 
     def record_sent(self, message: SipMessage, peer: Address, at: float) -> SipMessage:
         """Write down a message that was sent at that monotonic moment."""
@@ -248,18 +247,9 @@ class UserAgent:
 
     # Messages in.
 
-    def _read(self) -> None:
-        for _ in range(_READ_BURST):
-            if self.closed:
-                return
-            try:
-                data, peer = self._socket.recvfrom(65535)
-            except (BlockingIOError, ConnectionRefusedError):
-                return
-            if data.strip(b"\r\n\0"):  # else a keep-alive (RFC 5626 §3.5.1)
-                self._take(data, peer)
-
     def _take(self, data: bytes, peer: Address) -> None:
+        if not data.strip(b"\r\n\0"):  # a keep-alive (RFC 5626 §3.5.1)
+            return
         try:
             message = parse(data).stamped(at=self.now(), wall=time.time(), sent=False, peer=peer)
             self.counters.received += 1
@@ -281,16 +271,3 @@ class UserAgent:
 
     def settled(self) -> None:
         """Called after every message that came in was handled."""
-
-
-def open_socket(host: str, port: int, *, buffer: int) -> socket.socket:
-    """A bound UDP socket; raises `OSError` when the port is taken."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        sock.bind((host, port))
-    except OSError:
-        sock.close()
-        raise
-    return sock
