@@ -44,23 +44,20 @@ class _Done:
 
     @property
     def curl(self) -> str:
-        """The first call, ready to paste; what is not known stands there in capitals."""
+        """The first call, ready to paste, as the product page has it; what is not known stands there in capitals.
+
+        `-i` shows the status and Location: the body of a 202 is empty.
+        """
         outcome = self.outcome
         account = outcome.account.id if outcome.account else _NO_ACCOUNT
         user = outcome.user.id if outcome.user else _NO_USER
-        return curl(self.base_url, outcome.key or _NO_KEY, account, user, _DESTINATION)
-
-
-def curl(base_url: str, key: str, account_id: str, user_id: str, dial_string: str) -> str:
-    """The request that places a call, as the product page has it; `-i` shows the status, for the body is empty."""
-    body = json.dumps({"user_id": user_id, "dial_string": dial_string}, indent=2)
-    return (
-        f"curl -i -X POST {base_url}/v1/calls \\\n"
-        f'  -H "Authorization: Bearer {key}" \\\n'
-        f'  -H "DialStack-Account: {account_id}" \\\n'
-        f'  -H "Content-Type: application/json" \\\n'
-        f"  -d '{body}'"
-    )
+        return (
+            f"curl -i -X POST {self.base_url}/v1/calls \\\n"
+            f'-H "Authorization: Bearer {outcome.key or _NO_KEY}" \\\n'
+            f'-H "DialStack-Account: {account}" \\\n'
+            '-H "Content-Type: application/json" \\\n'
+            f'-d \'{{\n"user_id": "{user}",\n"dial_string": "{_DESTINATION}"\n}}\''
+        )
 
 
 @click.command()
@@ -201,6 +198,7 @@ def _facts(done: _Done) -> dict[str, object]:
         "extension": outcome.extension.number if outcome.extension else None,
         "caller_number": outcome.caller_number.number if outcome.caller_number else None,
         "created": outcome.created,
+        "curl": done.curl,
     }
 
 

@@ -1,0 +1,91 @@
+"""The lines that a person watches: in the order of time, although they come from several sides, each with its moment."""
+
+import asyncio
+import heapq
+import itertools
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TextIO
+
+HOLD_BACK = 0.15  # seconds; what the service logs takes some milliseconds to arrive, what a phone hears more
+WHO_WIDTH = 8
+
+
+class Screen:
+    """Where lines go, until nobody reads them any more: then `gone` is set, and the rest is dropped."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self.gone = asyncio.Event()
+
+    def say(self, text: str = "") -> None:
+        """Print a line, or several, at once."""
+        if self.gone.is_set():
+            return
+        try:
+            print(text, file=self._stream, flush=True)
+        except (OSError, ValueError):  # the terminal was closed, or the reader of the pipe went away
+            self.gone.set()
+            if self._stream is sys.stdout:
+                # Else Python fails once more as it ends, when it empties its buffer.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+@dataclass(order=True, slots=True)
+class _Entry:
+    at: float
+    number: int
+    who: str = field(compare=False)
+    what: str = field(compare=False)
+    begins: bool = field(compare=False)
+    ends: bool = field(compare=False)
+
+
+class Timeline:
+    """Prints what happened in order, with seconds since the request that began it.
+
+    Requests that come while a call lives do not move the zero.
+    """
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._waiting: list[_Entry] = []
+        self._numbers = itertools.count()
+        self._zero: float | None = None
+        self._live = 0
+
+    def note(self, at: float, who: str, what: str, *, begins: bool = False, ends: bool = False) -> None:
+        """Take a line about something that happened at that monotonic moment; `begins` and `ends` are about a call."""
+        heapq.heappush(self._waiting, _Entry(at, next(self._numbers), who, what, begins, ends))
+
+    def block(self, text: str) -> None:
+        """Take whole lines, which stand after all that happened until now."""
+        self.note(time.monotonic(), "", text)
+
+    async def run(self) -> None:
+        """Print lines as they become due, until cancelled."""
+        while True:
+            await asyncio.sleep(HOLD_BACK / 3)
+            self._print_until(time.monotonic() - HOLD_BACK)
+
+    def flush(self) -> None:
+        """Print all that is left."""
+        self._print_until(float("inf"))
+
+    def _print_until(self, moment: float) -> None:
+        while self._waiting and self._waiting[0].at <= moment:
+            self._print(heapq.heappop(self._waiting))
+
+    def _print(self, entry: _Entry) -> None:
+        if entry.begins and not self._live:
+            self._zero = entry.at
+            self._screen.say()
+        self._live = max(0, self._live + entry.begins - entry.ends)
+        if not entry.who:
+            self._screen.say(entry.what)
+            return
+        if self._zero is None:
+            self._zero = entry.at
+        self._screen.say(f"{entry.at - self._zero:9.3f} s  {entry.who:<{WHO_WIDTH}} {entry.what}")
