@@ -12,7 +12,7 @@ def describe(record: Record) -> str:
     timings = record["timings"]
     lines = [
         f"The record, GET /v1/calls/{record['id']}:",
-        _line("status", f"{record['status']}: {ending(record)}"),
+        _line("status", f"{record['status']}; {ending(record)}"),
         _line(
             "numbers", f"{record['from_number'] or 'no number'} called {record['to_number']} ({record['direction']})"
         ),
@@ -32,7 +32,7 @@ def describe(record: Record) -> str:
 
 def ending(record: Record) -> str:
     """Why a call ended, in words."""
-    return f"{record['outcome']}, reason {record['reason']}, ended by {record['ended_by']}"
+    return f"outcome {record['outcome']}, reason {record['reason']}, ended by {record['ended_by']}"
 
 
 def winner(record: Record, side: str) -> str | None:

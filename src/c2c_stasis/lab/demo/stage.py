@@ -127,7 +127,13 @@ class Stage:
     def _phone_script(self, name: str) -> Script:
         first = self._mute if self._mute in (DESK, MOBILE) else DESK  # who is muted must be heard to be missed
         answer_after = PICKED_UP_AFTER if name in (first, BOB) else TOO_LATE_AFTER
-        return Script(ring_after=RING_AFTER, answer_after=answer_after, tone_hz=TONES[name], muted=self._mute == name)
+        return Script(
+            ring_after=RING_AFTER,
+            answer_after=answer_after,
+            hang_up_after=TALK if name == BOB else None,
+            tone_hz=TONES[name],
+            muted=self._mute == name,
+        )
 
     def _carrier_script(self, invite: SipMessage) -> Script:
         number = parse_uri(invite.request_uri).user
