@@ -1,0 +1,28 @@
+# Thin names for what stands elsewhere. ARGS is passed on: make demo ARGS=--once, make test ARGS="-k ringback".
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: demo test check
+
+demo: $(VENV)/.for-demo
+	@$(BIN)/c2c-stasis demo $(ARGS)
+
+# The heart first, for every branch of it must be seen; then everything else, the real Asterisk included.
+test: $(VENV)/.for-work
+	$(BIN)/pytest tests/call --cov=c2c_stasis.call --cov-branch --cov-report=term --cov-fail-under=100
+	$(BIN)/pytest --ignore=tests/call $(ARGS)
+
+check: $(VENV)/.for-work
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy src tests tools
+	$(BIN)/lint-imports
+	$(BIN)/python tools/draw_states.py --check
+
+# Everything that is installed is in .venv, with the versions of constraints.txt.
+$(VENV)/.for-demo: pyproject.toml constraints.txt tools/venv.sh
+	@sh tools/venv.sh $(VENV) . && touch $@
+
+$(VENV)/.for-work: pyproject.toml constraints.txt tools/venv.sh
+	@sh tools/venv.sh $(VENV) '.[dev]' && touch $@ $(VENV)/.for-demo
