@@ -72,7 +72,7 @@ def _leg_outcome(leg: Leg, cause: int | None, sip_code: int | None) -> LegOutcom
         return causes.leg_outcome(cause, sip_code, rang=leg.alerted)
     if leg.release_cause == causes.ANSWERED_ELSEWHERE:
         return LegOutcome.ANSWERED_ELSEWHERE
-    if leg.release_cause == causes.NO_ANSWER:
+    if leg.release_cause == causes.NO_ANSWER and leg.dialled:  # the destination of a call that no device took was not
         return LegOutcome.NO_ANSWER if leg.alerted else LegOutcome.UNREACHABLE
     if leg.release_cause == causes.OUT_OF_ORDER:
         return LegOutcome.UNREACHABLE
