@@ -115,6 +115,14 @@ class PlacedCall:
         """Its record once it is in that state."""
         return await eventually(self.record, lambda record: record["state"] == state, f"{self.id} {state}", within)
 
+    async def rang(self) -> Record:
+        """Its record once every device of the user rings."""
+
+        def all_ring(record: Record) -> bool:
+            return all(leg["ringing_at"] for leg in record["legs"] if leg["side"] == "a")
+
+        return await eventually(self.record, all_ring, f"{self.id} to ring everywhere")
+
     async def ended(self, within: float = GENEROUS) -> Record:
         """Its final record, when it comes in time."""
         return await self.reached("ended", within)

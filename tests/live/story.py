@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from c2c_stasis.lab.tones import TonePattern
 from c2c_stasis.logs import TextFormatter
 from c2c_stasis.store.sql_store import SqlStore, open_store
 from tests.live.client import Client, PlacedCall, Record
+from tests.live.proxy import CuttableProxy
 from tests.live.town import Town, device_names, password_of
 from tests.live.waiting import GENEROUS, eventually, until
 
@@ -70,6 +70,7 @@ class Story:
         self._platform: Platform | None = None
         self._account: Account | None = None
         self._client: Client | None = None
+        self._proxy: CuttableProxy | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def begin(self) -> None:
@@ -140,15 +141,21 @@ class Story:
 
     # The service.
 
-    async def open(self, *, ari_url: str | None = None, trunks: Iterable[Trunk] | None = None, **limits: float) -> None:
+    async def open(self, *, ari_url: str | None = None, **limits: float) -> None:
         """Start the service inside this process, and wait until it takes calls."""
         await self.close_directory()
-        self.app = App(self.config(ari_url=ari_url, trunks=trunks, **limits))
+        self.app = App(self.config(ari_url=ari_url, **limits))
         await self.app.__aenter__()
         self.client.url = self.app.url
         await self.until_ready()
 
-    def config(self, *, ari_url: str | None = None, trunks: Iterable[Trunk] | None = None, **limits: float) -> Config:
+    async def open_through_proxy(self, **limits: float) -> CuttableProxy:
+        """Start the service with a proxy between it and Asterisk, which can be cut."""
+        self._proxy = await CuttableProxy.start(self.town.asterisk.http_url)
+        await self.open(ari_url=self._proxy.url, **limits)
+        return self._proxy
+
+    def config(self, *, ari_url: str | None = None, **limits: float) -> Config:
         """The configuration of this story's service."""
         asterisk = self.town.asterisk
         values = {name: getattr(SHORT, name) for name in Calls.__dataclass_fields__}
@@ -161,7 +168,7 @@ class Story:
             ),
             http=Http(Address("127.0.0.1", 0)),
             database=Database(self.database_url),
-            trunks=tuple(trunks) if trunks is not None else (Trunk("carrier", "PJSIP/{number}@carrier"),),
+            trunks=(Trunk("carrier", "PJSIP/{number}@carrier"),),
             calls=Calls(**{**values, **limits}),
         )
 
@@ -174,6 +181,10 @@ class Story:
     async def until_ready(self) -> None:
         """Wait until the service takes calls."""
         await eventually(self.client.ready, bool, "the service to be ready")
+
+    async def until_cut_off(self) -> None:
+        """Wait until the service has noticed that it cannot hear Asterisk."""
+        await eventually(self.client.ready, lambda ready: not ready, "the service to notice")
 
     async def place(self, user: User, number: str) -> PlacedCall:
         """Place a call, which must be accepted."""
@@ -198,6 +209,7 @@ class Story:
         for call in self.client.placed:
             await call.ended()
             assert_whole_log(await call.events())
+        await self.until_asterisk_is_empty()
         if self.app is not None:
             app = self.app
             await until(lambda: app.service.live == 0, "the service to let go of its calls")
@@ -205,10 +217,13 @@ class Story:
             if not phone.dead:
                 await until(lambda phone=phone: not phone.live_calls, f"the end of every call at {phone.name}")  # type: ignore[misc]
             assert phone.errors == []
-        await eventually(self.town.asterisk.channels, lambda left: left == [], "Asterisk to have no channel")
-        await eventually(self.town.asterisk.bridges, lambda left: left == [], "Asterisk to have no bridge")
         for number in {call.dialled for call in self.town.carrier.calls}:
             assert number in self.town.scripts, f"the carrier was asked for {number}"
+
+    async def until_asterisk_is_empty(self) -> None:
+        """Wait until Asterisk has no channel and no bridge."""
+        await eventually(self.town.asterisk.channels, lambda left: left == [], "Asterisk to have no channel")
+        await eventually(self.town.asterisk.bridges, lambda left: left == [], "Asterisk to have no bridge")
 
     def prove_no_alarm(self) -> None:
         """No record of level ERROR but those that this story expects."""
@@ -230,6 +245,8 @@ class Story:
         """Stop what this story started, whatever became of it."""
         if self.app is not None:
             await self.app.__aexit__(None, None, None)
+        if self._proxy is not None:
+            await self._proxy.cut()
         await self.close_directory()
         if self._client is not None:
             await self._client.close()

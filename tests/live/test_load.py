@@ -1,0 +1,44 @@
+"""Many calls at once."""
+
+import asyncio
+
+import pytest
+
+from c2c_stasis.directory.model import User
+from c2c_stasis.lab.phone import RINGS, Phone, Script
+from tests.live.client import COMPLETED_BY_DESTINATION, ending, outcomes
+from tests.live.story import ANSWERED_ELSEWHERE, Story
+
+pytestmark = pytest.mark.live
+
+CALLS = 20
+
+
+async def test_twenty_users_call_at_once_and_each_reaches_its_destination(story: Story) -> None:
+    users: list[tuple[User, Phone, Phone]] = []
+    for _ in range(CALLS):
+        quick = await story.phone(Script(ring_after=0.02, answer_after=0.2, tone_hz=1000))
+        slow = await story.phone(RINGS)
+        users.append((await story.user(quick, slow, name=f"User {len(users)}"), quick, slow))
+    numbers = [story.destination(Script(ring_after=0.02, answer_after=0.2, tone_hz=700)) for _ in users]
+    await story.open()
+
+    calls = await asyncio.gather(
+        *(story.place(user, number) for (user, _, _), number in zip(users, numbers, strict=True))
+    )
+    for call in calls:
+        await call.reached("talking", within=20)  # all at the same time: nobody hangs up before
+    for number, (_, quick, _) in zip(numbers, users, strict=True):
+        ((near,), (far,)) = quick.calls, story.dialled(number)
+        await near.wait_tone(700)
+        await far.wait_tone(1000)
+    await asyncio.gather(*(call.hang_up() for number in numbers for call in story.dialled(number)))
+    records = [await call.ended() for call in calls]
+
+    for record, number, (user, quick, slow) in zip(records, numbers, users, strict=True):
+        (won,), (lost,), (far,) = quick.calls, slow.calls, story.dialled(number)
+        assert won.final_status == far.final_status == 200
+        assert lost.reasons == ANSWERED_ELSEWHERE
+        assert [record["user_id"], record["to_number"]] == [user.id, number]
+        assert ending(record) == COMPLETED_BY_DESTINATION
+        assert outcomes(record) == {"a1": "answered", "a2": "answered_elsewhere", "b1": "answered"}
