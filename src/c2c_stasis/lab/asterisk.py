@@ -30,7 +30,7 @@ from c2c_stasis.lab.configuration import (
 )
 from c2c_stasis.lab.errors import LaboratoryError
 from c2c_stasis.lab.installation import Installation
-from c2c_stasis.lab.ports import Ports, answers_options, free_ports, has_ipv6, shows_certificate
+from c2c_stasis.lab.ports import PROBE_TIMEOUT, Ports, answers_options, free_ports, has_ipv6, shows_certificate
 from c2c_stasis.lab.rundir import RunDir, sweep
 
 logger = logging.getLogger(__name__)
@@ -103,12 +103,12 @@ class Asterisk:
             try:
                 await self._configure(trunk_address)
                 await self._spawn()
-            except PortsTaken as exc:
+            except BaseException as exc:
+                await self.kill()  # while it starts it does not hear a request to stop
                 await self.stop()
+                if not isinstance(exc, PortsTaken):
+                    raise
                 taken = exc
-            except BaseException:
-                await self.stop()
-                raise
             else:
                 return self
         raise LaboratoryError(f"no free ports after {PORT_TRIES} tries: {taken}")
@@ -356,7 +356,9 @@ class Asterisk:
 
     async def _ari_answers(self) -> bool:
         try:
-            info = await self._get("asterisk/info")
+            # A stranger on this port may take the connection and say nothing.
+            async with asyncio.timeout(PROBE_TIMEOUT):
+                info = await self._get("asterisk/info")
         except (aiohttp.ClientError, TimeoutError, ValueError, LaboratoryError):
             return False
         return isinstance(info, dict) and "system" in info
