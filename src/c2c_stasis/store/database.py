@@ -1,9 +1,9 @@
-"""The database file and the threads that work on it: one that writes, a few that read beside it.
+"""The database file: one thread that writes it, and a few aiosqlite connections that read beside it.
 
-Statements run on ordinary connections inside these threads, a whole transaction at a time. Through an asyncio driver each
-statement would cross between threads several times: one recorded call took 2.6 times the processor time that way (measured
-with aiosqlite 0.22, which is an ordinary connection in a thread as well). A server database can take the place of this class
-with `AsyncConnection.run_sync` around the same functions.
+Whole transactions are written in the writing thread, on an ordinary connection. Through an asyncio driver each statement
+would cross between threads several times: one recorded call took 2.6 times the processor time that way (measured with
+aiosqlite 0.22). Reads are a single statement mostly, and rare beside the writes. A server database can take the place of this
+class with `AsyncConnection.run_sync` around the same functions.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.store import sqlite
@@ -21,7 +22,7 @@ from c2c_stasis.store.errors import reason_of
 
 T = TypeVar("T")
 
-READERS = 3  # threads; a call's record is found in a fraction of a millisecond
+READERS = 3  # connections; a call's record is found in a fraction of a millisecond
 QUESTIONS_LIMIT = 1_000  # waiting reads at which more are refused
 
 
@@ -30,10 +31,9 @@ class Database:
 
     def __init__(self, url: URL) -> None:
         self._writer = sqlite.writer_engine(url)
-        self._readers = sqlite.reader_engine(url, READERS)
+        self._readers: AsyncEngine = sqlite.reader_engine(url, READERS)
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
-        self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
-        self._questions = 0
+        self._questions: set[asyncio.Task[object]] = set()
         self._closed = False
 
     async def write(self, work: Callable[[Engine], T]) -> T:
@@ -47,29 +47,33 @@ class Database:
         """Ask within one transaction that sees one state of the database. Raises `StoreUnavailable`."""
         if self._closed:
             raise StoreUnavailable("the database is closed")
-        if self._questions >= QUESTIONS_LIMIT:
+        if len(self._questions) >= QUESTIONS_LIMIT:
             raise StoreUnavailable("too many questions wait for the database")
-        self._questions += 1
+        # In a task of its own: who stops waiting must not leave a connection in the middle of a statement.
+        asking = asyncio.create_task(self._ask(question))
+        self._questions.add(asking)
+        asking.add_done_callback(self._answered)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._reading, self._ask, question)
+            return await asyncio.shield(asking)
         except (SQLAlchemyError, sqlite3.Error, OSError) as error:
             raise StoreUnavailable(reason_of(error)) from error
-        finally:
-            self._questions -= 1
 
     async def close(self) -> None:
         """Let what runs come to its end, then close every connection and end the threads. May be called twice."""
         if self._closed:
             return
         self._closed = True
-        await self.write(self._let_go)
+        if self._questions:
+            await asyncio.wait(self._questions)
+        await self._readers.dispose()
+        await self.write(Engine.dispose)
         self._writing.shutdown()
 
-    def _ask(self, question: Callable[[Connection], T]) -> T:
-        with self._readers.connect() as connection:
-            return question(connection)
+    async def _ask(self, question: Callable[[Connection], T]) -> T:
+        async with self._readers.connect() as connection:
+            return await connection.run_sync(question)
 
-    def _let_go(self, writer: Engine) -> None:
-        self._reading.shutdown()
-        self._readers.dispose()
-        writer.dispose()
+    def _answered(self, asking: asyncio.Task[object]) -> None:
+        self._questions.discard(asking)
+        if not asking.cancelled():
+            asking.exception()  # seen, also when nobody waits any more

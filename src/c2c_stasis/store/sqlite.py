@@ -1,19 +1,21 @@
 """What SQLite needs of us: settings of each connection, who may begin which transaction, and proofs that the file is sound."""
 
 import os
-import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.store.errors import DatabaseNotUsable, sqlite_name
 
 BUSY_TIMEOUT = 5.0  # seconds to wait for a lock that another process holds
 QUICK_CHECK_BELOW = 32_768  # pages of 4 kB: below this, looking at every page at start-up takes well under a second
-EXAMPLE = "sqlite:///c2c.db"
+EXAMPLE = "sqlite+aiosqlite:///c2c.db"
 DAMAGED = (
     "the database is damaged; stop the service, keep the file, and restore a backup"
     " or save what can be read with `sqlite3 FILE .recover`"
@@ -31,30 +33,35 @@ def writer_engine(url: URL) -> Engine:
     A transaction that reads first and locks later fails at once when another one wrote in between, whatever the busy timeout
     (SQLITE_BUSY_SNAPSHOT).
     """
-    return _engine(url, "BEGIN IMMEDIATE", WRITER_PRAGMAS, 1)
+    return _prepared(create_engine(url, **_options(1)), "BEGIN IMMEDIATE", WRITER_PRAGMAS)
 
 
-def reader_engine(url: URL, connections: int) -> Engine:
+def reader_engine(url: URL, connections: int) -> AsyncEngine:
     """A few connections that see one state of the database from the first statement of a transaction to its last."""
-    return _engine(url, "BEGIN", READER_PRAGMAS, connections)
+    engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"), **_options(connections))
+    _prepared(engine.sync_engine, "BEGIN", READER_PRAGMAS)
+    return engine
 
 
 def migration_engine(url: URL) -> Engine:
     """One connection for changes of the tables."""
-    return _engine(url, "BEGIN IMMEDIATE", MIGRATION_PRAGMAS, 1)
+    return _prepared(create_engine(url, **_options(1)), "BEGIN IMMEDIATE", MIGRATION_PRAGMAS)
 
 
-def _engine(url: URL, begin: str, pragmas: Sequence[str], connections: int) -> Engine:
-    engine = create_engine(
-        url,
-        pool_size=connections,
-        max_overflow=0,
-        connect_args={"timeout": BUSY_TIMEOUT, "isolation_level": None},
-    )
+def _options(connections: int) -> dict[str, Any]:
+    return {
+        "pool_size": connections,
+        "max_overflow": 0,
+        "connect_args": {"timeout": BUSY_TIMEOUT, "isolation_level": None},
+    }
 
-    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+
+def _prepared(engine: Engine, begin: str, pragmas: Sequence[str]) -> Engine:
+    def prepare(connection: DBAPIConnection, _record: object) -> None:
+        cursor = connection.cursor()
         for pragma in pragmas:
-            connection.execute(f"PRAGMA {pragma}")
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
 
     def begin_ourselves(connection: Connection) -> None:
         # The driver would begin only before INSERT, UPDATE and DELETE, and never with the lock.
