@@ -97,7 +97,7 @@ def test_the_destination_fails_before_anybody_answered() -> None:
     story = ringing_user()
 
     assert story.hear(LegEnded(B1)).commands == [HangUpLeg(A1, 38), HangUpLeg(A2, 38)]
-    assert story.end == End(Outcome.FAILED, Reason.TRUNK_FAILED, EndedBy.DESTINATION, FailedLeg.DESTINATION)
+    assert story.end == End(Outcome.FAILED, Reason.TRUNK_FAILED, EndedBy.SYSTEM, FailedLeg.DESTINATION)
 
 
 # --- before the talk ---
@@ -314,7 +314,8 @@ def test_a_destination_that_sent_early_media_did_not_answer() -> None:
 
 
 def test_a_phone_that_could_not_be_dialled_was_unreachable() -> None:
-    story = ringing_user()
+    story = Story(outward_call(2))
+    story.hear(CallPlaced(), LegCreated(A1))
     story.hear(CommandRefused(DialLeg(A1, None, DIAL_A), 409, ""), LegEnded(A1, 27, 603))
 
     assert story.leg(A1).outcome is LegOutcome.UNREACHABLE

@@ -137,11 +137,17 @@ def test_no_phone_is_registered(side: Side) -> None:
 
 
 def test_a_leg_through_the_trunk_tells_its_own_reasons() -> None:
-    rang = replace(ended(trunk(), LegOutcome.NO_ANSWER), ringing_at=3.0)
+    rang = replace(ended(trunk(), LegOutcome.NO_ANSWER), dialled_at=1.0, ringing_at=3.0)
 
     assert forking.nobody_left(own_and(rang), Side.B).reason is Reason.DESTINATION_NO_ANSWER
     assert forking.nobody_left(own_and(replace(rang, ringing_at=None)), Side.B).reason is Reason.TRUNK_FAILED
     assert forking.nobody_left(own_and(replace(rang, sip_code=404)), Side.B).reason is Reason.INVALID_NUMBER
+
+
+def test_a_leg_through_the_trunk_that_was_never_dialled_has_no_word_of_the_far_end() -> None:
+    assert forking.nobody_left(own_and(ended(trunk(), LegOutcome.BUSY, 17, 486)), Side.B) == End(
+        Outcome.FAILED, Reason.TRUNK_FAILED, EndedBy.SYSTEM, FailedLeg.DESTINATION, 17
+    )
 
 
 def own_and(destination: Leg) -> Call:

@@ -485,7 +485,7 @@ def test_a_trunk_that_asterisk_cannot_call_fails_the_call_while_the_phones_ring(
     story.hear(CallPlaced(), LegCreated(A1), LegInvited(A1), LegRinging(A1))
 
     assert story.hear(refused(create(story, 1, Side.B), 500)) == Told([HangUpLeg(A1, 38)], [(EventType.LEG_ENDED, B1)])
-    assert story.end == End(Outcome.FAILED, Reason.TRUNK_FAILED, EndedBy.DESTINATION, FailedLeg.DESTINATION, 38)
+    assert story.end == End(Outcome.FAILED, Reason.TRUNK_FAILED, EndedBy.SYSTEM, FailedLeg.DESTINATION, 38)
 
 
 def test_a_far_phone_that_asterisk_cannot_call_was_unreachable() -> None:
@@ -524,6 +524,14 @@ def test_a_leg_that_could_not_be_dialled_is_let_go_and_its_end_decides() -> None
     assert story.hear(refused(DialLeg(A1, None, DIAL_A), 409)) == Told([HangUpLeg(A1, 27)], [])
     assert story.hear(LegEnded(A1, 27)) == Told([HangUpLeg(B1, 19)], [(EventType.LEG_ENDED, A1)])
     assert story.end == End(Outcome.FAILED, Reason.DEVICE_UNREACHABLE, EndedBy.SYSTEM, FailedLeg.USER, 27)
+
+
+@pytest.mark.parametrize("told", [LegInvited(A1), LegRinging(A1), LegAnswered(A1)], ids=lambda s: type(s).__name__)
+def test_a_leg_that_was_dialled_all_the_same_is_kept(told: Signal) -> None:
+    story = Story(outward_call(1))
+    story.hear(CallPlaced(), LegCreated(A1), LegCreated(B1), told)
+
+    assert story.hear(refused(DialLeg(A1, None, DIAL_A), 409)) == NOTHING
 
 
 def test_a_destination_that_could_not_be_dialled_is_a_failure_of_the_trunk() -> None:

@@ -33,6 +33,16 @@ def test_a_moment_of_a_call_is_told_in_wall_time() -> None:
     assert (call.wall(2.5), call.wall(0.0), call.wall(None)) == (ACCEPTED_AT + 2.5, ACCEPTED_AT, None)
 
 
+@pytest.mark.parametrize(
+    ("answered_at", "ended_at", "duration"),
+    [(None, None, None), (2.0, None, None), (None, 30.0, 0), (2.0, 32.4, 30), (2.0, 32.6, 31)],
+)
+def test_a_duration_is_counted_from_the_user_s_answer_in_whole_seconds(
+    answered_at: float | None, ended_at: float | None, duration: int | None
+) -> None:
+    assert replace(outward_call(), answered_at=answered_at, ended_at=ended_at).duration == duration
+
+
 def test_the_winner_is_the_leg_that_won_on_that_side() -> None:
     call = dialling().call
 

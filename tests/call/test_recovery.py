@@ -340,7 +340,8 @@ def test_one_far_phone_that_was_dialled_for_sure_is_waited_for() -> None:
 
 
 def test_a_destination_that_is_being_let_go_is_not_given_up_twice() -> None:
-    story = dialling()
+    story = ringing_user()
+    story.hear(LegAnswered(A1), LegJoined(A1), LegEnded(A2, 26))
     story.hear(CommandRefused(DialLeg(B1, A1, DIAL_B), 409, "Channel in invalid state"))
 
     told = story.hear(found(story, {A1: UP, B1: READY}, (A1, B1), after_restart=True))
@@ -389,6 +390,16 @@ def test_a_destination_that_talks_to_nobody_is_let_go_with_the_user_who_left() -
     assert (story.leg(A1).outcome, story.call.connected_at) == (LegOutcome.NO_ANSWER, None)
 
 
+def test_a_destination_that_rings_for_nobody_is_not_taken_for_dialled() -> None:
+    story = Story(outward_call(1))
+    story.hear(CallPlaced(), LegCreated(A1), LegCreated(B1))
+
+    story.hear(found(story, {A1: RINGING, B1: RINGING}, after_restart=True))
+
+    assert (story.leg(B1).state, story.leg(B1).dialled_at) == (READY, None)
+    assert story.hear(LegAnswered(B1)) == NOTHING
+
+
 def test_the_conversation_went_on_without_us() -> None:
     story = talking()
 
@@ -421,17 +432,6 @@ def test_letting_go_was_finished_without_us() -> None:
 
     assert told.commands == [DestroyBridge()]
     assert story.state is CallState.ENDED
-
-
-def test_a_repeated_command_reaches_the_runner() -> None:
-    """The runner takes a step that gives back the very same call for one that does nothing."""
-    story = ringing_user()
-    story.hear(LegAnswered(A1), LegJoined(A1))
-    before = story.call
-
-    story.hear(found(story, {A1: UP, A2: RINGING, B1: READY}, (A1, B1)))
-
-    assert story.call is not before
 
 
 def test_what_was_asked_before_the_loss_is_not_asked_again() -> None:

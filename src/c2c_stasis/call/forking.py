@@ -44,6 +44,8 @@ def nobody_left(call: Call, side: Side) -> End:
     """Why the call ends when every leg of a side has ended unanswered."""
     legs = call.side(side)
     if _public_network(legs):
+        if not legs[0].dialled:  # nobody out there has heard of it, whatever the cause says
+            return End(Outcome.FAILED, Reason.TRUNK_FAILED, EndedBy.SYSTEM, FailedLeg.DESTINATION, legs[0].cause)
         return destination_end(legs[0].cause, legs[0].sip_code, rang=legs[0].ringing_at is not None)
     failed = FailedLeg.USER if side is Side.A else FailedLeg.DESTINATION
     ended_by = EndedBy.USER if side is Side.A else EndedBy.DESTINATION

@@ -104,9 +104,7 @@ def on_refused(move: Move, signal: CommandRefused) -> None:
         case CreateLeg(leg_id=leg_id):
             _on_not_created(move, leg_id, signal.status)
         case DialLeg(leg_id=leg_id):
-            leg = move.leg(leg_id)
-            if leg is not None:
-                let_go(move, leg, causes.OUT_OF_ORDER)  # its end then decides
+            _on_not_dialled(move, leg_id)
         case CreateBridge():
             fail(move, Reason.INTERNAL_ERROR)
         case JoinLeg(leg_id=leg_id):
@@ -129,6 +127,13 @@ def _on_not_created(move: Move, leg_id: LegId, status: int) -> None:
     # 500 "Allocation failed": this endpoint cannot be called now (not registered, unknown, no codec)
     cause = causes.NETWORK_OUT_OF_ORDER if leg.device_id is None else causes.SUBSCRIBER_ABSENT
     on_ended(move, leg_id, cause, None)
+
+
+def _on_not_dialled(move: Move, leg_id: LegId) -> None:
+    leg = move.leg(leg_id)
+    if leg is None or leg.state is not LegState.DIALLED or leg.invited_at is not None:
+        return  # it was dialled all the same
+    let_go(move, leg, causes.OUT_OF_ORDER)  # its end then decides
 
 
 def _on_not_joined(move: Move, leg_id: LegId, status: int) -> None:

@@ -9,6 +9,7 @@ from c2c_stasis.call.model import Call, CallState, Leg, LegState, Reason, Side
 from c2c_stasis.call.move import Move
 from c2c_stasis.call.reports import on_answered, on_created, on_joined, on_left, on_ringing
 from c2c_stasis.call.signals import CallFound
+from c2c_stasis.ids import LegId
 
 
 def on_switch_restarted(move: Move) -> None:
@@ -29,32 +30,45 @@ def on_found(move: Move, found: CallFound) -> None:
     if before.state is CallState.ACCEPTED:
         return  # the call has not set out yet
     if found.after_restart and before.state is CallState.RINGING_USER and not found.bridge:
-        fail(
-            move, Reason.SERVICE_RESTARTED
-        )  # our first commands got lost: no phone may ring for a call without a bridge
+        # Our first commands got lost. No phone may ring for a call without a bridge.
+        fail(move, Reason.SERVICE_RESTARTED)
     there = dict(found.legs)
-    for leg in move.call.legs:
-        if leg.live and not leg.dialled and there.get(leg.id) in (LegState.RINGING, LegState.UP):
-            move.set(replace(leg, state=LegState.DIALLED, dialled_at=move.at))  # the record was slower than the command
-    for leg in move.call.legs:
-        if leg.live and leg.id in there:
-            _catch_up(move, leg, there[leg.id], joined=leg.id in found.joined)
-    for leg in before.legs:
-        if leg.id in found.asked and leg.id not in there:
-            on_ended(move, leg.id, None, None)
+    _trust(move, there)
+    answered = [leg for leg in before.legs if there.get(leg.id) is LegState.UP]
+    gone = [leg for leg in before.legs if leg.id in found.asked and leg.id not in there]
+    others = [leg for leg in before.legs if leg.id in there and leg not in answered]
+    # Who answered may have talked before the other left; but nobody is dialled any more for a user who has left.
+    for leg in answered:
+        _catch_up(move, leg, LegState.UP, joined=leg.id in found.joined)
+    for leg in gone:
+        on_ended(move, leg.id, None, None)
+    for leg in others:
+        _catch_up(move, leg, there[leg.id], joined=leg.id in found.joined)
     if found.after_restart and _undecided(move.call, before):
         fail(move, Reason.SERVICE_RESTARTED)
     _ask_again(move)
 
 
+def _trust(move: Move, there: dict[LegId, LegState]) -> None:
+    """Take legs that ring or are answered for dialled, though the record was slower than the command."""
+    call = move.call
+    answered = any(leg.won or (leg.can_win and there.get(leg.id) is LegState.UP) for leg in call.side(Side.A))
+    for leg in call.legs:
+        heard = there.get(leg.id) in (LegState.RINGING, LegState.UP)
+        if leg.live and not leg.dialled and heard and (answered or leg.side is Side.A):
+            move.set(replace(leg, state=LegState.DIALLED, dialled_at=move.at))
+
+
 def _catch_up(move: Move, leg: Leg, state: LegState, *, joined: bool) -> None:
+    if move.leg(leg.id) is None:
+        return
     on_created(move, leg.id)
     if joined:
         on_joined(move, leg.id)
     else:
         on_left(move, leg.id)
     if leg.side is Side.B and move.call.winner(Side.A) is None:
-        return  # its caller is gone, which the rest of what was found will tell
+        return  # nobody is there for whom it could have been dialled
     if state is LegState.RINGING:
         on_ringing(move, leg.id)
     if state is LegState.UP:

@@ -51,7 +51,6 @@ def _create(move: Move, leg: Leg) -> None:
 def on_created(move: Move, leg_id: LegId) -> None:
     leg = move.call.leg(leg_id)
     if leg is not None and leg.state is LegState.ENDED:
-        leg = move.set(replace(leg, release_cause=leg.release_cause or causes.NORMAL))
         move.ask(HangUpLeg(leg.id, causes.NORMAL))  # we had given up waiting for its channel
         return
     if leg is None or leg.state is not LegState.CREATING:
