@@ -20,7 +20,7 @@ Exit status:
 
 
 @click.group(epilog=_EXIT_STATUS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="c2c-stasis")
+@click.version_option(package_name="c2c-stasis", prog_name="c2c-stasis")
 def main() -> None:
     """Self-hosted click-to-call on Asterisk: every phone of a user rings, the first answer wins."""
 

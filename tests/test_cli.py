@@ -1,0 +1,367 @@
+"""The command line: what `init` makes, what it makes when run again, what it refuses, and how each command ends."""
+
+import asyncio
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from c2c_stasis.cli import main
+from c2c_stasis.cli.reporting import EX_CONFIG, EX_UNAVAILABLE
+from c2c_stasis.config import Config, load
+from c2c_stasis.directory import keys
+from c2c_stasis.directory.model import DirectoryRows
+from c2c_stasis.store.sql_store import open_store
+
+USAGE = 2
+ARI = ("--ari-password", "of-asterisk")
+ALICE = ("--account", "Acme", "--user", "Alice", "--device", "desk", "--device", "mobile", "--extension", "1001")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, and an environment that configures nothing."""
+    monkeypatch.chdir(tmp_path)
+    for name in os.environ:
+        if name.startswith("C2C_"):
+            monkeypatch.delenv(name)
+    return tmp_path
+
+
+def run(*arguments: str, typed: str | None = None) -> Result:
+    result = CliRunner().invoke(main, arguments, input=typed)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def init(*arguments: str, typed: str | None = None) -> Result:
+    return run("init", "--asterisk-etc", "no-asterisk-here", *arguments, typed=typed)
+
+
+def facts(*arguments: str) -> dict[str, Any]:
+    result = init("--json", *arguments)
+    assert result.exit_code == 0, result.output
+    answer: dict[str, Any] = json.loads(result.output)
+    return answer
+
+
+def rows() -> DirectoryRows:
+    async def read() -> DirectoryRows:
+        store = await open_store(f"sqlite+aiosqlite:///{Path.cwd()}/c2c.db")
+        try:
+            return await store.directory()
+        finally:
+            await store.close()
+
+    return asyncio.run(read())
+
+
+def config() -> Config:
+    return load(Path("c2c.toml"), {})
+
+
+def left_behind(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+# --- a first run ---
+
+
+def test_init_makes_configuration_database_platform_and_a_key_that_is_kept_as_a_digest_only(folder: Path) -> None:
+    made = facts(*ARI)
+
+    assert left_behind(folder) == ["c2c.db", "c2c.toml"]
+    assert keys.well_formed(made["key"])
+    there = rows()
+    assert [platform.id for platform in there.platforms] == [made["platform_id"]]
+    assert [key.digest for key in there.keys] == [keys.digest(made["key"])]
+    assert made["created"] == ["platform", "key"]
+    assert made["key"].encode() not in Path("c2c.db").read_bytes()
+
+
+def test_the_written_file_is_the_owners_alone_and_says_what_the_options_said() -> None:
+    facts(*ARI, "--listen", "127.0.0.1:9", "--ari-url", "http://pbx:8089/", "--ari-username", "u", "--trunk", "carrier")
+
+    assert stat.S_IMODE(Path("c2c.toml").stat().st_mode) == 0o600
+    written = config()
+    assert (str(written.http.listen), written.ari.url, written.ari.username) == ("127.0.0.1:9", "http://pbx:8089", "u")
+    assert written.ari.password == "of-asterisk"
+    assert [trunk.endpoint for trunk in written.trunks] == ["PJSIP/{number}@carrier"]
+
+
+def test_without_options_the_file_fits_the_shipped_configuration_of_asterisk() -> None:
+    facts(*ARI)
+
+    assert config().ari.username == "c2c-stasis"
+    assert "[c2c-stasis]" in (Path(__file__).parents[1] / "asterisk/etc/ari.conf").read_text()
+    assert config().trunks == ()
+
+
+def test_the_database_is_beside_the_configuration_wherever_the_service_is_started(folder: Path) -> None:
+    Path("sub").mkdir()
+    made = facts(*ARI, "-c", "sub/other.toml")
+
+    assert made["database_url"] == f"sqlite+aiosqlite:///{folder}/sub/c2c.db"
+    assert left_behind(folder / "sub") == ["c2c.db", "other.toml"]
+
+
+def test_one_run_goes_from_nothing_to_a_user_who_can_be_called() -> None:
+    made = facts(*ARI, *ALICE, "--region", "GB", "--caller-number", "+442079460018")
+
+    there = rows()
+    (account,), (user,), (number,) = there.accounts, there.users, there.numbers
+    assert (account.id, account.name, account.region, account.caller_number_id) == (
+        made["account_id"],
+        "Acme",
+        "GB",
+        number.id,
+    )
+    assert (user.id, user.name, user.account_id) == (made["user_id"], "Alice", account.id)
+    assert {device.endpoint: device.id for device in there.devices} == made["device_ids"]
+    assert list(made["device_ids"]) == ["desk", "mobile"]
+    assert [(extension.number, extension.user_id) for extension in there.extensions] == [("1001", user.id)]
+
+
+def test_what_is_printed_can_be_pasted_and_holds_every_id() -> None:
+    result = init(*ARI, *ALICE)
+
+    there = rows()
+    _, _, curl = result.output.partition("Then place a call:\n")
+    words = subprocess.run(
+        ["bash", "-c", f"curl() {{ printf '%s\\n' \"$@\"; }}; {curl}"], capture_output=True, text=True
+    )
+    assert words.stdout.splitlines()[:4] == ["-i", "-X", "POST", "http://127.0.0.1:8080/v1/calls"]
+    assert f"DialStack-Account: {there.accounts[0].id}" in words.stdout
+    body = json.loads(words.stdout.partition("-d\n")[2])
+    assert body == {"user_id": there.users[0].id, "dial_string": "+15551234567"}
+    key = words.stdout.partition("Bearer ")[2].split()[0]
+    assert [one.digest for one in there.keys] == [keys.digest(key)]
+
+
+# --- the password ---
+
+
+def test_the_password_may_be_that_of_asterisk_itself(folder: Path) -> None:
+    (folder / "ari-password.conf").write_text("; made once\npassword = from-asterisk\n")
+
+    assert run("init", "--asterisk-etc", str(folder)).exit_code == 0
+    assert config().ari.password == "from-asterisk"
+
+
+def test_the_password_may_come_on_standard_input() -> None:
+    assert init("--ari-password", "-", typed="piped\n").exit_code == 0
+    assert config().ari.password == "piped"
+
+
+def test_a_password_of_the_environment_is_used_and_not_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("C2C_ARI__PASSWORD", "from-environment")
+
+    assert init().exit_code == 0
+    assert "from-environment" not in Path("c2c.toml").read_text()
+
+
+def test_without_a_password_and_nobody_to_ask_nothing_is_made(folder: Path) -> None:
+    result = init()
+
+    assert result.exit_code == USAGE
+    assert "--ari-password" in result.output
+    assert left_behind(folder) == []
+
+
+# --- a second run ---
+
+
+def test_the_same_command_again_changes_nothing_and_makes_no_second_key() -> None:
+    first = facts(*ARI, *ALICE, "--caller-number", "+12025550142")
+    before = rows(), Path("c2c.toml").read_bytes()
+
+    again = facts(*ARI, *ALICE, "--caller-number", "+12025550142")
+
+    assert (rows(), Path("c2c.toml").read_bytes()) == before
+    assert (again["key"], again["created"], again["config_written"]) == (None, [], False)
+    same = ("platform_id", "account_id", "user_id", "device_ids", "extension", "caller_number")
+    assert [again[name] for name in same] == [first[name] for name in same]
+
+
+def test_another_user_is_added_to_the_only_account() -> None:
+    first = facts(*ARI, *ALICE)
+
+    second = facts("--user", "Bob", "--device", "bob", "--extension", "1002")
+
+    assert second["account_id"] == first["account_id"]
+    assert second["created"] == ["user", "device bob", "extension"]
+    assert [user.name for user in rows().users] == ["Alice", "Bob"]
+
+
+def test_a_lost_key_is_replaced_by_one_more() -> None:
+    first = facts(*ARI)
+
+    second = facts("--new-key")
+
+    assert second["created"] == ["key"]
+    assert {key.digest for key in rows().keys} == {keys.digest(first["key"]), keys.digest(second["key"])}
+
+
+def test_a_run_that_was_interrupted_before_the_key_is_completed_by_the_same_command() -> None:
+    async def interrupted() -> None:
+        store = await open_store(f"sqlite+aiosqlite:///{Path.cwd()}/c2c.db", migrate=True)
+        await store.create_platform("default")
+        await store.close()
+
+    asyncio.run(interrupted())
+
+    made = facts(*ARI, *ALICE)
+
+    assert len(rows().platforms) == 1
+    assert keys.well_formed(made["key"])
+
+
+def test_the_file_is_not_overwritten_unless_told() -> None:
+    facts(*ARI)
+    before = Path("c2c.toml").read_bytes()
+
+    refused = init("--ari-password", "another", "--listen", "127.0.0.1:9")
+    assert refused.exit_code == USAGE
+    assert "--listen, --ari-password" in refused.output
+    assert "--force" in refused.output
+    assert Path("c2c.toml").read_bytes() == before
+
+    facts("--force", "--ari-password", "another")
+    assert config().ari.password == "another"
+    assert len(rows().platforms) == 1
+
+
+def test_a_file_that_is_wrong_is_not_worked_with() -> None:
+    Path("c2c.toml").write_text("[ari]\npasword = 'x'\n")
+
+    result = init("--user", "Alice")
+
+    assert result.exit_code == EX_CONFIG
+    assert "pasword" in result.output
+    assert not Path("c2c.db").exists()
+
+
+# --- what is refused ---
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--user", "Alice"), "--account"),
+        (("--account", "Acme", "--device", "desk"), "--user"),
+        (("--region", "GB"), "--account"),
+        (("--account", "Acme", "--region", "uk"), "--region"),
+        (("--account", "Acme", "--timezone", "Mars/Base"), "--timezone"),
+        (("--account", "Acme", "--extension-length", "9"), "--extension-length"),
+        (("--account", "acct_01h2xcejqtf2nbrexx3vqjhp41"), "there is no acct_01h2xcejqtf2nbrexx3vqjhp41"),
+        (("--account", "Acme", "--user", "A", "--device", "a/b"), "--device"),
+        (("--account", "Acme", "--user", "A", "--extension", "12"), "--extension"),
+        (("--account", "Acme", "--caller-number", "5551234567"), "--caller-number"),
+        (("--listen", "nowhere"), "--listen"),
+        (("--trunk", "PJSIP/carrier"), "--trunk"),
+        (("--ari-url", "localhost"), "--ari-url"),
+        (("-c", "no-folder/c2c.toml"), "no-folder"),
+    ],
+)
+def test_what_is_refused_is_named_and_leaves_nothing_behind(
+    folder: Path, arguments: tuple[str, ...], told: str
+) -> None:
+    result = init(*ARI, *arguments)
+
+    assert result.exit_code == USAGE
+    assert told in result.output
+    assert left_behind(folder) == []
+
+
+def test_everything_that_is_wrong_is_said_at_once() -> None:
+    result = init(
+        *ARI, "--account", "Acme", "--region", "xx", "--user", "A", "--device", "a b", "--caller-number", "12"
+    )
+
+    for option in ("--region", "--device", "--caller-number"):
+        assert option in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--account", "Acme", "--region", "GB"), "has US already"),
+        (("--user", "Bob", "--device", "desk"), "rings for user"),
+        (("--user", "Bob", "--extension", "1001"), "leads to user"),
+        (("--account", "Other", "--caller-number", "+12025550142"), "belongs to account"),
+        (("--platform", "second"), "the first platform only"),
+    ],
+)
+def test_what_contradicts_the_directory_is_refused_and_changes_nothing(arguments: tuple[str, ...], told: str) -> None:
+    facts(*ARI, *ALICE, "--caller-number", "+12025550142")
+    before = rows()
+
+    result = init(*arguments)
+
+    assert result.exit_code == USAGE
+    assert told in result.output
+    assert rows() == before
+
+
+def test_of_two_with_the_same_name_the_id_is_asked_for() -> None:
+    made = facts(*ARI, *ALICE)
+
+    async def namesake() -> None:
+        store = await open_store(made["database_url"])
+        await store.create_user(made["account_id"], "Alice")
+        await store.close()
+
+    asyncio.run(namesake())
+
+    assert "Give the id" in init("--user", "Alice", "--device", "third").output
+    assert facts("--user", made["user_id"], "--device", "third")["created"] == ["device third"]
+
+
+# --- how commands end ---
+
+
+def test_a_wrong_configuration_ends_with_its_own_status_and_all_that_is_wrong() -> None:
+    Path("c2c.toml").write_text("[http]\nlisten = 5\n[calls]\nring_timeout = 0\n")
+
+    result = run("serve")
+
+    assert result.exit_code == EX_CONFIG
+    assert {line.partition(" ")[0] for line in result.output.splitlines()} == {
+        "c2c.toml:",  # the password is missing
+        "c2c.toml:2:",
+        "c2c.toml:4:",
+    }
+
+
+def test_a_missing_database_is_something_unavailable_and_init_is_named() -> None:
+    facts(*ARI)
+    Path("c2c.db").unlink()
+
+    result = run("serve")
+
+    assert result.exit_code == EX_UNAVAILABLE
+    assert "c2c-stasis init" in result.output
+
+
+def test_migrate_makes_the_tables_of_this_version() -> None:
+    facts(*ARI)
+    Path("c2c.db").unlink()
+
+    assert run("migrate").exit_code == 0
+    assert rows() == DirectoryRows()
+
+
+def test_help_tells_the_exit_statuses_and_the_module_is_the_command() -> None:
+    shown = subprocess.run([sys.executable, "-m", "c2c_stasis", "--help"], capture_output=True, text=True, check=True)
+
+    assert shown.stdout.startswith("Usage: c2c-stasis ")
+    for status in (f"{EX_UNAVAILABLE}  ", f"{EX_CONFIG}  "):
+        assert status in shown.stdout
+    assert run("--version").output.startswith("c2c-stasis, version ")
