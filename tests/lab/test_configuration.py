@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from c2c_stasis.lab.asterisk import Asterisk
 from c2c_stasis.lab.configuration import (
     SECTION,
     SETTING,
@@ -18,10 +17,10 @@ from c2c_stasis.lab.configuration import (
     devices_file,
     shipped,
 )
+from c2c_stasis.lab.deployment import overrides
 from c2c_stasis.lab.errors import LaboratoryError, OverrideMisses
 from c2c_stasis.lab.installation import Installation
 from c2c_stasis.lab.ports import Ports
-from c2c_stasis.lab.rundir import RunDir
 
 TEXT = """\
 ; a comment = nothing
@@ -91,22 +90,29 @@ def test_files_that_hold_passwords_are_for_their_owner_only(tmp_path: Path) -> N
     assert stat.S_IMODE((tmp_path / "ari-password.conf").stat().st_mode) == 0o600
 
 
-def test_the_laboratory_differs_in_ports_paths_and_addresses_only(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("certificate", "ipv6"), [(Path("/x/sip.crt"), True), (None, False)])
+def test_the_laboratory_differs_in_ports_paths_and_addresses_only(
+    certificate: Path | None, ipv6: bool, tmp_path: Path
+) -> None:
     installation = Installation("22.10.1", None, ("asterisk",), tmp_path / "modules", tmp_path / "data")
-    run_dir = RunDir.make(tmp_path / "run")
-    asterisk = Asterisk(installation, run_dir, Ports(1001, 1002, 1003, (2000, 2999)))
-    asterisk.certificate = tmp_path / "sip.crt"
-    overrides = asterisk._overrides(("127.0.0.1", 1004))
-    deploy(shipped(), asterisk.run_dir / "etc", overrides, {})
+    differences = overrides(
+        tmp_path,
+        Ports(1001, 1002, 1003, (2000, 2999)),
+        installation,
+        marker="lab",
+        certificate=certificate,
+        trunk_address=("127.0.0.1", 1004),
+        ipv6=ipv6,
+    )
+    deploy(shipped(), tmp_path, differences, {})
     for file in shipped().glob("*.conf"):
-        ours, theirs = file.read_text().splitlines(), (asterisk.run_dir / "etc" / file.name).read_text().splitlines()
-        changed = {(o.section, o.key) for o in overrides if o.file == file.name}
+        ours, theirs = file.read_text().splitlines(), (tmp_path / file.name).read_text().splitlines()
+        changed = [one for one in differences if one.file == file.name and one.value is not None]
         assert len([line for line in theirs if line not in ours]) <= len(changed)
-    assert {(o.file, o.key) for o in overrides if o.value is None} >= {
-        ("asterisk.conf", "runuser"),
-        ("asterisk.conf", "rungroup"),
-    }
-    run_dir.remove()
+    dropped = {one.section for one in differences if one.key is None}
+    assert dropped == (set() if ipv6 else {"transport-udp6", "transport-tcp6", "transport-tls"})
+    text = "".join(file.read_text() for file in tmp_path.glob("*.conf"))
+    assert "192.0.2.10:5060" not in text
 
 
 def test_no_password_is_shipped() -> None:

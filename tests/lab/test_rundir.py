@@ -1,8 +1,9 @@
 """The folder of one Asterisk: nobody else's, short enough, and swept when its owner is gone."""
 
+import contextlib
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,19 @@ def leave_behind(parent: Path) -> Path:
     code = f"from pathlib import Path\nfrom c2c_stasis.lab.rundir import RunDir\nRunDir.make(Path({str(path)!r}))\n"
     subprocess.run([sys.executable, "-c", code], check=True)
     return path
+
+
+@contextlib.contextmanager
+def sleeper(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A process with these arguments, up and running."""
+    code = "import time; print(flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_a_folder_has_all_that_asterisk_needs_and_goes_whole() -> None:
@@ -64,18 +78,15 @@ def test_what_only_looks_like_ours_is_not(tmp_path: Path) -> None:
 
 def test_an_asterisk_that_outlived_its_owner_is_ended(tmp_path: Path) -> None:
     path = leave_behind(tmp_path)
-    survivor = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", str(path)])
-    (path / "run/asterisk.pid").write_text(str(survivor.pid))
-    assert sweep(tmp_path) == [path]
-    assert survivor.wait(5) == -9
+    with sleeper(str(path)) as survivor:
+        (path / "run/asterisk.pid").write_text(str(survivor.pid))
+        assert sweep(tmp_path) == [path]
+        assert survivor.wait(5) == -9
 
 
 def test_another_process_with_its_number_is_left_alone(tmp_path: Path) -> None:
     path = leave_behind(tmp_path)
-    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    (path / "run/asterisk.pid").write_text(str(stranger.pid))
-    assert sweep(tmp_path) == [path]
-    time.sleep(0.05)
-    assert stranger.poll() is None
-    stranger.kill()
-    stranger.wait(5)
+    with sleeper() as stranger:
+        (path / "run/asterisk.pid").write_text(str(stranger.pid))
+        assert sweep(tmp_path) == [path]
+        assert stranger.poll() is None

@@ -2,13 +2,10 @@
 
 import asyncio
 import logging
-import math
 import os
 import secrets
-import shutil
 import signal
 import socket
-import struct
 import subprocess
 from base64 import b64encode
 from collections.abc import Callable, Iterable
@@ -23,19 +20,18 @@ from c2c_stasis.lab.configuration import (
     ARI_LOGIN_FILE,
     DEVICES_FILE,
     DeviceAccount,
-    Override,
     deploy,
     devices_file,
     shipped,
 )
+from c2c_stasis.lab.deployment import HOST, hold_tone, make_certificate, overrides
 from c2c_stasis.lab.errors import LaboratoryError
 from c2c_stasis.lab.installation import Installation
 from c2c_stasis.lab.ports import PROBE_TIMEOUT, Ports, answers_options, free_ports, has_ipv6, shows_certificate
-from c2c_stasis.lab.rundir import RunDir, sweep
+from c2c_stasis.lab.rundir import HOLD_FOLDER, RunDir, sweep
 
 logger = logging.getLogger(__name__)
 
-HOST = "127.0.0.1"
 APP = "c2c-stasis"
 ARI_USERNAME = "c2c-stasis"  # the one in ari.conf
 
@@ -243,61 +239,22 @@ class Asterisk:
         return self.run_dir / "etc"
 
     async def _configure(self, trunk_address: tuple[str, int] | None) -> None:
-        self.certificate = await _make_certificate(self._etc)
-        (self.run_dir / "moh/tone.sln").write_bytes(_hold_tone())
+        self.certificate = await make_certificate(self._etc)
+        (self.run_dir / HOLD_FOLDER / "tone.sln").write_bytes(hold_tone())
+        differences = overrides(
+            self.run_dir,
+            self.ports,
+            self.installation,
+            marker=self._marker,
+            certificate=self.certificate,
+            trunk_address=trunk_address,
+            ipv6=self._ipv6,
+        )
         own = {ARI_LOGIN_FILE: f"password = {self.ari_password}\n", DEVICES_FILE: devices_file(self._devices.values())}
-        deploy(shipped(), self._etc, self._overrides(trunk_address), own)
+        deploy(shipped(), self._etc, differences, own)
 
     def _write_devices(self) -> None:
         (self._etc / DEVICES_FILE).write_text(devices_file(self._devices.values(), self._max_contacts))
-
-    def _overrides(self, trunk_address: tuple[str, int] | None) -> list[Override]:
-        """All that differs from what an operator deploys."""
-        run, ports, data = self.run_dir, self.ports, self.installation.data_dir
-        directories = {
-            "astcachedir": run / "cache",
-            "astetcdir": run / "etc",
-            "astmoddir": self.installation.module_dir,
-            "astvarlibdir": run / "var",
-            "astdbdir": run / "var",
-            "astkeydir": run / "var",
-            "astdatadir": data,
-            "astagidir": data / "agi-bin",
-            "astspooldir": run / "spool",
-            "astrundir": run / "run",
-            "astlogdir": run / "log",
-        }
-        # Without a carrier the trunk leads to a port on which nobody listens: nothing may leave this machine.
-        trunk_host, trunk_port = trunk_address or (HOST, 9)
-        overrides = [
-            *(Override("asterisk.conf", "directories", key, str(path)) for key, path in directories.items()),
-            Override("asterisk.conf", "options", "maxfiles", str(child.most_files())),
-            Override("asterisk.conf", "options", "runuser"),
-            Override("asterisk.conf", "options", "rungroup"),
-            Override("http.conf", "general", "bindport", str(ports.http)),
-            Override("rtp.conf", "general", "rtpstart", str(ports.rtp[0])),
-            Override("rtp.conf", "general", "rtpend", str(ports.rtp[1])),
-            Override("musiconhold.conf", "default", "directory", str(run / "moh")),
-            Override("pjsip.conf", "global", "user_agent", self._marker),
-            Override("pjsip.conf", "transport-udp", "bind", f"{HOST}:{ports.sip}"),
-            Override("pjsip.conf", "transport-tcp", "bind", f"{HOST}:{ports.sip}"),
-            Override("pjsip.conf", "carrier", "contact", f"sip:{trunk_host}:{trunk_port}"),
-            Override("pjsip.conf", "carrier", "match", trunk_host),
-        ]
-        for transport in ("transport-udp6", "transport-tcp6"):
-            if self._ipv6:
-                overrides.append(Override("pjsip.conf", transport, "bind", f"[::1]:{ports.sip}"))
-            else:
-                overrides.append(Override("pjsip.conf", transport, None))
-        if self.certificate is None:
-            overrides.append(Override("pjsip.conf", "transport-tls", None))
-        else:
-            overrides += [
-                Override("pjsip.conf", "transport-tls", "bind", f"{HOST}:{ports.sips}"),
-                Override("pjsip.conf", "transport-tls", "cert_file", str(self.certificate)),
-                Override("pjsip.conf", "transport-tls", "priv_key_file", str(self.certificate.with_suffix(".key"))),
-            ]
-        return overrides
 
     async def _spawn(self) -> None:
         self.log_path.unlink(missing_ok=True)
@@ -411,39 +368,3 @@ class Asterisk:
         except OSError:
             return "it said nothing"
         return " / ".join([line for line in lines if about in line][-5:]) or "it said nothing"
-
-
-async def _make_certificate(folder: Path) -> Path | None:
-    """A certificate for loopback, with its key beside it (.key); None without openssl."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        return None
-    certificate = folder / "sip.crt"
-    process = await asyncio.create_subprocess_exec(
-        *(
-            openssl,
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-days",
-            "825",
-        ),
-        *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1"),
-        *("-keyout", str(certificate.with_suffix(".key")), "-out", str(certificate)),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, complaints = await process.communicate()
-    if process.returncode != 0:
-        raise LaboratoryError(f"openssl made no certificate: {complaints.decode(errors='replace').strip()}")
-    return certificate
-
-
-def _hold_tone() -> bytes:
-    """What a held side hears: one second of 350 Hz, signed 16 bits at 8000 a second, seamless when repeated."""
-    return b"".join(struct.pack("<h", int(8000 * math.sin(2 * math.pi * 350 * n / 8000))) for n in range(8000))

@@ -13,7 +13,8 @@ from c2c_stasis.lab.errors import LaboratoryError
 PREFIX = "c2c-lab-"
 LOCK = "owner.lock"
 PID = "run/asterisk.pid"
-FOLDERS = ("etc", "var", "spool", "run", "log", "cache", "moh")
+HOLD_FOLDER = "moh"
+FOLDERS = ("etc", "var", "spool", "run", "log", "cache", HOLD_FOLDER)
 LONGEST = 107 - len("/run/asterisk.ctl")  # characters: the path of a unix socket
 
 
