@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import logging
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from c2c_stasis.lab.tones import TonePattern
 from c2c_stasis.logs import TextFormatter
 from c2c_stasis.store.sql_store import SqlStore, open_store
 from tests.live.client import Client, PlacedCall, Record
+from tests.live.process import ServiceProcess
 from tests.live.proxy import CuttableProxy
 from tests.live.town import Town, device_names, password_of
 from tests.live.waiting import GENEROUS, eventually, until
@@ -22,10 +22,12 @@ from tests.live.waiting import GENEROUS, eventually, until
 logger = logging.getLogger(__name__)
 
 # Short, because stories are many: nobody in them is slower than this unless the story says so.
-TONE_SECONDS = 1.5
+TONE_SECONDS = 2.0
 SHORT = Calls(ring_timeout=10.0, answer_timeout=10.0, max_duration=60.0, tone_seconds=TONE_SECONDS)
 ANSWERS_SOON = Script(ring_after=0.02, answer_after=0.1)
 TALKS_BRIEFLY = Script(ring_after=0.02, answer_after=0.1, hang_up_after=0.2)
+
+PAUSE_BEGUN = 0.2  # seconds of silence after which a tone is over, and does not just stutter
 
 ANSWERED_ELSEWHERE = ['SIP;cause=200;text="Call completed elsewhere"', "Q.850;cause=26"]
 """The Reason headers with which a phone is told that another one took the call (RFC 3326)."""
@@ -71,6 +73,7 @@ class Story:
         self._account: Account | None = None
         self._client: Client | None = None
         self._proxy: CuttableProxy | None = None
+        self._process: ServiceProcess | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def begin(self) -> None:
@@ -144,7 +147,7 @@ class Story:
     async def open(self, *, ari_url: str | None = None, **limits: float) -> None:
         """Start the service inside this process, and wait until it takes calls."""
         await self.close_directory()
-        self.app = App(self.config(ari_url=ari_url, **limits))
+        self.app = App(self.config(ari_url, **limits))
         await self.app.__aenter__()
         self.client.url = self.app.url
         await self.until_ready()
@@ -155,7 +158,20 @@ class Story:
         await self.open(ari_url=self._proxy.url, **limits)
         return self._proxy
 
-    def config(self, *, ari_url: str | None = None, **limits: float) -> Config:
+    async def open_process(self, **limits: float) -> ServiceProcess:
+        """Start the service in a process of its own, which can be killed."""
+        await self.close_directory()
+        self._process = ServiceProcess(self.config(None, **limits), self.folder)
+        await self.start_process()
+        return self._process
+
+    async def start_process(self) -> None:
+        """Start it again, after it was killed."""
+        assert self._process is not None
+        self.client.url = await self._process.start()
+        await self.until_ready()
+
+    def config(self, ari_url: str | None, **limits: float) -> Config:
         """The configuration of this story's service."""
         asterisk = self.town.asterisk
         values = {name: getattr(SHORT, name) for name in Calls.__dataclass_fields__}
@@ -227,11 +243,15 @@ class Story:
 
     def prove_no_alarm(self) -> None:
         """No record of level ERROR but those that this story expects."""
-        assert self.journal.alarms() == self.expected_alarms
+        alarms = self.journal.alarms() + (self._process.alarms() if self._process else [])
+        assert alarms == self.expected_alarms
 
     async def tell(self) -> None:
         """Write into the log what everybody saw, for whoever looks for the fault."""
         logger.info("log:\n%s", self.journal.text())
+        for line in self._process.lines() if self._process else []:
+            if line.get("logger") != "c2c_stasis.api.edge":
+                logger.info("%s", line)
         for phone in (*self.phones, self.town.carrier):
             logger.info("what %s saw:\n%s", phone.name, phone.ladder())
         for call in self.client.placed:
@@ -247,6 +267,8 @@ class Story:
             await self.app.__aexit__(None, None, None)
         if self._proxy is not None:
             await self._proxy.cut()
+        if self._process is not None:
+            await self._process.stop()
         await self.close_directory()
         if self._client is not None:
             await self._client.close()
@@ -271,11 +293,30 @@ def assert_whole_log(events: list[Record]) -> None:
 
 
 async def hears(call: PhoneCall, pattern: TonePattern, within: float = GENEROUS) -> None:
-    """Wait until a phone has heard a call progress tone once, undisturbed by what it heard before."""
-    began = time.monotonic()
+    """Wait until a phone has heard a call progress tone once, undisturbed by what it heard before or after."""
 
-    def heard() -> bool:
-        starts = [stretch.start for stretch in call.audio.ear.stretches(pattern.hz)] if call.audio else []
-        return any(call.heard_pattern(pattern, since=start - 0.001) for start in starts)
+    async def listen() -> list[float]:
+        ear = call.audio.ear if call.audio else None
+        stretches = ear.stretches(pattern.hz) if ear else []
+        if ear is None or not stretches:
+            return []
+        starts = [stretch.start for stretch in stretches[1:]] + [ear.blocks()[-1].end]
+        silences = [start - stretch.end for stretch, start in zip(stretches, starts, strict=True)]
+        pairs = zip((stretch.seconds for stretch in stretches), silences, strict=True)
+        return [round(seconds, 2) for pair in pairs for seconds in pair]
 
-    await until(heard, f"{pattern.name} at {call.phone.name} since {began:.1f}", within)
+    what = f"{pattern.name} {pattern.cadence} at {call.phone.name}"
+    await eventually(listen, lambda times: holds(times, pattern.cadence), what, within)
+
+
+def holds(times: list[float], cadence: tuple[float, ...], tolerance: float = 0.1) -> bool:
+    """Whether a cadence is somewhere among the times of sound and silence; the last silence may still go on."""
+
+    def fits(at: int, seconds: float, wanted: float) -> bool:
+        begun = at == len(times) - 1 and seconds >= PAUSE_BEGUN
+        return abs(seconds - wanted) <= tolerance or (begun and seconds <= wanted)
+
+    return any(
+        all(fits(at, times[at], wanted) for at, wanted in enumerate(cadence, begin))
+        for begin in range(0, len(times) - len(cadence) + 1, 2)
+    )

@@ -56,6 +56,8 @@ class Town:
         if await self.asterisk.channels():
             await self.asterisk.cli("channel request hangup all")
             await eventually(self.asterisk.channels, lambda left: left == [], "the end of all channels")
+        for bridge in await self.asterisk.bridges():
+            await self.asterisk.cli(f"bridge destroy {bridge['id']}")
 
     async def new_database(self, path: Path) -> str:
         """Put an empty database of the present version there, and give its URL."""

@@ -1,0 +1,109 @@
+"""The service as operators run it: `c2c-stasis serve` in a process of its own, which can be killed."""
+
+import asyncio
+import json
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from pathlib import Path
+from typing import Any
+
+from c2c_stasis.config import Config
+from c2c_stasis.lab import child
+from tests.live.waiting import eventually
+
+STARTS_WITHIN = 20.0  # seconds; half a second is usual
+ENDS_WITHIN = 10.0  # seconds
+COMMAND = "from c2c_stasis.cli import main; main()"
+
+
+class ServiceProcess:
+    """A service with one configuration file, started any number of times, one after the other."""
+
+    def __init__(self, config: Config, folder: Path) -> None:
+        self._file = folder / "c2c.toml"
+        self._log = folder / "service.log"
+        self._process: Process | None = None
+        self._read = 0
+        self._file.write_text(as_toml(config))
+
+    async def start(self) -> str:
+        """Start it, and give its URL."""
+        assert self._process is None
+        self._read = len(self.lines())
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", COMMAND, "serve", "--config", str(self._file)),
+                stdin=DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=child.preparation(rename=False),  # it must not outlive the tests
+            )
+
+        async def listening() -> str:
+            assert self._process is not None
+            assert self._process.returncode is None, self._log.read_text()
+            said = [
+                line["url"] for line in self.lines()[self._read :] if line["message"] == "listening" and "url" in line
+            ]
+            return str(said[-1]) if said else ""
+
+        return await eventually(listening, bool, "the service to listen", STARTS_WITHIN)
+
+    async def kill(self) -> None:
+        """End it at once (SIGKILL): it can do nothing about it."""
+        if self._process is not None:
+            self._process.kill()
+            await self._process.wait()
+            self._process = None
+
+    async def stop(self) -> None:
+        """End it in order (SIGTERM); raises `AssertionError` when that takes long or is not the end it should be."""
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        process.terminate()
+        try:
+            async with asyncio.timeout(ENDS_WITHIN):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+        assert process.returncode == 0, self._log.read_text()
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Its whole log; a line that is no JSON, such as one of a traceback, is an alarm."""
+        if not self._log.exists():
+            return []
+        return [_parsed(line) for line in self._log.read_text().splitlines()]
+
+    def alarms(self) -> list[str]:
+        """The messages of level ERROR and above."""
+        return [str(line["message"]) for line in self.lines() if line["level"] in ("error", "critical")]
+
+
+def as_toml(config: Config) -> str:
+    """The configuration file of a configuration, as far as stories vary it."""
+    ari, calls = config.ari, config.calls
+    sections: dict[str, dict[str, object]] = {
+        "[http]": {"listen": str(config.http.listen)},
+        "[ari]": {"url": ari.url, "username": ari.username, "password": ari.password, "app": ari.app},
+        "[database]": {"url": config.database.url},
+        "[calls]": {name: getattr(calls, name) for name in calls.__dataclass_fields__},
+        "[log]": {"level": "info", "format": "json"},
+    }
+    texts = [f"{header}\n{as_lines(values)}" for header, values in sections.items()]
+    texts += [f"[[trunks]]\n{as_lines({'name': trunk.name, 'endpoint': trunk.endpoint})}" for trunk in config.trunks]
+    return "\n".join(texts)
+
+
+def as_lines(values: dict[str, object]) -> str:
+    """One section of TOML, whose plain values are written as in JSON."""
+    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
+
+
+def _parsed(line: str) -> dict[str, Any]:
+    try:
+        parsed: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return {"level": "error", "message": line}
+    return parsed

@@ -1,0 +1,204 @@
+"""The service or Asterisk is killed in the middle of a call, and comes back."""
+
+import asyncio
+
+import pytest
+
+from c2c_stasis.lab.phone import RINGS, Script
+from tests.live.client import COMPLETED_BY_DESTINATION, Ending, ending, outcomes
+from tests.live.story import ANSWERED_ELSEWHERE, ANSWERS_SOON, TALKS_BRIEFLY, Story
+
+pytestmark = pytest.mark.live
+
+SPEAKS = Script(ring_after=0.02, answer_after=0.1, tone_hz=1000)
+SPEAKS_LOWER = Script(ring_after=0.02, answer_after=0.1, tone_hz=700)
+BOTH_ANSWERED = {"a1": "answered", "b1": "answered"}
+
+
+async def test_the_service_is_killed_while_they_talk_and_the_talk_goes_on(story: Story) -> None:
+    desk = await story.phone(SPEAKS)
+    alice = await story.user(desk)
+    number = story.destination(SPEAKS_LOWER)
+    service = await story.open_process()
+
+    call = await story.place(alice, number)
+    before = await call.reached("talking")
+    (near,), (far,) = desk.calls, story.dialled(number)
+    await near.wait_tone(700)
+    await far.wait_tone(1000)
+    await service.kill()
+    killed_at = near.phone.now()
+    await near.wait_tone(700, since=killed_at)
+    await far.wait_tone(1000, since=killed_at)
+    await story.start_process()
+    back_at = near.phone.now()
+    await near.wait_tone(700, since=back_at)
+    await far.wait_tone(1000, since=back_at)
+    assert (await call.record())["state"] == "talking"
+    await far.hang_up()
+    record = await call.ended()
+
+    await near.wait_ended()
+    assert near.reasons == ["Q.850;cause=16"]
+    assert ending(record) == COMPLETED_BY_DESTINATION
+    assert outcomes(record) == BOTH_ANSWERED
+    assert [record[name] for name in ("started_at", "answered_at", "connected_at")] == [
+        before[name] for name in ("started_at", "answered_at", "connected_at")
+    ]
+
+
+async def test_a_talk_that_ends_while_the_service_is_dead_is_recorded_when_it_is_back(story: Story) -> None:
+    desk = await story.phone(ANSWERS_SOON)
+    alice = await story.user(desk)
+    number = story.destination(ANSWERS_SOON)
+    service = await story.open_process()
+
+    call = await story.place(alice, number)
+    await call.reached("talking")
+    (near,), (far,) = desk.calls, story.dialled(number)
+    await service.kill()
+    await far.hang_up()
+    assert near.live  # nobody is there to tell it
+    await story.start_process()
+    record = await call.ended()
+
+    await near.wait_ended()
+    assert near.reasons == ["Q.850;cause=16"]
+    assert ending(record) == COMPLETED_BY_DESTINATION
+    assert outcomes(record) == BOTH_ANSWERED
+
+
+async def test_the_service_is_killed_while_the_devices_ring_and_they_do_not_ring_for_ever(story: Story) -> None:
+    desk, mobile = await story.phone(RINGS), await story.phone(RINGS)
+    alice = await story.user(desk, mobile)
+    number = story.destination(TALKS_BRIEFLY)
+    service = await story.open_process(ring_timeout=1.0)
+
+    call = await story.place(alice, number)
+    rung = [await phone.next_call() for phone in (desk, mobile)]
+    await call.rang()
+    await service.kill()
+    for one in rung:
+        await one.wait_ended(timeout=15)  # by Asterisk's own timer, five seconds after ours
+        assert one.cancelled
+        assert one.reasons == ["Q.850;cause=19"]
+    await story.start_process()
+    record = await call.ended()
+
+    assert story.dialled(number) == []
+    assert ending(record)._replace(ended_by="", hangup_cause=None) == Ending(
+        "no-answer", "no_answer", "user_no_answer", "user", "", None
+    )
+    assert outcomes(record) == {"a1": "no_answer", "a2": "no_answer", "b1": "cancelled"}
+
+
+async def test_devices_that_ring_when_the_service_is_back_can_still_be_answered(story: Story) -> None:
+    desk, mobile = await story.phone(RINGS), await story.phone(RINGS)
+    alice = await story.user(desk, mobile)
+    number = story.destination(TALKS_BRIEFLY)
+    service = await story.open_process()
+
+    call = await story.place(alice, number)
+    rung = [await phone.next_call() for phone in (desk, mobile)]
+    await call.rang()
+    await service.kill()
+    await story.start_process()
+    await rung[0].answer()
+    record = await call.ended()
+
+    assert rung[1].reasons == ANSWERED_ELSEWHERE
+    assert [len(phone.calls) for phone in (desk, mobile)] == [1, 1]
+    assert len(story.dialled(number)) == 1
+    assert ending(record) == COMPLETED_BY_DESTINATION
+    assert outcomes(record) == {"a1": "answered", "a2": "answered_elsewhere", "b1": "answered"}
+
+
+async def test_a_device_that_answers_while_the_service_is_dead_is_connected_when_it_is_back(story: Story) -> None:
+    desk, mobile = await story.phone(RINGS), await story.phone(RINGS)
+    alice = await story.user(desk, mobile)
+    number = story.destination(TALKS_BRIEFLY)
+    service = await story.open_process()
+
+    call = await story.place(alice, number)
+    rung = [await phone.next_call() for phone in (desk, mobile)]
+    await call.rang()
+    await service.kill()
+    await rung[0].answer()
+    await rung[0].wait_answered()
+    await story.start_process()
+    record = await call.ended()
+
+    assert rung[1].reasons == ANSWERED_ELSEWHERE
+    assert len(story.dialled(number)) == 1
+    assert ending(record) == COMPLETED_BY_DESTINATION
+    assert outcomes(record) == {"a1": "answered", "a2": "answered_elsewhere", "b1": "answered"}
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.01, 0.03])
+async def test_whenever_the_service_is_killed_the_call_ends_and_the_destination_is_dialled_once_at_most(
+    story: Story, moment: float
+) -> None:
+    desk, mobile = await story.phone(ANSWERS_SOON), await story.phone(RINGS)
+    alice = await story.user(desk, mobile)
+    number = story.destination(TALKS_BRIEFLY)
+    service = await story.open_process()
+
+    call = await story.place(alice, number)
+    await asyncio.sleep(moment)  # the length of this is the story
+    await service.kill()
+    await story.start_process()
+    record = await call.ended()
+
+    assert len(story.dialled(number)) <= 1
+    assert [len(phone.calls) <= 1 for phone in (desk, mobile)] == [True, True]
+    assert record["reason"] in ("normal", "service_restarted")
+
+
+async def test_asterisk_is_killed_while_they_talk_and_the_record_ends_when_it_is_back(story: Story) -> None:
+    desk = await story.phone(ANSWERS_SOON)
+    alice = await story.user(desk)
+    number = story.destination(ANSWERS_SOON)
+    await story.open()
+
+    call = await story.place(alice, number)
+    await call.reached("talking")
+    (near,), (far,) = desk.calls, story.dialled(number)
+    await story.town.asterisk.kill()
+    await story.until_cut_off()
+    assert (await call.record())["state"] == "talking"  # until we know better: this may have been the connection alone
+    await story.town.asterisk.restart()
+    await story.until_ready()
+    record = await call.ended()
+
+    assert near.live  # a crash says no goodbye
+    assert far.live
+    for one in (near, far):
+        await one.hang_up()
+    assert ending(record) == Ending("completed", "completed", "switch_lost", None, "system", None)
+    assert outcomes(record) == BOTH_ANSWERED
+
+
+async def test_asterisk_is_killed_while_the_devices_ring_and_the_next_call_works(story: Story) -> None:
+    desk = await story.phone(RINGS)
+    alice = await story.user(desk)
+    number = story.destination(TALKS_BRIEFLY)
+    proxy = await story.open_through_proxy()
+
+    lost = await story.place(alice, number)
+    rung = await desk.next_call()
+    await lost.rang()
+    await story.town.asterisk.kill()
+    await story.until_cut_off()
+    await proxy.cut()
+    await story.town.asterisk.restart()
+    await rung.reject()
+    await desk.register()
+    desk.script = ANSWERS_SOON
+    await proxy.mend()  # not before: the service shall find the phone there when it connects
+    record = await lost.ended()
+    await story.until_ready()
+    next_record = await (await story.place(alice, number)).ended()
+
+    assert ending(record) == Ending("failed", "failed", "switch_lost", "user", "system", None)
+    assert ending(next_record) == COMPLETED_BY_DESTINATION
+    assert outcomes(next_record) == BOTH_ANSWERED
