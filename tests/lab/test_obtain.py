@@ -175,6 +175,24 @@ async def test_a_cache_that_cannot_be_made_is_named(fake: Fake) -> None:
         await obtain.obtain(cache=fake.cache)
 
 
+def test_the_cache_is_where_the_user_keeps_caches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")
+    assert obtain.default_cache() == Path("/elsewhere/c2c-stasis")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert obtain.default_cache() == Path("/home/somebody/.cache/c2c-stasis")
+
+
+def test_a_user_without_a_home_is_told_to_name_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(LaboratoryError, match="XDG_CACHE_HOME"):
+        obtain.default_cache()
+
+
 async def test_an_unknown_wish_is_refused(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(obtain.SWITCH, "docker")
     with pytest.raises(LaboratoryError, match="fetch"):

@@ -20,7 +20,8 @@ PACKAGES = ("asterisk", "asterisk-core-sounds-en-gsm")
 ROOM = 600_000_000  # bytes: 80 MB of packages and 270 MB unpacked, with as much again to spare
 MANIFEST = "manifest.json"
 UNFINISHED = ".unpacking-"
-SWITCH = "C2C_LAB__ASTERISK"  # "fetch": do not use the machine's own Asterisk
+# "fetch": do not use the machine's own Asterisk. One underscore: with two the service would take it for a setting.
+SWITCH = "C2C_LAB_ASTERISK"
 
 
 def silent(_: str) -> None:
@@ -56,8 +57,16 @@ async def obtain(*, cache: Path | None = None, mirror: str | None = None, progre
 
 
 def default_cache() -> Path:
-    """The user's cache folder for this program."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    """The user's cache folder for this program.
+
+    Raises LaboratoryError for a user without a home.
+    """
+    base = os.environ.get("XDG_CACHE_HOME")
+    if not base:
+        try:
+            base = str(Path.home() / ".cache")
+        except RuntimeError as exc:
+            raise LaboratoryError("this user has no home: set XDG_CACHE_HOME to a folder that may keep 300 MB") from exc
     return Path(base) / "c2c-stasis"
 
 
