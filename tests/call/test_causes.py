@@ -70,7 +70,6 @@ SIP_ROWS = {
     403: TRUNK,
     404: INVALID,
     407: TRUNK,
-    408: TRUNK,
     410: INVALID,
     420: NO_ROUTE,
     480: NO_ANSWER,
@@ -109,7 +108,6 @@ CAUSE_ROWS = {
     3: NO_ROUTE,
     16: REJECTED,
     17: BUSY,
-    18: TRUNK,
     19: NO_ANSWER,
     20: (Outcome.FAILED, Reason.DEVICE_UNREACHABLE),
     21: REJECTED,
@@ -147,7 +145,9 @@ def test_a_destination_that_rang_and_ended_without_a_word_did_not_answer(
     assert destination_end(cause, sip_code, rang=True).reason is Reason.DESTINATION_NO_ANSWER
 
 
-@pytest.mark.parametrize(("cause", "sip_code"), [(None, None), (0, None), (127, 487), (18, 408), (18, None)])
+@pytest.mark.parametrize(
+    ("cause", "sip_code"), [(None, None), (0, None), (127, 487), (18, 408), (18, None), (102, 408)]
+)
 def test_a_destination_that_ended_without_ringing_is_a_failure_of_the_trunk(
     cause: int | None, sip_code: int | None
 ) -> None:

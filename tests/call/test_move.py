@@ -52,6 +52,10 @@ def test_the_same_command_is_asked_once_in_a_step() -> None:
     assert move.done() == Step(move.call, (CreateBridge(),))
 
 
+def test_a_change_of_the_wall_clock_moves_nothing() -> None:
+    assert Move(outward_call(), Now(ACCEPTED_AT - 3600.0, CLOCK_ZERO + 2.0)).at == 2.0
+
+
 def test_a_leg_without_a_channel_is_not_found() -> None:
     assert begun().leg(A1) is None
     assert Move(ringing_user().call, Now(0, 0)).leg(B1) is not None

@@ -1,5 +1,6 @@
 """Catching up: the connection was lost, the service was killed, or Asterisk itself began anew."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -68,21 +69,22 @@ def found(
 
 
 @pytest.mark.parametrize(
-    ("story", "end"),
+    ("reached", "end"),
     [
-        (ringing_user(), End(Outcome.FAILED, Reason.SWITCH_LOST, EndedBy.SYSTEM, FailedLeg.USER)),
-        (dialling(), End(Outcome.FAILED, Reason.SWITCH_LOST, EndedBy.SYSTEM, FailedLeg.DESTINATION)),
-        (ringing_destination(), End(Outcome.FAILED, Reason.SWITCH_LOST, EndedBy.SYSTEM, FailedLeg.DESTINATION)),
-        (talking(), End(Outcome.COMPLETED, Reason.SWITCH_LOST, EndedBy.SYSTEM)),
+        (ringing_user, End(Outcome.FAILED, Reason.SWITCH_LOST, EndedBy.SYSTEM, FailedLeg.USER)),
+        (dialling, End(Outcome.FAILED, Reason.SWITCH_LOST, EndedBy.SYSTEM, FailedLeg.DESTINATION)),
+        (ringing_destination, End(Outcome.FAILED, Reason.SWITCH_LOST, EndedBy.SYSTEM, FailedLeg.DESTINATION)),
+        (talking, End(Outcome.COMPLETED, Reason.SWITCH_LOST, EndedBy.SYSTEM)),
         (
-            playing_tone(),
+            playing_tone,
             End(Outcome.BUSY, Reason.DESTINATION_BUSY, EndedBy.DESTINATION, FailedLeg.DESTINATION, 17, 486),
         ),
-        (releasing(), End(Outcome.COMPLETED, Reason.NORMAL, EndedBy.DESTINATION, None, 16)),
+        (releasing, End(Outcome.COMPLETED, Reason.NORMAL, EndedBy.DESTINATION, None, 16)),
     ],
-    ids=["ringing_user", "dialling", "ringing_destination", "talking", "playing_tone", "releasing"],
 )
-def test_when_the_switch_began_anew_every_call_is_over(story: Story, end: End) -> None:
+def test_when_the_switch_began_anew_every_call_is_over(reached: Callable[[], Story], end: End) -> None:
+    story = reached()
+
     told = story.hear(SwitchRestarted())
 
     assert told.commands == [DestroyBridge()]

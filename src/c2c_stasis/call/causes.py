@@ -11,7 +11,6 @@ UNALLOCATED = 1
 NO_ROUTE = 3
 NORMAL = 16
 BUSY = 17
-NO_USER_RESPONSE = 18
 NO_ANSWER = 19
 SUBSCRIBER_ABSENT = 20
 REJECTED = 21
@@ -26,13 +25,11 @@ TEMPORARY_FAILURE = 41
 SWITCH_CONGESTION = 42
 CHANNEL_UNAVAILABLE = 44  # Asterisk's `rtp_timeout` ends a channel with it
 
-REQUEST_TIMEOUT = 408  # SIP; from a proxy whose timer ran out, before the ringing or after it
-
+# 408 and cause 18 are in no table: a timer ran out somewhere, and what that means depends on whether a phone had rung.
 LEG_BY_SIP: dict[int, LegOutcome] = {
     302: LegOutcome.REJECTED,  # a redirect is not followed: the phone did not take the call itself
     403: LegOutcome.REJECTED,
     404: LegOutcome.UNREACHABLE,
-    408: LegOutcome.UNREACHABLE,
     480: LegOutcome.NO_ANSWER,
     486: LegOutcome.BUSY,
     600: LegOutcome.BUSY,
@@ -57,7 +54,6 @@ DESTINATION_BY_SIP: dict[int, tuple[Outcome, Reason]] = {
     484: (Outcome.FAILED, Reason.INVALID_NUMBER),
     485: (Outcome.FAILED, Reason.INVALID_NUMBER),
     604: (Outcome.FAILED, Reason.INVALID_NUMBER),
-    408: (Outcome.FAILED, Reason.TRUNK_FAILED),
     420: (Outcome.FAILED, Reason.NO_ROUTE),
     480: (Outcome.NO_ANSWER, Reason.DESTINATION_NO_ANSWER),
     486: (Outcome.BUSY, Reason.DESTINATION_BUSY),
@@ -76,7 +72,6 @@ DESTINATION_BY_CAUSE: dict[int, tuple[Outcome, Reason]] = {
     NO_ROUTE: (Outcome.FAILED, Reason.NO_ROUTE),
     NORMAL: (Outcome.REJECTED, Reason.DESTINATION_REJECTED),
     BUSY: (Outcome.BUSY, Reason.DESTINATION_BUSY),
-    NO_USER_RESPONSE: (Outcome.FAILED, Reason.TRUNK_FAILED),
     NO_ANSWER: (Outcome.NO_ANSWER, Reason.DESTINATION_NO_ANSWER),
     SUBSCRIBER_ABSENT: (Outcome.FAILED, Reason.DEVICE_UNREACHABLE),
     REJECTED: (Outcome.REJECTED, Reason.DESTINATION_REJECTED),
@@ -119,8 +114,6 @@ RELEASE_BY_REASON: dict[Reason, int] = {
 
 def leg_outcome(cause: int | None, sip_code: int | None, *, rang: bool) -> LegOutcome:
     """How an unanswered leg that the far end or the switch ended turned out."""
-    if rang and sip_code == REQUEST_TIMEOUT:
-        return LegOutcome.NO_ANSWER
     if sip_code in LEG_BY_SIP:
         return LEG_BY_SIP[sip_code]
     if cause in LEG_BY_CAUSE:
@@ -131,10 +124,7 @@ def leg_outcome(cause: int | None, sip_code: int | None, *, rang: bool) -> LegOu
 def destination_end(cause: int | None, sip_code: int | None, *, rang: bool) -> End:
     """Why the call ends when the destination's only leg ended unanswered."""
     silence = (Outcome.NO_ANSWER, Reason.DESTINATION_NO_ANSWER) if rang else (Outcome.FAILED, Reason.TRUNK_FAILED)
-    if rang and (sip_code == REQUEST_TIMEOUT or (sip_code is None and cause == NO_USER_RESPONSE)):
-        outcome, reason = silence  # a phone that rang is there: nobody took it
-    else:
-        outcome, reason = DESTINATION_BY_SIP.get(sip_code or 0) or DESTINATION_BY_CAUSE.get(cause or 0) or silence
+    outcome, reason = DESTINATION_BY_SIP.get(sip_code or 0) or DESTINATION_BY_CAUSE.get(cause or 0) or silence
     return End(outcome, reason, EndedBy.DESTINATION, FailedLeg.DESTINATION, cause, sip_code)
 
 

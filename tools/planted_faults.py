@@ -1,0 +1,303 @@
+"""Plants faults in the rules of a call, one at a time, and fails unless the tests of `tests/call` catch every one of them.
+
+Works on a copy in a temporary folder. A fault is one line of the kind that a hurried change leaves behind; the text it takes
+the place of must stand in the file exactly once, so that a fault cannot get lost when the rules change.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from queue import SimpleQueue
+
+import click
+
+ROOT = Path(__file__).parents[1]
+RULES = Path("src/c2c_stasis/call")
+STORIES = ("--ignore=tests/call/test_histories.py", "--ignore=tests/call/test_diagram.py", "tests/call")
+HISTORIES = ("tests/call/test_histories.py",)
+FAILED = 1  # pytest's exit code when a test failed; every other one but 0 means that the tests could not run
+# No plugins: the rules need none, and a run without them begins in a third of the time.
+CONFIGURATION = "[pytest]\naddopts = --import-mode=importlib\nfilterwarnings = error\nmarkers = timeout\n"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What somebody might have written, in `file`, in place of `right`."""
+
+    file: str
+    right: str
+    wrong: str
+    story: str
+
+
+FAULTS = [
+    Fault("machine.py", "if not call.live:", "if call.end is not None:", "a call whose end is decided is deaf"),
+    Fault("machine.py", "on_ringing(move, leg_id)", "on_progressed(move, leg_id)", "a 180 is taken for a 183"),
+    Fault(
+        "machine.py",
+        "leg.state is not LegState.CREATING:",
+        "leg.state is LegState.ENDED:",
+        "a lost reply ends a leg that rings",
+    ),
+    Fault("machine.py", "if status == NO_REPLY:", "if status != NO_REPLY:", "a leg made without a reply is forgotten"),
+    Fault("machine.py", " or leg.invited_at is not None:", ":", "a refused dial cancels a leg that was invited"),
+    Fault("machine.py", "let_go(move, leg, causes.OUT_OF_ORDER)", "pass", "a leg that was not dialled is kept"),
+    Fault("machine.py", " or leg.in_bridge:", ":", "a lost reply of the bridge ends a conversation"),
+    Fault("machine.py", "if status not in (400, 422):", "if status in (400, 422):", "the user is left in silence"),
+    Fault("machine.py", "move.at < call.deadline:", "move.at <= call.deadline:", "a timer that is on time is early"),
+    Fault(
+        "machine.py",
+        "release(move, forking.out_of_time(call, Side.A))",
+        "release(move, forking.nobody_left(call, Side.A))",
+        "phones that rang were not reachable",
+    ),
+    Fault(
+        "machine.py",
+        "play_tone(move, forking.out_of_time(call, Side.B))",
+        "release(move, forking.out_of_time(call, Side.B))",
+        "the user is hung up without a tone",
+    ),
+    Fault("machine.py", "Reason.MAX_DURATION", "Reason.NORMAL", "the longest duration is no reason"),
+    Fault("machine.py", "            release_again(move)", "            pass", "a lost hang-up is never repeated"),
+    Fault(
+        "machine.py",
+        "if move.call.connected_at is not None:",
+        "if move.call.answered_at is not None:",
+        "a call cancelled while the destination rings is completed",
+    ),
+    Fault(
+        "machine.py", "fail(move, Reason.SERVICE_RESTARTED)", "on_placed(move)", "a phone rings long after the click"
+    ),
+    Fault("reports.py", "if call.state is not CallState.ACCEPTED:", "if not call.live:", "a call is placed twice"),
+    Fault("reports.py", "move.ask(HangUpLeg(leg.id, causes.NORMAL))", "pass", "a late channel is left behind"),
+    Fault(
+        "reports.py",
+        "    if leg.release_cause is not None:\n        move.ask(HangUpLeg(leg.id, leg.release_cause))  # the first",
+        "    if leg.won:\n        move.ask(HangUpLeg(leg.id, causes.NORMAL))  # the first",
+        "a phone is dialled after the call was cancelled",
+    ),
+    Fault("reports.py", "if not forking.forked(move.call, Side.B):", "if leg.won:", "no early media for the user"),
+    Fault("reports.py", "caller.id if caller else None", "None", "the destination sees Anonymous"),
+    Fault("reports.py", "ceil(timeout) + DIAL_MARGIN", "ceil(timeout)", "Asterisk's timer decides before ours"),
+    Fault(
+        "reports.py",
+        "deadline = move.at + EMERGENCY_LIFETIME if move.call.emergency else move.call.deadline",
+        "deadline = move.call.deadline",
+        "an emergency centre that rings is given up",
+    ),
+    Fault(
+        "reports.py",
+        "move.ask(HangUpLeg(leg.id, leg.release_cause))  # the answer",
+        "pass  # the answer",
+        "a second phone that answered is left alone in a dead call",
+    ),
+    Fault(
+        "reports.py",
+        "if leg.state is LegState.UP:\n        return",
+        "if False:\n        return",
+        "an answer counts twice",
+    ),
+    Fault(
+        "reports.py",
+        "let_go(move, loser, causes.ANSWERED_ELSEWHERE)",
+        "let_go(move, loser, causes.NORMAL)",
+        "losers show a missed call",
+    ),
+    Fault(
+        "reports.py", "        move.ask(StartRingback(leg.id))", "        pass", "silence while several far phones ring"
+    ),
+    Fault(
+        "reports.py", "        move.ask(StopRingback(winner.id))", "        pass", "ringback through the conversation"
+    ),
+    Fault(
+        "reports.py",
+        "return all(leg is not None",
+        "return any(leg is not None",
+        "they talk before both are in the bridge",
+    ),
+    Fault(
+        "reports.py",
+        "move.to(CallState.JOINING, move.at + JOIN_WITHIN)",
+        "move.to(CallState.JOINING, move.call.deadline)",
+        "a bridge that never comes is waited for",
+    ),
+    Fault(
+        "ending.py",
+        "forking.hopeful(move.call, leg.side)",
+        "forking.hopeful(move.call, Side.A)",
+        "a dead trunk lets phones ring on",
+    ),
+    Fault(
+        "ending.py",
+        "            if leg.won:\n                release(move, _hung_up(leg))",
+        "            release(move, _hung_up(leg))",
+        "a loser ends the conversation",
+    ),
+    Fault("ending.py", "if leg.live and not leg.released:", "if leg.live:", "a leg is let go twice with two causes"),
+    Fault(
+        "ending.py",
+        "decided = call.end or end",
+        "decided = end or call.end",
+        "a later reason takes the place of the first",
+    ),
+    Fault(
+        "ending.py",
+        "    if not any(leg.live for leg in move.call.legs):\n        finish(move)",
+        "    finish(move)",
+        "a call ends while legs live",
+    ),
+    Fault(
+        "ending.py",
+        "if rounds >= RELEASE_ROUNDS:",
+        "if rounds > RELEASE_ROUNDS:",
+        "a leg that never ends keeps the record open longer",
+    ),
+    Fault("ending.py", "        move.ask(DestroyBridge())", "        pass", "bridges are left behind"),
+    Fault("ending.py", "if not forking.hopeful(move.call, Side.B):", "if True:", "one busy far phone stops the others"),
+    Fault(
+        "forking.py",
+        "leg.can_win and leg.id != winner.id",
+        "leg.live and leg.id != winner.id",
+        "losers are let go again",
+    ),
+    Fault(
+        "forking.py",
+        "for leg in call.side(side)) > 1",
+        "for leg in call.side(side)) >= 1",
+        "a single destination is not prepared",
+    ),
+    Fault(
+        "forking.py", "leg.can_win or leg.state is LegState.PLANNED", "leg.can_win", "a call gives up before it begins"
+    ),
+    Fault(
+        "recovery.py",
+        "    for leg in gone:\n        on_ended(move, leg.id, None, None)",
+        "    pass",
+        "a leg that is gone is waited for",
+    ),
+    Fault("recovery.py", " and _undecided(move.call, before):", " and False:", "silence after a restart"),
+    Fault(
+        "recovery.py",
+        "            move.ask(HangUpLeg(leg.id, leg.release_cause))",
+        "            pass",
+        "a loser rings on after a lost connection",
+    ),
+    Fault("recovery.py", "    _trust(move, there)", "    pass", "a destination is dialled twice after a restart"),
+    Fault("recovery.py", "        finish(move)", "        pass", "a restart of Asterisk leaves calls half ended"),
+    Fault(
+        "causes.py",
+        "if rang else (Outcome.FAILED, Reason.TRUNK_FAILED)",
+        "if rang is not None else (Outcome.FAILED, Reason.TRUNK_FAILED)",
+        "a dead trunk is a destination that did not answer",
+    ),
+    Fault("move.py", "max(0.0, now.mono - call.clock_zero)", "now.wall - call.accepted_at", "the wall clock decides"),
+]
+
+
+class Nursery:
+    """Copies of the package and its tests, one for each worker, in which faults are planted."""
+
+    def __init__(self, folder: Path, workers: int) -> None:
+        self._free: SimpleQueue[Path] = SimpleQueue()
+        for number in range(workers):
+            self._free.put(_copy(folder / str(number)))
+
+    def catch(self, fault: Fault | None) -> tuple[str, float]:
+        """Which test catches this fault, empty if none, and in how many seconds. Raises `ClickException` if none could run."""
+        home = self._free.get()
+        begun = time.monotonic()
+        target = home / RULES / (fault.file if fault else "machine.py")
+        sound = target.read_text()
+        try:
+            if fault is not None:
+                _write(target, sound.replace(fault.right, fault.wrong))
+            caught = _run(home, STORIES) or _run(home, HISTORIES)
+        finally:
+            _write(target, sound)
+            self._free.put(home)
+        return caught, time.monotonic() - begun
+
+
+def _write(target: Path, text: str) -> None:
+    """Write a file with a time of its own: Python knows compiled files by whole seconds, and ours change more often."""
+    stamp = next(_stamps)
+    target.write_text(text)
+    os.utime(target, (stamp, stamp))
+
+
+_stamps = count(1_000_000_000)
+
+
+def _copy(home: Path) -> Path:
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "src", home / "src", ignore=ignored)
+    shutil.copytree(ROOT / "tests" / "call", home / "tests" / "call", ignore=ignored)
+    shutil.copy(ROOT / "tests" / "__init__.py", home / "tests")
+    (home / "pytest.ini").write_text(CONFIGURATION)
+    return home
+
+
+def _run(home: Path, tests: tuple[str, ...]) -> str:
+    """The first test that fails, empty if all pass."""
+    environment = os.environ | {
+        "PYTHONPATH": str(home / "src"),  # before the working tree, which is installed in the environment
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--assert=plain",
+        "--tb=no",
+        "-rfE",
+        *tests,
+    ]
+    done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return ""
+    failure = next((line for line in done.stdout.splitlines() if line.startswith("FAILED ")), None)
+    if done.returncode != FAILED or failure is None:
+        raise click.ClickException(f"the tests could not run:\n{done.stdout}{done.stderr}")
+    return failure.split(" - ")[0].rpartition("::")[2]
+
+
+def _check_texts() -> None:
+    for fault in FAULTS:
+        found = (ROOT / RULES / fault.file).read_text().count(fault.right)
+        if found != 1:
+            raise click.ClickException(
+                f"{fault.file}: {fault.right!r} stands there {found} times: plant {fault.story!r} anew"
+            )
+
+
+@click.command(help=__doc__)
+@click.option("--workers", default=os.cpu_count() or 2, show_default=True, help="How many faults are tried at a time.")
+def main(workers: int) -> None:
+    _check_texts()
+    begun = time.monotonic()
+    survivors = 0
+    with tempfile.TemporaryDirectory(prefix="c2c-faults-") as folder, ThreadPoolExecutor(workers) as pool:
+        nursery = Nursery(Path(folder), workers)
+        trials = pool.map(nursery.catch, (None, *FAULTS))
+        if caught := next(trials)[0]:
+            raise click.ClickException(f"{caught} fails without any fault")
+        for fault, (catcher, seconds) in zip(FAULTS, trials, strict=True):
+            survivors += not catcher
+            click.echo(f"{seconds:5.1f} s  {fault.file:12} {fault.story:62} {catcher or 'SURVIVED'}")
+    click.echo(f"{len(FAULTS) - survivors} of {len(FAULTS)} faults caught in {time.monotonic() - begun:.0f} s")
+    sys.exit(1 if survivors else 0)
+
+
+if __name__ == "__main__":
+    main()
