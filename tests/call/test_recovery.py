@@ -282,6 +282,27 @@ def test_no_phone_rings_on_for_a_call_whose_bridge_was_never_made() -> None:
     assert story.leg(A1).release_cause == 16
 
 
+@pytest.mark.parametrize("there", [{}, {A1: RINGING}, {B1: READY}])
+def test_a_call_of_which_one_side_was_never_made_fails(there: dict[LegId, LegState]) -> None:
+    story = Story(outward_call(1))
+    story.hear(CallPlaced())
+
+    story.hear(found(story, there, after_restart=True), *(LegEnded(leg_id, 16) for leg_id in there))
+
+    assert story.state is CallState.ENDED
+    assert story.end == End(Outcome.FAILED, Reason.SERVICE_RESTARTED, EndedBy.SYSTEM, FailedLeg.USER)
+
+
+def test_a_call_of_which_one_device_was_never_made_rings_at_the_other() -> None:
+    story = Story(outward_call(2))
+    story.hear(CallPlaced())
+
+    story.hear(found(story, {A1: RINGING, B1: READY}, (B1,), after_restart=True))
+
+    assert story.state is CallState.RINGING_USER
+    assert story.leg(A2).outcome is LegOutcome.UNREACHABLE
+
+
 def test_a_missing_bridge_alone_does_not_stop_the_ringing() -> None:
     story = ringing_user()
 

@@ -29,10 +29,9 @@ def on_found(move: Move, found: CallFound) -> None:
     before = move.call
     if before.state is CallState.ACCEPTED:
         return  # the call has not set out yet
-    if found.after_restart and before.state is CallState.RINGING_USER and not found.bridge:
-        # Our first commands got lost. No phone may ring for a call without a bridge.
-        fail(move, Reason.SERVICE_RESTARTED)
     there = dict(found.legs)
+    if found.after_restart and before.state is CallState.RINGING_USER and _begun_in_vain(before, found):
+        fail(move, Reason.SERVICE_RESTARTED)
     _trust(move, there)
     answered = [leg for leg in before.legs if there.get(leg.id) is LegState.UP]
     gone = [leg for leg in before.legs if leg.id in found.asked and leg.id not in there]
@@ -47,6 +46,14 @@ def on_found(move: Move, found: CallFound) -> None:
     if found.after_restart and _undecided(move.call, before):
         fail(move, Reason.SERVICE_RESTARTED)
     _ask_again(move)
+
+
+def _begun_in_vain(call: Call, found: CallFound) -> bool:
+    """Whether our first commands got lost: no phone may ring for a call without a bridge, or without another side."""
+    there = dict(found.legs)
+    bare = [side for side in Side if not any(leg.id in there for leg in call.side(side))]
+    lost = [leg for leg in call.legs if leg.state is LegState.CREATING and leg.id in found.asked and leg.side in bare]
+    return bool(lost) or not found.bridge
 
 
 def _trust(move: Move, there: dict[LegId, LegState]) -> None:
