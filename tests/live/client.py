@@ -1,6 +1,7 @@
 """The service as its users see it: HTTP, a key and an account; and the records it gives."""
 
 import time
+from collections import Counter
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -115,13 +116,14 @@ class PlacedCall:
         """Its record once it is in that state."""
         return await eventually(self.record, lambda record: record["state"] == state, f"{self.id} {state}", within)
 
-    async def rang(self) -> Record:
-        """Its record once every device of the user rings."""
+    async def told(self, *types: str) -> None:
+        """Wait until its event log, which survives the service, holds these types, each as often as it is named."""
+        wanted = Counter(types)
 
-        def all_ring(record: Record) -> bool:
-            return all(leg["ringing_at"] for leg in record["legs"] if leg["side"] == "a")
+        async def listed() -> Counter[str]:
+            return Counter(event["type"] for event in await self.events())
 
-        return await eventually(self.record, all_ring, f"{self.id} to ring everywhere")
+        await eventually(listed, lambda found: wanted <= found, f"{self.id} to tell {types}")
 
     async def ended(self, within: float = GENEROUS) -> Record:
         """Its final record, when it comes in time."""

@@ -24,7 +24,7 @@ async def test_cut_while_the_devices_ring_and_mended_before_anyone_answers(story
 
     call = await story.place(alice, number)
     rung = [await phone.next_call() for phone in (desk, mobile)]
-    await call.rang()
+    await call.told("leg.ringing", "leg.ringing")
     await proxy.cut()
     await story.until_cut_off()
     await proxy.mend()
@@ -48,7 +48,7 @@ async def test_a_device_that_answers_while_the_connection_is_cut_is_connected_wh
 
     call = await story.place(alice, number)
     rung = [await phone.next_call() for phone in (desk, mobile)]
-    await call.rang()
+    await call.told("leg.ringing", "leg.ringing")
     await proxy.cut()
     await story.until_cut_off()
     await rung[0].answer()
@@ -71,7 +71,7 @@ async def test_devices_that_all_reject_while_the_connection_is_cut_end_the_call(
 
     call = await story.place(alice, number)
     rung = await desk.next_call()
-    await call.rang()
+    await call.told("leg.ringing")
     await proxy.cut()
     await story.until_cut_off()
     await rung.reject()
@@ -167,7 +167,7 @@ async def test_while_the_connection_is_cut_no_call_is_accepted_and_a_delete_is_k
 
     call = await story.place(alice, number)
     rung = await desk.next_call()
-    await call.rang()
+    await call.told("leg.ringing")
     await proxy.cut()
     await story.until_cut_off()
     body = {"user_id": bob.id, "dial_string": number}

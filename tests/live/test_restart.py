@@ -23,6 +23,7 @@ async def test_the_service_is_killed_while_they_talk_and_the_talk_goes_on(story:
 
     call = await story.place(alice, number)
     before = await call.reached("talking")
+    await call.told("call.answered", "leg.bridged", "leg.bridged")
     (near,), (far,) = desk.calls, story.dialled(number)
     await near.wait_tone(700)
     await far.wait_tone(1000)
@@ -54,7 +55,7 @@ async def test_a_talk_that_ends_while_the_service_is_dead_is_recorded_when_it_is
     service = await story.open_process()
 
     call = await story.place(alice, number)
-    await call.reached("talking")
+    await call.told("call.answered", "leg.bridged", "leg.bridged")
     (near,), (far,) = desk.calls, story.dialled(number)
     await service.kill()
     await far.hang_up()
@@ -76,7 +77,7 @@ async def test_the_service_is_killed_while_the_devices_ring_and_they_do_not_ring
 
     call = await story.place(alice, number)
     rung = [await phone.next_call() for phone in (desk, mobile)]
-    await call.rang()
+    await call.told("leg.ringing", "leg.ringing")
     await service.kill()
     for one in rung:
         await one.wait_ended(timeout=15)  # by Asterisk's own timer, five seconds after ours
@@ -100,7 +101,7 @@ async def test_devices_that_ring_when_the_service_is_back_can_still_be_answered(
 
     call = await story.place(alice, number)
     rung = [await phone.next_call() for phone in (desk, mobile)]
-    await call.rang()
+    await call.told("leg.ringing", "leg.ringing")
     await service.kill()
     await story.start_process()
     await rung[0].answer()
@@ -121,7 +122,7 @@ async def test_a_device_that_answers_while_the_service_is_dead_is_connected_when
 
     call = await story.place(alice, number)
     rung = [await phone.next_call() for phone in (desk, mobile)]
-    await call.rang()
+    await call.told("leg.ringing", "leg.ringing")
     await service.kill()
     await rung[0].answer()
     await rung[0].wait_answered()
@@ -186,7 +187,7 @@ async def test_asterisk_is_killed_while_the_devices_ring_and_the_next_call_works
 
     lost = await story.place(alice, number)
     rung = await desk.next_call()
-    await lost.rang()
+    await lost.told("leg.ringing")
     await story.town.asterisk.kill()
     await story.until_cut_off()
     await proxy.cut()
