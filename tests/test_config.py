@@ -49,7 +49,11 @@ def only(file: Path, text: str, **environ: str) -> Problem:
 def test_a_password_is_enough(file: Path) -> None:
     config = read(file, MINIMAL)
     assert config.ari.password == "pw"
-    assert (config.ari.url, config.ari.username, config.ari.app) == ("http://127.0.0.1:8088", "c2c-stasis", "c2c-stasis")
+    assert (config.ari.url, config.ari.username, config.ari.app) == (
+        "http://127.0.0.1:8088",
+        "c2c-stasis",
+        "c2c-stasis",
+    )
     assert config.http.listen == Address("127.0.0.1", 8080)
     assert config.database == Database("sqlite+aiosqlite:///c2c.db")
     assert config.calls == Calls(30.0, 60.0, 14_400.0, 2, 4.0)
