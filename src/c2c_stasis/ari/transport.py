@@ -63,11 +63,13 @@ class Transport:
 
         Raises `SwitchRefused` with Asterisk's status and message, `NeverSent` or `SwitchUnavailable`.
         """
-        query = {name: _plain(value) for name, value in (params or {}).items()}
+        query: dict[str, str] = {}
         body: dict[str, Any] = json.loads(data) if data else {}
         if method in ("POST", "PUT"):
-            body = {**query, **body}
-            query = {}
+            # As JSON values: Asterisk 22.10.1 takes "30" and "true" in a body for 0 and false.
+            body = {**(params or {}), **body}
+        else:
+            query = _in_words(params)
         try:
             async with self._session.request(
                 method, self._own(url), params=query, json=body or None, headers=headers
@@ -86,7 +88,7 @@ class Transport:
     ) -> aiohttp.ClientWebSocketResponse:
         """Open the event websocket. Raises like `request`."""
         del headers  # asyncari's accept header; the session's own carry what is needed
-        query = {name: _plain(value) for name, value in (params or {}).items()}
+        query = _in_words(params)
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._session.ws_connect(
@@ -111,8 +113,11 @@ class Transport:
         return urlunsplit((*self._base[:2], *urlsplit(url)[2:]))
 
 
-def _plain(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _in_words(params: Mapping[str, Any] | None) -> dict[str, str]:
+    """Parameters as a query has them."""
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in (params or {}).items()
+    }
 
 
 def _message(content: bytes) -> str:
