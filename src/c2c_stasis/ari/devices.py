@@ -7,6 +7,7 @@ helper channel that is made, asked and removed without ever being dialled (Aster
 import asyncio
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -32,6 +33,7 @@ class Devices:
 
     def __init__(self) -> None:
         self._contacts: dict[str, dict[str, Contact]] = {}
+        self._changes: Counter[str] = Counter()  # how often each endpoint's contacts changed
         self._strangers: asyncio.Queue[tuple[str, str]] = asyncio.Queue()  # contacts whose user agent is not known
 
     def contacts(self, endpoint: str) -> tuple[Contact, ...]:
@@ -45,6 +47,7 @@ class Devices:
         endpoint = event["endpoint"]["resource"]
         info = event["contact_info"]
         uri, status = info["uri"], info["contact_status"]
+        self._changes[endpoint] += 1
         known = self._contacts.setdefault(endpoint, {})
         if status in _GONE:
             known.pop(uri, None)
@@ -70,7 +73,11 @@ class Devices:
 
         async def read_one(endpoint: str) -> None:
             async with readers:
-                self._contacts[endpoint] = await _contacts(operations, channel_id, endpoint)
+                changes = None
+                while changes != self._changes[endpoint]:  # a change that overtakes the answer would not be told again
+                    changes = self._changes[endpoint]
+                    contacts = await _contacts(operations, channel_id, endpoint)
+                self._contacts[endpoint] = contacts
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -97,7 +104,8 @@ async def _contacts(operations: Any, channel_id: str, endpoint: str) -> dict[str
             channelId=channel_id, variable=f"PJSIP_DIAL_CONTACTS({endpoint})"
         )
     except SwitchRefused as refusal:
-        if refusal.status == 404:  # the function's value is empty: nothing is registered
+        if refusal.status == 500:  # one device that Asterisk has not must not keep us from all others
+            logger.warning("Asterisk does not know this endpoint", extra={"endpoint": endpoint})
             return {}
         raise
     found = dial_contacts(reply.json()["value"], endpoint)
