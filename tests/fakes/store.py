@@ -1,0 +1,173 @@
+"""A store in memory, and a watch that can be put on any store: it notes what is written when, and makes the disk fail."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from c2c_stasis.call.model import Call
+from c2c_stasis.directory.model import DirectoryRows
+from c2c_stasis.errors import StoreUnavailable
+from c2c_stasis.ids import AccountId, CallId
+from c2c_stasis.ports import Store, StoredEvent
+
+T = TypeVar("T")
+
+
+class MemoryStore:
+    """The `Store` of one process; nothing in it can fail."""
+
+    def __init__(self, rows: DirectoryRows = DirectoryRows()) -> None:  # noqa: B008  # frozen
+        self.rows = rows
+        self.calls: dict[CallId, Call] = {}
+        self.events: dict[CallId, list[StoredEvent]] = {}
+
+    async def accept(self, call: Call, events: Sequence[StoredEvent]) -> None:
+        self._write(call, events)
+
+    async def record(self, call: Call, events: Sequence[StoredEvent]) -> None:
+        self._write(call, events)
+
+    async def live_calls(self) -> list[Call]:
+        return [call for call in self.calls.values() if call.live]
+
+    async def find_call(self, account_id: AccountId, call_id: CallId) -> Call | None:
+        call = self.calls.get(call_id)
+        return call if call is not None and call.account_id == account_id else None
+
+    async def call_events(self, account_id: AccountId, call_id: CallId) -> list[StoredEvent]:
+        return [event for event in self.events.get(call_id, []) if event.account_id == account_id]
+
+    async def known_calls(self, call_ids: Iterable[CallId]) -> set[CallId]:
+        return set(call_ids) & set(self.calls)
+
+    async def directory(self) -> DirectoryRows:
+        return self.rows
+
+    async def check(self) -> None:
+        """Always well."""
+
+    def _write(self, call: Call, events: Sequence[StoredEvent]) -> None:
+        stored = self.events.setdefault(call.id, [])
+        assert not any(old.id == new.id or old.sequence == new.sequence for old in stored for new in events)
+        self.calls[call.id] = call
+        stored += events
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One committed record."""
+
+    call: Call
+    events: tuple[StoredEvent, ...]
+
+
+class WatchedStore:
+    """A store under watch. `down`: it fails at once, but keeps records until it is well, as `Store.record` promises.
+
+    `hangs`: nothing is answered. `slow`: seconds that each write takes. `wrote` is told every commit.
+    """
+
+    def __init__(self, store: Store, wrote: Callable[[Written], None] = lambda _: None) -> None:
+        self.inner = store
+        self.down = False
+        self.slow = 0.0
+        self._wrote = wrote
+        self._well = asyncio.Event()
+        self._well.set()
+        self._turns: dict[CallId, asyncio.Lock] = {}
+        self._kept: list[tuple[Call, tuple[StoredEvent, ...]]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._at_work = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether the store itself is at work; one that is made to wait is not."""
+        return self._at_work > 0
+
+    def hang(self) -> None:
+        """Answer nothing from now on."""
+        self._well.clear()
+
+    async def mend(self) -> None:
+        """Be well again: write what was kept, and answer those who wait."""
+        self.down = False
+        self._well.set()
+        kept, self._kept = self._kept, []
+        for call, events in kept:
+            await self._write(call, events, self.inner.record)
+
+    async def accept(self, call: Call, events: Sequence[StoredEvent]) -> None:
+        await self._hold(self._accept(call, events))
+
+    async def record(self, call: Call, events: Sequence[StoredEvent]) -> None:
+        await self._hold(self._record(call, events))
+
+    async def live_calls(self) -> list[Call]:
+        return await self._ask(self.inner.live_calls())
+
+    async def find_call(self, account_id: AccountId, call_id: CallId) -> Call | None:
+        return await self._ask(self.inner.find_call(account_id, call_id))
+
+    async def call_events(self, account_id: AccountId, call_id: CallId) -> list[StoredEvent]:
+        return await self._ask(self.inner.call_events(account_id, call_id))
+
+    async def known_calls(self, call_ids: Iterable[CallId]) -> set[CallId]:
+        return await self._ask(self.inner.known_calls(call_ids))
+
+    async def directory(self) -> DirectoryRows:
+        return await self._ask(self.inner.directory())
+
+    async def check(self) -> None:
+        await self._ask(self.inner.check())
+
+    async def _hold(self, work: Coroutine[None, None, None]) -> None:
+        """Do it to the end, also when the caller stops waiting."""
+        task = asyncio.create_task(work, name="store at work")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.shield(task)
+
+    async def _accept(self, call: Call, events: Sequence[StoredEvent]) -> None:
+        await self._weather()
+        if self.down:
+            raise StoreUnavailable("the disk is full")
+        await self._write(call, events, self.inner.accept)
+
+    async def _record(self, call: Call, events: Sequence[StoredEvent]) -> None:
+        turn = self._turns.setdefault(call.id, asyncio.Lock())
+        async with turn:  # a lock is given in the order in which it was asked for
+            await self._weather()
+            if self.down:
+                self._kept.append((call, tuple(events)))
+                raise StoreUnavailable("the disk is full")
+            await self._write(call, events, self.inner.record)
+
+    async def _weather(self) -> None:
+        await self._well.wait()
+        if self.slow:
+            await asyncio.sleep(self.slow)
+
+    async def _write(
+        self,
+        call: Call,
+        events: Sequence[StoredEvent],
+        write: Callable[[Call, Sequence[StoredEvent]], Awaitable[None]],
+    ) -> None:
+        self._at_work += 1
+        try:
+            await write(call, events)
+            self._wrote(Written(call, tuple(events)))
+        finally:
+            self._at_work -= 1
+
+    async def _ask(self, question: Awaitable[T]) -> T:
+        self._at_work += 1
+        try:
+            answer = await question
+        finally:
+            self._at_work -= 1
+        await self._weather()
+        if self.down:
+            raise StoreUnavailable("the disk is full")
+        return answer
