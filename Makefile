@@ -16,7 +16,7 @@ test: $(VENV)/.for-work
 check: $(VENV)/.for-work
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy src tests tools
+	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/draw_states.py --check
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.live.waiting import until
 
 from c2c_stasis.lab.demo import env_file
 from c2c_stasis.lab.demo.onlooker import Onlooker
@@ -16,7 +17,6 @@ from c2c_stasis.lab.demo.record import describe, winner
 from c2c_stasis.lab.demo.service_process import environment
 from c2c_stasis.lab.demo.timeline import Screen, Timeline
 from c2c_stasis.lab.phone import Phone, Script
-from tests.live.waiting import until
 
 Lines = Callable[[], list[str]]
 

@@ -9,13 +9,14 @@ from typing import Any, Self
 
 import aiohttp
 
-from c2c_stasis.lab.asterisk import HOST, Asterisk
+from c2c_stasis.lab.asterisk import Asterisk
 from c2c_stasis.lab.configuration import DeviceAccount
 from c2c_stasis.lab.demo import env_file
 from c2c_stasis.lab.demo.onlooker import Onlooker
 from c2c_stasis.lab.demo.record import Record, describe, winner
 from c2c_stasis.lab.demo.service_process import ServiceProcess, run_once
 from c2c_stasis.lab.demo.timeline import Screen, Timeline
+from c2c_stasis.lab.deployment import HOST
 from c2c_stasis.lab.errors import LaboratoryError
 from c2c_stasis.lab.installation import Installation
 from c2c_stasis.lab.phone import Phone, PhoneCall, Script
