@@ -167,7 +167,7 @@ async def test_asterisk_is_killed_while_they_talk_and_the_record_ends_when_it_is
     await story.town.asterisk.kill()
     await story.until_cut_off()
     assert (await call.record())["state"] == "talking"  # until we know better: this may have been the connection alone
-    await story.town.asterisk.restart()
+    await story.town.restart_asterisk()
     await story.until_ready()
     record = await call.ended()
 
@@ -191,7 +191,7 @@ async def test_asterisk_is_killed_while_the_devices_ring_and_the_next_call_works
     await story.town.asterisk.kill()
     await story.until_cut_off()
     await proxy.cut()
-    await story.town.asterisk.restart()
+    await story.town.restart_asterisk()
     await rung.reject()
     await desk.register()
     desk.script = ANSWERS_SOON
