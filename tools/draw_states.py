@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from c2c_stasis.call import causes, ending, reports
-from c2c_stasis.call.model import CallState, End, EndedBy, Limits, Outcome, Reason
+from c2c_stasis.call.model import START_WITHIN, CallState, End, EndedBy, Limits, Outcome, Reason
 from c2c_stasis.call.move import MOVES
 
 FILE = Path(__file__).parents[1] / "docs" / "call-states.md"
@@ -19,7 +19,7 @@ FILE = Path(__file__).parents[1] / "docs" / "call-states.md"
 STATES: dict[CallState, tuple[str, str]] = {
     CallState.ACCEPTED: (
         "The request is taken; nothing has been asked of Asterisk.",
-        "none: it is left in the same step",
+        f"{START_WITHIN:g} s: the call fails; in the service it is left in the step that accepts the call",
     ),
     CallState.RINGING_USER: (
         "Every phone of the user is made, dialled and rings. A single destination leg waits undialled in the bridge.",

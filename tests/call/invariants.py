@@ -111,7 +111,11 @@ class Watcher:
         _check_race(before, taken)
         if isinstance(signal, LegAnswered):
             _check_late_answer(before, signal.leg_id, taken)
-        if isinstance(signal, DeadlinePassed) and before.live and (before.deadline is None or at >= before.deadline):
+        if (
+            isinstance(signal, DeadlinePassed)
+            and before.live
+            and (before.deadline is not None and at >= before.deadline)
+        ):
             require(after != before, "a deadline that has passed changes something")
         if not after.live:
             self._check_end(before, after)
@@ -222,9 +226,7 @@ def _check_step(before: Call, signal: Signal, taken: Step) -> None:
 
 
 def _check_call(before: Call, after: Call) -> None:
-    require(
-        after.state in (CallState.ACCEPTED, CallState.ENDED) or after.deadline is not None, "a live call has a deadline"
-    )
+    require(after.state is CallState.ENDED or after.deadline is not None, "a live call has a deadline")
     if before.end is not None:
         require(after.end == before.end, "the end stays as it was decided")
     if after.state in (CallState.PLAYING_TONE, CallState.RELEASING, CallState.ENDED):

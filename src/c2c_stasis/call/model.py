@@ -121,6 +121,9 @@ class DestinationKind(StrEnum):
     EMERGENCY = "emergency"
 
 
+START_WITHIN = 10.0  # seconds from the acceptance to the first step; later the person has turned away from the screen
+
+
 @dataclass(frozen=True, slots=True)
 class Party:
     """A number and a name, as a phone shows them."""
@@ -235,7 +238,7 @@ class Call:
     accepted_at: float  # Unix seconds
     clock_zero: float  # the monotonic clock's reading at `accepted_at`
     state: CallState = CallState.ACCEPTED
-    deadline: float | None = None
+    deadline: float | None = START_WITHIN
     end: End | None = None
     initiated_at: float | None = None
     answered_at: float | None = None
