@@ -46,6 +46,7 @@ def test_keys_differ() -> None:
         "sk_live_" + "é" * 49,
         "sk_live_" + "٣" * 49,
     ],
+    ids=range(12),  # a key is new each time, and the name of a test is not
 )
 def test_what_is_no_key_is_recognised(text: str) -> None:
     assert not keys.well_formed(text)
