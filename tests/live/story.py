@@ -206,6 +206,12 @@ class Story:
         """Place a call, which must be accepted."""
         return await self.client.place(user, number)
 
+    async def ended(self, call: PlacedCall, within: float = GENEROUS) -> Record:
+        """The final record of a call, once every phone has heard of the end too."""
+        record = await call.ended(within)
+        await self.until_phones_are_free()
+        return record
+
     # The carrier.
 
     def dialled(self, number: str) -> list[PhoneCall]:
@@ -229,12 +235,19 @@ class Story:
         if self.app is not None:
             app = self.app
             await until(lambda: app.service.live == 0, "the service to let go of its calls")
-        for phone in (*self.phones, self.town.carrier):
-            if not phone.dead:
-                await until(lambda phone=phone: not phone.live_calls, f"the end of every call at {phone.name}")  # type: ignore[misc]
-            assert phone.errors == []
+        await self.until_phones_are_free()
+        assert [phone.errors for phone in (*self.phones, self.town.carrier) if phone.errors] == []
         for number in {call.dialled for call in self.town.carrier.calls}:
             assert number in self.town.scripts, f"the carrier was asked for {number}"
+
+    async def until_phones_are_free(self) -> None:
+        """Wait until no phone but a dead one has a call any more."""
+        phones = (*self.phones, self.town.carrier)
+
+        async def busy() -> list[str]:
+            return [repr(call) for phone in phones if not phone.dead for call in phone.live_calls]
+
+        await eventually(busy, lambda calls: calls == [], "the end of every call")
 
     async def until_asterisk_is_empty(self) -> None:
         """Wait until Asterisk has no channel and no bridge."""
@@ -292,7 +305,7 @@ def assert_whole_log(events: list[Record]) -> None:
     assert types[-1] == "call.end"
 
 
-async def hears(call: PhoneCall, pattern: TonePattern, within: float = GENEROUS) -> None:
+async def hears(call: PhoneCall, pattern: TonePattern, within: float = 2 * GENEROUS) -> None:
     """Wait until a phone has heard a call progress tone once, undisturbed by what it heard before or after."""
 
     async def listen() -> list[float]:

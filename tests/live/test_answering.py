@@ -16,7 +16,7 @@ async def test_of_two_devices_one_wins_and_the_other_is_told_that_the_call_was_a
     number = story.destination(TALKS_BRIEFLY)
     await story.open()
 
-    record = await (await story.place(alice, number)).ended()
+    record = await story.ended(await story.place(alice, number))
 
     (won,), (lost,), (reached,) = desk.calls, mobile.calls, story.dialled(number)
     assert [won.final_status, lost.cancelled, lost.final_status] == [200, True, 487]
@@ -35,7 +35,7 @@ async def test_when_nobody_answers_the_carrier_never_sees_an_invite(story: Story
     number = story.destination(TALKS_BRIEFLY)
     await story.open(ring_timeout=1.0)
 
-    record = await (await story.place(alice, number)).ended()
+    record = await story.ended(await story.place(alice, number))
 
     for phone in (desk, mobile):
         (call,) = phone.calls
@@ -55,7 +55,7 @@ async def test_when_all_devices_reject_it_is_over_at_once(story: Story) -> None:
     number = story.destination(TALKS_BRIEFLY)
     await story.open()
 
-    record = await (await story.place(alice, number)).ended()
+    record = await story.ended(await story.place(alice, number))
 
     assert [call.final_status for phone in (desk, mobile) for call in phone.calls] == [603, 486]
     assert story.dialled(number) == []
@@ -70,7 +70,7 @@ async def test_without_a_registered_device_it_is_over_within_a_second(story: Sto
     await story.open()
 
     call = await story.place(alice, number)
-    record = await call.ended(within=1.0)
+    record = await story.ended(call, within=1.0)
 
     assert story.dialled(number) == []
     assert ending(record) == Ending("failed", "failed", "no_device", "user", "system", None)
@@ -85,7 +85,7 @@ async def test_a_device_that_went_away_is_known_to_be_gone(story: Story) -> None
     await story.open()
     await desk.unregister()
 
-    record = await (await story.place(alice, number)).ended()
+    record = await story.ended(await story.place(alice, number))
 
     assert desk.calls == []
     assert ending(record) == COMPLETED_BY_DESTINATION
@@ -99,7 +99,7 @@ async def test_a_device_without_power_does_not_keep_the_other_from_answering(sto
     await story.open()
     desk.die()
 
-    record = await (await story.place(alice, number)).ended()
+    record = await story.ended(await story.place(alice, number))
 
     (silent,), (won,), (reached,) = desk.calls, mobile.calls, story.dialled(number)
     assert silent.answered_at is None
@@ -117,7 +117,7 @@ async def test_a_device_registered_in_two_places_rings_in_both(story: Story) -> 
     number = story.destination(TALKS_BRIEFLY)
     await story.open()
 
-    record = await (await story.place(alice, number)).ended()
+    record = await story.ended(await story.place(alice, number))
 
     (won,), (lost,) = here.calls, there.calls
     assert won.final_status == 200
@@ -139,7 +139,7 @@ async def test_a_redirect_by_a_device_is_not_followed(story: Story) -> None:
     number = story.destination(TALKS_BRIEFLY)
     await story.open()
 
-    record = await (await story.place(alice, number)).ended()
+    record = await story.ended(await story.place(alice, number))
 
     assert [call.final_status for call in desk.calls] == [302]
     assert invites(stranger) == 0
@@ -156,11 +156,12 @@ async def test_a_redirect_by_the_only_device_ends_the_call(story: Story) -> None
     number = story.destination(TALKS_BRIEFLY)
     await story.open()
 
-    record = await (await story.place(alice, number)).ended()
+    record = await story.ended(await story.place(alice, number))
 
     assert invites(stranger) == 0
     assert story.dialled(number) == []
     assert ending(record) == Ending("no-answer", "rejected", "user_rejected", "user", "user", 23, 302)
+    assert outcomes(record) == {"a1": "rejected", "b1": "cancelled"}
 
 
 def invites(phone: Phone) -> int:

@@ -48,7 +48,7 @@ async def test_a_delete_while_the_devices_ring_stops_them_all(story: Story) -> N
     for phone in phones:
         await (await phone.next_call()).wait_ringing()
     await call.cancel()
-    record = await call.ended()
+    record = await story.ended(call)
     await call.cancel()  # once more, after the end: nothing happens
 
     for phone in phones:
@@ -71,7 +71,7 @@ async def test_a_delete_while_the_destination_rings_releases_both_sides(story: S
     far = await story.dialled_call(number)
     await far.wait_ringing()
     await call.cancel()
-    record = await call.ended()
+    record = await story.ended(call)
 
     (near,) = desk.calls
     assert far.cancelled
@@ -91,7 +91,7 @@ async def test_a_delete_while_they_talk_hangs_up_both(story: Story) -> None:
     call = await story.place(alice, number)
     await call.reached("talking")
     await call.cancel()
-    record = await call.ended()
+    record = await story.ended(call)
 
     (near,), (far,) = desk.calls, story.dialled(number)
     for side in (near, far):
@@ -114,7 +114,7 @@ async def test_when_the_user_hangs_up_while_the_destination_rings_the_carrier_se
     await far.wait_ringing()
     (near,) = desk.calls
     await near.hang_up()
-    record = await call.ended()
+    record = await story.ended(call)
 
     assert far.cancelled
     assert far.final_status == 487

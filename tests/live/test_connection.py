@@ -11,7 +11,6 @@ from tests.live.client import (
     outcomes,
 )
 from tests.live.story import ANSWERED_ELSEWHERE, ANSWERS_SOON, TALKS_BRIEFLY, Story
-from tests.live.waiting import until
 
 pytestmark = pytest.mark.live
 
@@ -31,7 +30,7 @@ async def test_cut_while_the_devices_ring_and_mended_before_anyone_answers(story
     await story.until_ready()
     assert all(one.live for one in rung)
     await rung[0].answer()
-    record = await call.ended()
+    record = await story.ended(call)
 
     assert rung[1].reasons == ANSWERED_ELSEWHERE
     assert len(story.dialled(number)) == 1
@@ -55,7 +54,7 @@ async def test_a_device_that_answers_while_the_connection_is_cut_is_connected_wh
     await rung[0].wait_answered()
     assert story.dialled(number) == []
     await proxy.mend()
-    record = await call.ended()
+    record = await story.ended(call)
 
     assert rung[1].reasons == ANSWERED_ELSEWHERE
     assert len(story.dialled(number)) == 1
@@ -76,7 +75,7 @@ async def test_devices_that_all_reject_while_the_connection_is_cut_end_the_call(
     await story.until_cut_off()
     await rung.reject()
     await proxy.mend()
-    record = await call.ended()
+    record = await story.ended(call)
 
     assert story.dialled(number) == []
     found = ending(record)
@@ -102,7 +101,7 @@ async def test_a_destination_that_answers_while_the_connection_is_cut_is_talked_
     await proxy.mend()
     await call.reached("talking")
     await far.hang_up()
-    record = await call.ended()
+    record = await story.ended(call)
 
     assert near.reasons == ["Q.850;cause=16"]
     assert ending(record) == COMPLETED_BY_DESTINATION
@@ -128,7 +127,7 @@ async def test_cut_while_they_talk_the_talk_goes_on(story: Story) -> None:
     mended_at = near.phone.now()
     await near.wait_tone(700, since=mended_at)
     await near.hang_up()
-    record = await call.ended()
+    record = await story.ended(call)
 
     assert far.reasons == ["Q.850;cause=16"]
     assert ending(record) == COMPLETED_BY_USER
@@ -151,9 +150,8 @@ async def test_a_far_end_that_hangs_up_while_the_connection_is_cut_ends_the_call
     await far.hang_up()
     assert near.live
     await proxy.mend()
-    record = await call.ended()
+    record = await story.ended(call)
 
-    await near.wait_ended()
     assert near.reasons == ["Q.850;cause=16"]
     assert ending(record) == COMPLETED_BY_DESTINATION
     assert outcomes(record) == {"a1": "answered", "b1": "answered"}
@@ -174,9 +172,9 @@ async def test_while_the_connection_is_cut_no_call_is_accepted_and_a_delete_is_k
     status, _, _ = await story.client.ask("POST", "/v1/calls", bob.account_id, json=body)
     await call.cancel()
     await proxy.mend()
-    record = await call.ended()
+    record = await story.ended(call)
 
-    await until(lambda: not rung.live, "the end of the ringing")
+    assert rung.reasons == ["Q.850;cause=16"]
     assert status == 503
     assert office.calls == []
     assert ending(record) == Ending("no-answer", "cancelled", "cancelled_by_api", None, "api", 16)

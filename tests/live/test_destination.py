@@ -29,7 +29,7 @@ async def test_while_the_destination_rings_the_user_hears_the_ringback_of_the_ac
     answered_at = await far.answer()
     await near.wait_tone(700, since=answered_at)
     await far.hang_up()
-    record = await call.ended()
+    record = await story.ended(call)
 
     assert ending(record) == COMPLETED_BY_DESTINATION
     assert outcomes(record) == {"a1": "answered", "b1": "answered"}
@@ -53,7 +53,7 @@ async def test_the_user_hears_the_early_media_of_the_carrier(story: Story) -> No
     await far.answer()
     await near.wait_tone(700)
     await far.hang_up()
-    record = await call.ended()
+    record = await story.ended(call)
 
     assert ending(record) == COMPLETED_BY_DESTINATION
     assert outcomes(record) == {"a1": "answered", "b1": "answered"}
@@ -99,7 +99,7 @@ async def test_a_destination_that_is_not_reached_gives_its_reason_and_a_tone(
     await story.open()
 
     call = await story.place(alice, number)
-    record = await call.ended()
+    record = await story.ended(call)
 
     (near,), (far,) = desk.calls, story.dialled(number)
     await hears(near, tone)
@@ -120,7 +120,7 @@ async def test_a_destination_that_never_answers_is_given_up(story: Story) -> Non
     number = story.destination(Script(ring_after=0.02))
     await story.open(answer_timeout=1.0)
 
-    record = await (await story.place(alice, number)).ended()
+    record = await story.ended(await story.place(alice, number))
 
     (near,), (far,) = desk.calls, story.dialled(number)
     assert far.cancelled
@@ -141,11 +141,12 @@ async def test_a_redirect_by_the_carrier_is_not_followed(story: Story) -> None:
     number = story.destination(Script(redirect_to=stranger.uri, reject_after=0.1))
     await story.open()
 
-    record = await (await story.place(alice, number)).ended()
+    record = await story.ended(await story.place(alice, number))
 
     assert [message.method for message in stranger.messages] == []
     assert len(story.town.carrier.calls) == 1
     assert ending(record) == Ending("failed", "failed", "trunk_failed", "destination", "destination", 23, 302)
+    assert outcomes(record) == {"a1": "answered", "b1": "rejected"}
 
 
 async def test_the_device_shows_the_destination_and_the_carrier_sees_the_account_s_number(story: Story) -> None:
@@ -157,7 +158,7 @@ async def test_the_device_shows_the_destination_and_the_carrier_sees_the_account
     number = story.destination(TALKS_BRIEFLY)
     await story.open()
 
-    record = await (await story.place(alice, number)).ended()
+    record = await story.ended(await story.place(alice, number))
 
     (near,), (far,) = desk.calls, story.dialled(number)
     assert near.display.number == number
@@ -173,7 +174,7 @@ async def test_without_a_number_of_its_own_an_account_calls_anonymously(story: S
     number = story.destination(TALKS_BRIEFLY)
     await story.open()
 
-    record = await (await story.place(alice, number)).ended()
+    record = await story.ended(await story.place(alice, number))
 
     (near,), (far,) = desk.calls, story.dialled(number)
     assert near.display.number == number

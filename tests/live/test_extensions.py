@@ -34,7 +34,7 @@ async def test_an_extension_rings_all_devices_of_the_colleague_who_is_heard_and_
     await near.wait_tone(700, since=settled_at, seconds=0.5)
     assert near.heard((440, 480), since=settled_at) == 0  # the ringback has ended
     await rung[0].hang_up()
-    record = await call.ended()
+    record = await story.ended(call)
 
     assert rung[1].cancelled
     assert rung[1].reasons == ANSWERED_ELSEWHERE
@@ -62,7 +62,7 @@ async def test_an_extension_with_one_device_is_heard_and_hears_too(story: Story)
     await near.wait_tone(700, since=answered_at)
     await far.wait_tone(1000, since=answered_at)
     await near.hang_up()
-    record = await call.ended()
+    record = await story.ended(call)
 
     assert far.reasons == ["Q.850;cause=16"]
     assert ending(record) == COMPLETED_BY_USER
@@ -77,7 +77,7 @@ async def test_when_all_devices_of_the_colleague_reject_the_user_hears_it(story:
     await story.store.create_extension(alice.account_id, "1002", bob.id)
     await story.open()
 
-    record = await (await story.place(alice, "1002")).ended()
+    record = await story.ended(await story.place(alice, "1002"))
 
     (near,) = desk.calls
     await hears(near, US_BUSY)
@@ -94,7 +94,7 @@ async def test_a_colleague_who_does_not_want_to_be_disturbed_is_busy_and_nobody_
     await story.store.set_do_not_disturb(alice.account_id, bob.id, True)
     await story.open()
 
-    record = await (await story.place(alice, "1002")).ended(within=1.0)
+    record = await story.ended(await story.place(alice, "1002"), within=1.0)
 
     assert desk.calls == office.calls == []
     found = ending(record)
@@ -110,7 +110,7 @@ async def test_a_user_who_does_not_want_to_be_disturbed_may_still_call(story: St
     await story.store.set_do_not_disturb(alice.account_id, alice.id, True)
     await story.open()
 
-    record = await (await story.place(alice, "1002")).ended()
+    record = await story.ended(await story.place(alice, "1002"))
 
     assert len(desk.calls) == len(office.calls) == 1
     assert ending(record) == COMPLETED_BY_DESTINATION

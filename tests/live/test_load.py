@@ -33,7 +33,7 @@ async def test_twenty_users_call_at_once_and_each_reaches_its_destination(story:
         await near.wait_tone(700)
         await far.wait_tone(1000)
     await asyncio.gather(*(call.hang_up() for number in numbers for call in story.dialled(number)))
-    records = [await call.ended() for call in calls]
+    records = [await story.ended(call) for call in calls]
 
     for record, number, (user, quick, slow) in zip(records, numbers, users, strict=True):
         (won,), (lost,), (far,) = quick.calls, slow.calls, story.dialled(number)

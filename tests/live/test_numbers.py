@@ -28,7 +28,7 @@ async def test_the_carrier_is_asked_for_the_number_that_was_meant(
     await story.open()
 
     call = await story.place(alice, dial_string)
-    record = await call.ended()
+    record = await story.ended(call)
 
     host, port = story.town.carrier.address
     (near,), (far,) = desk.calls, story.town.carrier.calls

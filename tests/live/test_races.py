@@ -72,10 +72,9 @@ async def test_the_answer_of_a_loser_that_crosses_its_cancel_gets_a_bye(story: S
     number = story.destination(TALKS_BRIEFLY)
     await story.open()
 
-    record = await (await story.place(alice, number)).ended()
+    record = await story.ended(await story.place(alice, number))
 
     (won,), (lost,), (far,) = desk.calls, mobile.calls, story.dialled(number)
-    await lost.wait_ended()
     assert methods(lost) == ["INVITE", "CANCEL", "ACK", "BYE"]
     assert lost.cancel is not None
     assert lost.cancel.headers_all("Reason") == ANSWERED_ELSEWHERE
@@ -97,9 +96,8 @@ async def test_the_answer_of_a_destination_that_crosses_its_cancel_gets_a_bye_an
     await far.wait_ringing()
     (near,) = desk.calls
     await near.hang_up()
-    record = await call.ended()
+    record = await story.ended(call)
 
-    await far.wait_ended()
     assert methods(far) == ["INVITE", "CANCEL", "ACK", "BYE"]
     assert ending(record) == Ending("no-answer", "cancelled", "cancelled_by_user", None, "user", 16)
     assert outcomes(record) == {"a1": "answered", "b1": "cancelled"}

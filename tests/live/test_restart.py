@@ -37,9 +37,8 @@ async def test_the_service_is_killed_while_they_talk_and_the_talk_goes_on(story:
     await far.wait_tone(1000, since=back_at)
     assert (await call.record())["state"] == "talking"
     await far.hang_up()
-    record = await call.ended()
+    record = await story.ended(call)
 
-    await near.wait_ended()
     assert near.reasons == ["Q.850;cause=16"]
     assert ending(record) == COMPLETED_BY_DESTINATION
     assert outcomes(record) == BOTH_ANSWERED
@@ -61,9 +60,8 @@ async def test_a_talk_that_ends_while_the_service_is_dead_is_recorded_when_it_is
     await far.hang_up()
     assert near.live  # nobody is there to tell it
     await story.start_process()
-    record = await call.ended()
+    record = await story.ended(call)
 
-    await near.wait_ended()
     assert near.reasons == ["Q.850;cause=16"]
     assert ending(record) == COMPLETED_BY_DESTINATION
     assert outcomes(record) == BOTH_ANSWERED
@@ -84,7 +82,7 @@ async def test_the_service_is_killed_while_the_devices_ring_and_they_do_not_ring
         assert one.cancelled
         assert one.reasons == ["Q.850;cause=19"]
     await story.start_process()
-    record = await call.ended()
+    record = await story.ended(call)
 
     assert story.dialled(number) == []
     assert ending(record)._replace(ended_by="", hangup_cause=None) == Ending(
@@ -105,7 +103,7 @@ async def test_devices_that_ring_when_the_service_is_back_can_still_be_answered(
     await service.kill()
     await story.start_process()
     await rung[0].answer()
-    record = await call.ended()
+    record = await story.ended(call)
 
     assert rung[1].reasons == ANSWERED_ELSEWHERE
     assert [len(phone.calls) for phone in (desk, mobile)] == [1, 1]
@@ -127,7 +125,7 @@ async def test_a_device_that_answers_while_the_service_is_dead_is_connected_when
     await rung[0].answer()
     await rung[0].wait_answered()
     await story.start_process()
-    record = await call.ended()
+    record = await story.ended(call)
 
     assert rung[1].reasons == ANSWERED_ELSEWHERE
     assert len(story.dialled(number)) == 1
@@ -148,7 +146,7 @@ async def test_whenever_the_service_is_killed_the_call_ends_and_the_destination_
     await asyncio.sleep(moment)  # the length of this is the story
     await service.kill()
     await story.start_process()
-    record = await call.ended()
+    record = await story.ended(call)
 
     assert len(story.dialled(number)) <= 1
     assert [len(phone.calls) <= 1 for phone in (desk, mobile)] == [True, True]
@@ -198,7 +196,7 @@ async def test_asterisk_is_killed_while_the_devices_ring_and_the_next_call_works
     await proxy.mend()  # not before: the service shall find the phone there when it connects
     record = await lost.ended()
     await story.until_ready()
-    next_record = await (await story.place(alice, number)).ended()
+    next_record = await story.ended(await story.place(alice, number))
 
     assert ending(record) == Ending("failed", "failed", "switch_lost", "user", "system", None)
     assert ending(next_record) == COMPLETED_BY_DESTINATION

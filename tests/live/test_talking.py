@@ -18,7 +18,7 @@ async def test_the_destination_hangs_up_and_the_user_is_released(story: Story) -
     number = story.destination(Script(ring_after=0.02, answer_after=0.2, hang_up_after=0.3))
     await story.open()
 
-    record = await (await story.place(alice, number)).ended()
+    record = await story.ended(await story.place(alice, number))
 
     (near,), (far,) = desk.calls, story.dialled(number)
     assert [far.ended_by, near.ended_by] == [EndedBy.PHONE, EndedBy.PEER]
@@ -37,7 +37,7 @@ async def test_the_user_hangs_up_and_the_destination_is_released(story: Story) -
     number = story.destination(ANSWERS_SOON)
     await story.open()
 
-    record = await (await story.place(alice, number)).ended()
+    record = await story.ended(await story.place(alice, number))
 
     (near,), (far,) = desk.calls, story.dialled(number)
     assert [near.ended_by, far.ended_by] == [EndedBy.PHONE, EndedBy.PEER]
@@ -64,7 +64,7 @@ async def test_each_side_hears_the_tone_of_the_other(story: Story) -> None:
     await near.wait_tone(700)
     await far.wait_tone(1000)
     await far.hang_up()
-    record = await call.ended()
+    record = await story.ended(call)
 
     assert near.heard(1000) == far.heard(700) == 0
     assert ending(record) == COMPLETED_BY_DESTINATION
@@ -77,7 +77,7 @@ async def test_the_longest_duration_ends_a_talk(story: Story) -> None:
     number = story.destination(ANSWERS_SOON)
     await story.open(max_duration=1.0)
 
-    record = await (await story.place(alice, number)).ended()
+    record = await story.ended(await story.place(alice, number))
 
     (near,), (far,) = desk.calls, story.dialled(number)
     for call in (near, far):
