@@ -27,7 +27,8 @@ STATES: dict[CallState, tuple[str, str]] = {
     ),
     CallState.DIALLING_DESTINATION: (
         "A phone was answered, the others are let go as answered elsewhere; the destination is dialled.",
-        "`answer_timeout` after the user's answer: the user hears a tone",
+        "`answer_timeout` after the user's answer, "
+        f"{reports.DIAL_WITHIN:g} s while no leg of it could be dialled: the user hears a tone",
     ),
     CallState.RINGING_DESTINATION: (
         "The destination rings or sends early media.",

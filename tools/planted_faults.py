@@ -161,12 +161,7 @@ FAULTS = [
     ),
     Fault("ending.py", "        move.ask(DestroyBridge())", "        pass", "bridges are left behind"),
     Fault("ending.py", "if not forking.hopeful(move.call, Side.B):", "if True:", "one busy far phone stops the others"),
-    Fault(
-        "forking.py",
-        "leg.can_win and leg.id != winner.id",
-        "leg.live and leg.id != winner.id",
-        "losers are let go again",
-    ),
+    Fault("forking.py", "if leg.can_win)", "if leg.live)", "the winner is let go with the losers"),
     Fault(
         "forking.py",
         "for leg in call.side(side)) > 1",

@@ -130,6 +130,7 @@ class Watcher:
                 self.gone |= {leg.id for leg in before.legs}
             case CallFound(asked, legs):
                 self.gone |= set(asked) - {leg_id for leg_id, _ in legs}
+                self.turned_up |= {leg_id for leg_id, _ in legs}
             case CommandRefused(CreateLeg(leg_id=leg_id), status) if status != NO_REPLY:
                 self.gone.add(leg_id)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from c2c_stasis.call.commands import DestroyBridge, DialLeg, HangUpLeg, PlayTone, StopRingback
+from c2c_stasis.call.commands import CreateLeg, DestroyBridge, DialLeg, HangUpLeg, PlayTone, StopRingback
 from c2c_stasis.call.ending import on_ended
 from c2c_stasis.call.events import EventType
 from c2c_stasis.call.model import (
@@ -40,10 +40,12 @@ from tests.call.stories import (
     A2,
     A3,
     ACCEPTED_AT,
+    ANN,
     B1,
     B2,
     CLOCK_ZERO,
     DIAL_A,
+    LIFETIME,
     NOTHING,
     TONE,
     Story,
@@ -82,7 +84,7 @@ def test_all_phones_decline_before_a_far_phone_was_made_and_nothing_is_left_to_r
     story = ringing_user(internal_call(devices=1, far_devices=2))
 
     assert story.hear(LegEnded(A1, 21, 603)) == Told([DestroyBridge()], [(EventType.LEG_ENDED, A1), EventType.CALL_END])
-    assert [leg.outcome for leg in story.call.side(Side.B)] == [LegOutcome.CANCELLED] * 2
+    assert [(leg.state, leg.outcome) for leg in story.call.side(Side.B)] == [(LegState.ENDED, LegOutcome.CANCELLED)] * 2
 
 
 def test_the_end_of_a_leg_is_told_once() -> None:
@@ -187,6 +189,14 @@ def test_the_user_hangs_up_the_conversation() -> None:
 
     assert story.hear(LegEnded(A1, 16)).commands == [HangUpLeg(B1, 16)]
     assert story.end == End(Outcome.COMPLETED, Reason.NORMAL, EndedBy.USER, None, 16)
+
+
+def test_the_cause_of_a_hang_up_is_kept() -> None:
+    story = talking()
+    story.hear(LegEnded(B1, 31))
+
+    assert story.end == End(Outcome.COMPLETED, Reason.NORMAL, EndedBy.DESTINATION, None, 31)
+    assert not story.leg(B1).in_bridge
 
 
 def test_a_hang_up_without_a_cause_is_a_normal_one() -> None:
@@ -303,6 +313,24 @@ def test_a_phone_that_was_given_up_before_it_rang_was_unreachable() -> None:
     story.wait(30).hear(DeadlinePassed(), *gone(A1, A2))
 
     assert [leg.outcome for leg in story.call.side(Side.A)] == [LegOutcome.NO_ANSWER, LegOutcome.UNREACHABLE]
+
+
+def test_a_phone_that_is_let_go_because_the_far_side_cannot_be_reached_was_cancelled() -> None:
+    story = Story(internal_call(devices=1, far_devices=1))
+    story.hear(CallPlaced(), LegCreated(A1), LegRinging(A1))
+    story.hear(CommandRefused(CreateLeg(B1, "PJSIP/bob-1", ANN, None, "US", LIFETIME), 500, "Allocation failed"))
+
+    story.hear(*gone(A1))
+
+    assert story.end.reason is Reason.DEVICE_UNREACHABLE
+    assert (story.leg(A1).release_cause, story.leg(A1).outcome) == (19, LegOutcome.CANCELLED)
+
+
+def test_a_destination_that_waited_for_a_user_who_did_not_answer_was_cancelled() -> None:
+    story = ringing_user(outward_call(1))
+    story.wait(30).hear(DeadlinePassed(), *gone(A1, B1))
+
+    assert story.leg(B1).outcome is LegOutcome.CANCELLED
 
 
 def test_a_destination_that_sent_early_media_did_not_answer() -> None:

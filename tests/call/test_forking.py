@@ -164,7 +164,7 @@ def test_a_single_far_phone_has_the_reasons_of_a_phone() -> None:
 
 
 def ringing(leg: Leg) -> Leg:
-    return replace(leg, state=LegState.RINGING, ringing_at=1.0)
+    return replace(leg, state=LegState.RINGING, dialled_at=0.0, ringing_at=1.0)
 
 
 def dialled(leg: Leg) -> Leg:
@@ -183,7 +183,7 @@ def dialled(leg: Leg) -> Leg:
             End(Outcome.FAILED, Reason.DEVICE_UNREACHABLE, EndedBy.SYSTEM, FailedLeg.USER),
         ),
         (
-            [ringing(phone(Side.A, 1)), ended(phone(Side.A, 2), *REJECTED)],
+            [ringing(phone(Side.A, 1)), ended(ringing(phone(Side.A, 2)), *REJECTED)],
             End(Outcome.REJECTED, Reason.USER_REJECTED, EndedBy.SYSTEM, FailedLeg.USER, 21, 603),
         ),
         (
@@ -200,7 +200,7 @@ def test_when_the_user_s_time_is_over_the_phones_acts_decide_before_their_silenc
     ("legs", "end"),
     [
         (
-            [ended(phone(Side.B, 1), *BUSY), ringing(phone(Side.B, 2))],
+            [ended(ringing(phone(Side.B, 1)), *BUSY), ringing(phone(Side.B, 2))],
             End(Outcome.BUSY, Reason.DESTINATION_BUSY, EndedBy.SYSTEM, FailedLeg.DESTINATION, 17, 486),
         ),
         (
@@ -221,4 +221,10 @@ def test_when_the_far_phones_time_is_over_their_acts_decide_before_their_silence
 def test_a_number_in_the_public_network_that_does_not_answer_in_time_did_not_answer(leg: Leg) -> None:
     assert forking.out_of_time(own_and(leg), Side.B) == End(
         Outcome.NO_ANSWER, Reason.DESTINATION_NO_ANSWER, EndedBy.SYSTEM, FailedLeg.DESTINATION, 19
+    )
+
+
+def test_a_number_in_the_public_network_that_was_not_even_dialled_in_time_is_a_failure_of_the_trunk() -> None:
+    assert forking.out_of_time(own_and(replace(trunk(), state=LegState.CREATING)), Side.B) == End(
+        Outcome.FAILED, Reason.TRUNK_FAILED, EndedBy.SYSTEM, FailedLeg.DESTINATION
     )

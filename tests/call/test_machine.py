@@ -394,6 +394,33 @@ def test_a_destination_that_is_dialled_and_stays_silent_is_given_up_in_time() ->
     assert story.end.reason is Reason.DESTINATION_NO_ANSWER
 
 
+def test_a_user_who_answered_does_not_wait_in_silence_for_a_channel_that_never_comes() -> None:
+    story = Story(outward_call(1))
+    story.hear(CallPlaced(), LegCreated(A1), LegAnswered(A1), LegJoined(A1))
+    assert story.call.deadline == 10.0
+
+    story.wait(10.0)
+    assert story.hear(DeadlinePassed()).commands == [HangUpLeg(B1, 38), PlayTone(A1, Tone.CONGESTION, "US")]
+    assert story.end == End(Outcome.FAILED, Reason.TRUNK_FAILED, EndedBy.SYSTEM, FailedLeg.DESTINATION)
+
+
+def test_the_time_for_the_answer_is_counted_from_the_user_s_answer_when_the_channel_comes_late() -> None:
+    story = Story(internal_call())
+    story.hear(CallPlaced(), LegCreated(A1), LegAnswered(A1), LegJoined(A1))
+
+    story.wait(4.0).hear(LegCreated(B1))
+
+    assert (story.state, story.call.deadline) == (CallState.DIALLING_DESTINATION, ANSWER)
+
+
+def test_a_short_time_for_the_answer_is_not_prolonged_by_a_late_channel() -> None:
+    call = internal_call()
+    story = Story(replace(call, limits=replace(call.limits, answer_timeout=6.0)))
+    story.hear(CallPlaced(), LegCreated(A1), LegAnswered(A1))
+
+    assert story.call.deadline == 6.0
+
+
 def test_the_ringing_does_not_prolong_the_time_for_the_answer() -> None:
     story = dialling()
     before = story.call.deadline
@@ -572,6 +599,15 @@ def test_a_conversation_is_not_ended_because_the_reply_of_the_bridge_got_lost() 
     story = talking()
 
     assert story.hear(refused(JoinLeg(A1), NO_REPLY)) == NOTHING
+
+
+def test_a_destination_that_was_given_up_needs_no_bridge_for_its_tone() -> None:
+    story = Story(outward_call(1))
+    story.hear(CallPlaced(), LegCreated(A1), LegCreated(B1), LegAnswered(A1), LegJoined(A1), LegRinging(B1))
+    story.wait(ANSWER).hear(DeadlinePassed())
+
+    assert story.hear(refused(JoinLeg(B1), 500)) == NOTHING
+    assert story.state is CallState.PLAYING_TONE
 
 
 def test_a_leg_that_was_let_go_needs_no_bridge() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from c2c_stasis.call.commands import (
+    CreateLeg,
     DestroyBridge,
     DialLeg,
     HangUpLeg,
@@ -16,6 +17,7 @@ from c2c_stasis.call.commands import (
 from c2c_stasis.call.events import EventType
 from c2c_stasis.call.model import CallState, End, EndedBy, FailedLeg, LegOutcome, LegState, Outcome, Reason
 from c2c_stasis.call.signals import (
+    NO_REPLY,
     CallFound,
     CallPlaced,
     CancelRequested,
@@ -32,10 +34,12 @@ from c2c_stasis.ids import LegId
 from tests.call.stories import (
     A1,
     A2,
+    ANN,
     B1,
     B2,
     DIAL_A,
     DIAL_B,
+    LIFETIME,
     NOTHING,
     Story,
     Told,
@@ -402,6 +406,64 @@ def test_phones_that_the_record_does_not_know_to_be_dialled_are_not_dialled_agai
     assert told == Told(
         [JoinLeg(B1)], [EventType.CALL_RINGING, (EventType.LEG_RINGING, A1), (EventType.LEG_CREATED, B1)]
     )
+
+
+def test_a_destination_that_was_made_late_and_dialled_beyond_the_record_is_not_dialled_again() -> None:
+    story = Story(outward_call(1))
+    story.hear(CallPlaced(), LegCreated(A1), LegAnswered(A1), LegJoined(A1))
+
+    told = story.hear(found(story, {A1: UP, B1: RINGING}, (A1, B1), after_restart=True))
+
+    assert told.commands == []
+    assert story.state is CallState.RINGING_DESTINATION
+
+
+def test_a_leg_that_was_given_up_and_is_there_all_the_same_is_hung_up() -> None:
+    story = Story(outward_call(2))
+    story.hear(CallPlaced(), LegCreated(A2), LegCreated(B1))
+    story.hear(CommandRefused(CreateLeg(A1, "PJSIP/ann-1", ANN, None, "US", LIFETIME), NO_REPLY, ""))
+
+    told = story.hear(found(story, {A1: RINGING, A2: READY, B1: READY}, (B1,)))
+
+    assert told == Told([HangUpLeg(A1, 16)], [])
+    assert story.leg(A1).state is LegState.ENDED
+
+
+def test_what_stands_in_the_bridge_is_taken_from_what_was_found() -> None:
+    story = ringing_user()
+
+    story.hear(found(story, {A1: RINGING, A2: RINGING, B1: READY}, (B1,)))
+    assert [leg.in_bridge for leg in story.call.legs] == [False, False, True]
+
+    story.hear(found(story, {A1: RINGING, A2: RINGING, B1: READY}))
+    assert [leg.in_bridge for leg in story.call.legs] == [False, False, False]
+
+
+def test_phones_of_which_it_is_not_known_whether_they_were_dialled_keep_nobody_waiting() -> None:
+    story = Story(outward_call(2))
+    story.hear(CallPlaced(), LegCreated(A1), LegCreated(A2), LegCreated(B1))
+
+    told = story.hear(found(story, {A1: READY, A2: READY, B1: READY}, (B1,), after_restart=True))
+
+    assert told.commands == [HangUpLeg(A1, 16), HangUpLeg(A2, 16), HangUpLeg(B1, 16)]
+    assert story.end == End(Outcome.FAILED, Reason.SERVICE_RESTARTED, EndedBy.SYSTEM, FailedLeg.USER)
+
+
+@pytest.mark.parametrize("invited", [A1, A2])
+def test_a_phone_that_was_dialled_for_sure_is_waited_for(invited: LegId) -> None:
+    story = Story(outward_call(2))
+    story.hear(CallPlaced(), LegCreated(A1), LegCreated(A2), LegCreated(B1), LegInvited(invited))
+
+    assert story.hear(found(story, {A1: READY, A2: READY, B1: READY}, (B1,), after_restart=True)) == NOTHING
+
+
+def test_a_phone_that_rings_was_dialled() -> None:
+    story = Story(outward_call(2))
+    story.hear(CallPlaced(), LegCreated(A1), LegCreated(A2), LegCreated(B1))
+
+    told = story.hear(found(story, {A1: READY, A2: RINGING, B1: READY}, (B1,), after_restart=True))
+
+    assert told == Told([], [EventType.CALL_RINGING, (EventType.LEG_RINGING, A2)])
 
 
 def test_a_destination_that_talks_to_nobody_is_let_go_with_the_user_who_left() -> None:

@@ -230,6 +230,21 @@ def test_a_phone_that_answers_without_ringing_still_lets_the_call_ring_first() -
     ]
 
 
+def test_the_destination_s_ringing_is_not_the_call_s_though_the_phone_never_rang() -> None:
+    story = Story(outward_call(1))
+    story.hear(CallPlaced(), LegCreated(A1), LegCreated(B1), LegAnswered(A1))
+
+    assert story.hear(LegRinging(B1)).events == [(EventType.LEG_RINGING, B1)]
+
+
+def test_a_destination_that_answers_outside_the_bridge_is_put_into_it() -> None:
+    story = dialling()
+    story.hear(LegLeft(B1))
+
+    assert story.hear(LegAnswered(B1)).commands == [JoinLeg(B1)]
+    assert story.state is CallState.JOINING
+
+
 def test_an_answer_of_a_leg_that_was_not_dialled_is_no_answer() -> None:
     story = Story(outward_call(1))
     story.hear(CallPlaced(), LegCreated(B1))

@@ -7,6 +7,8 @@ from c2c_stasis.call import causes, forking
 from c2c_stasis.call.commands import DestroyBridge, HangUpLeg, PlayTone, StopRingback
 from c2c_stasis.call.events import EventType
 from c2c_stasis.call.model import (
+    FAILED_LEG,
+    Call,
     CallState,
     End,
     EndedBy,
@@ -58,21 +60,21 @@ def close(move: Move, leg: Leg, cause: int | None, sip_code: int | None) -> Leg:
         ended_at=move.at,
         cause=cause,
         sip_code=sip_code,
-        outcome=_leg_outcome(leg, cause, sip_code),
+        outcome=_leg_outcome(move.call, leg, cause, sip_code),
     )
     move.set(ended)
     move.tell(EventType.LEG_ENDED, ended)
     return ended
 
 
-def _leg_outcome(leg: Leg, cause: int | None, sip_code: int | None) -> LegOutcome:
+def _leg_outcome(call: Call, leg: Leg, cause: int | None, sip_code: int | None) -> LegOutcome:
     if leg.won:
         return LegOutcome.ANSWERED
     if leg.release_cause is None:
         return causes.leg_outcome(cause, sip_code, rang=leg.alerted)
     if leg.release_cause == causes.ANSWERED_ELSEWHERE:
         return LegOutcome.ANSWERED_ELSEWHERE
-    if leg.release_cause == causes.NO_ANSWER and leg.dialled:  # the destination of a call that no device took was not
+    if leg.release_cause == causes.NO_ANSWER and call.end is not None and call.end.failed_leg is FAILED_LEG[leg.side]:
         return LegOutcome.NO_ANSWER if leg.alerted else LegOutcome.UNREACHABLE
     if leg.release_cause == causes.OUT_OF_ORDER:
         return LegOutcome.UNREACHABLE

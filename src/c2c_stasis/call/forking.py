@@ -4,7 +4,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from c2c_stasis.call.causes import NO_ANSWER, destination_end
-from c2c_stasis.call.model import Call, End, EndedBy, FailedLeg, Leg, LegOutcome, LegState, Outcome, Reason, Side
+from c2c_stasis.call.model import (
+    FAILED_LEG,
+    Call,
+    End,
+    EndedBy,
+    FailedLeg,
+    Leg,
+    LegOutcome,
+    LegState,
+    Outcome,
+    Reason,
+    Side,
+)
 
 # What several legs of one side mean together: the strongest human act decides, then the weakest excuse.
 _BY_WEIGHT: tuple[tuple[LegOutcome, Outcome, Reason, Reason], ...] = (
@@ -31,8 +43,8 @@ def hopeful(call: Call, side: Side) -> bool:
 
 
 def losers(call: Call, winner: Leg) -> tuple[Leg, ...]:
-    """The legs of the winner's side that are still to be let go."""
-    return tuple(leg for leg in call.side(winner.side) if leg.can_win and leg.id != winner.id)
+    """The legs of the winner's side that are still in the race, which is over."""
+    return tuple(leg for leg in call.side(winner.side) if leg.can_win)
 
 
 def rang(call: Call, side: Side) -> bool:
@@ -47,7 +59,7 @@ def nobody_left(call: Call, side: Side) -> End:
         if not legs[0].dialled:  # nobody out there has heard of it, whatever the cause says
             return End(Outcome.FAILED, Reason.TRUNK_FAILED, EndedBy.SYSTEM, FailedLeg.DESTINATION, legs[0].cause)
         return destination_end(legs[0].cause, legs[0].sip_code, rang=legs[0].ringing_at is not None)
-    failed = FailedLeg.USER if side is Side.A else FailedLeg.DESTINATION
+    failed = FAILED_LEG[side]
     ended_by = EndedBy.USER if side is Side.A else EndedBy.DESTINATION
     for leg_outcome, outcome, user_reason, destination_reason in _BY_WEIGHT:
         decider = next((leg for leg in legs if leg.outcome is leg_outcome), None)
@@ -66,7 +78,7 @@ def nobody_left(call: Call, side: Side) -> End:
 def out_of_time(call: Call, side: Side) -> End:
     """Why the call ends when a side did not answer in time: what some phones did, then the silence of the others."""
     legs = call.side(side)
-    if _public_network(legs):
+    if _public_network(legs) and legs[0].dialled:
         failed = FailedLeg.DESTINATION
         return End(Outcome.NO_ANSWER, Reason.DESTINATION_NO_ANSWER, EndedBy.SYSTEM, failed, NO_ANSWER)
     for leg in legs:

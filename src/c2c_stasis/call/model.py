@@ -106,6 +106,9 @@ class FailedLeg(StrEnum):
     DESTINATION = "destination"
 
 
+FAILED_LEG = {Side.A: FailedLeg.USER, Side.B: FailedLeg.DESTINATION}
+
+
 class Tone(StrEnum):
     """What the user hears when the destination cannot be reached (ITU-T E.182)."""
 

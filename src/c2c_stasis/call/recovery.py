@@ -67,15 +67,11 @@ def _trust(move: Move, there: dict[LegId, LegState]) -> None:
 
 
 def _catch_up(move: Move, leg: Leg, state: LegState, *, joined: bool) -> None:
-    if move.leg(leg.id) is None:
-        return
-    on_created(move, leg.id)
+    on_created(move, leg.id)  # also one that we had given up and that is there all the same
     if joined:
         on_joined(move, leg.id)
     else:
         on_left(move, leg.id)
-    if leg.side is Side.B and move.call.winner(Side.A) is None:
-        return  # nobody is there for whom it could have been dialled
     if state is LegState.RINGING:
         on_ringing(move, leg.id)
     if state is LegState.UP:
@@ -83,10 +79,13 @@ def _catch_up(move: Move, leg: Leg, state: LegState, *, joined: bool) -> None:
 
 
 def _undecided(call: Call, before: Call) -> bool:
-    """Whether it cannot be known if the destination was dialled; it is never dialled again, for that would cancel it."""
-    lost = {leg.id for leg in before.legs if leg.state is LegState.DIALLED and leg.invited_at is None}
-    hopes = [leg for leg in call.side(Side.B) if leg.can_win]
-    return call.state is CallState.DIALLING_DESTINATION and bool(hopes) and all(leg.id in lost for leg in hopes)
+    """Whether it cannot be known if any leg of the side that is awaited was dialled; none is dialled again, which would
+    cancel it."""
+    side = {CallState.RINGING_USER: Side.A, CallState.DIALLING_DESTINATION: Side.B}.get(call.state)
+    hopes = [leg for leg in call.legs if leg.side is side and leg.can_win]
+    were_dialled = {leg.id for leg in before.legs if leg.dialled}
+    lost = [leg for leg in hopes if leg.id in were_dialled and leg.invited_at is None and not leg.alerted]
+    return bool(hopes) and lost == hopes
 
 
 def _ask_again(move: Move) -> None:

@@ -12,6 +12,7 @@ from c2c_stasis.call.move import Move
 from c2c_stasis.ids import LegId
 
 JOIN_WITHIN = 5.0  # seconds; entering a bridge takes milliseconds
+DIAL_WITHIN = 10.0  # seconds a user who has answered waits for the destination's channel, in silence
 DIAL_MARGIN = 5  # seconds by which Asterisk's own dial timer is later than ours, so that ours decides
 LIFETIME_MARGIN = 60  # seconds by which Asterisk's last timer is later than the longest call
 EMERGENCY_LIFETIME = 12 * 3600  # seconds; nothing of ours ends an emergency call before
@@ -74,6 +75,8 @@ def on_created(move: Move, leg_id: LegId) -> None:
 def _dial(move: Move, leg: Leg, caller: Leg | None, timeout: float) -> None:
     move.set(replace(leg, state=LegState.DIALLED, dialled_at=move.at))
     move.ask(DialLeg(leg.id, caller.id if caller else None, ceil(timeout) + DIAL_MARGIN))
+    if caller is not None and caller.answered_at is not None:
+        move.call = replace(move.call, deadline=caller.answered_at + move.call.limits.answer_timeout)
 
 
 def on_invited(move: Move, leg_id: LegId) -> None:
@@ -141,7 +144,7 @@ def _user_answered(move: Move, leg: Leg) -> None:
     leg = _win(move, leg)
     move.call = replace(move.call, answered_at=move.at, initiated_at=move.at)
     move.ask(JoinLeg(leg.id))
-    move.to(CallState.DIALLING_DESTINATION, move.at + move.call.limits.answer_timeout)
+    move.to(CallState.DIALLING_DESTINATION, move.at + min(DIAL_WITHIN, move.call.limits.answer_timeout))
     move.tell(EventType.CALL_INITIATED)
     planned = forking.dialable(move.call, Side.B)
     if planned:  # several legs cannot ring inside the bridge (Asterisk picks softmix, and the user hears silence)
@@ -164,6 +167,7 @@ def _destination_answered(move: Move, leg: Leg) -> None:
     assert winner is not None  # no leg of side B is dialled before a device answered
     if forking.forked(move.call, Side.B):
         move.ask(StopRingback(winner.id))
+    if not leg.in_bridge:
         move.ask(JoinLeg(leg.id))
     move.call = replace(move.call, connected_at=move.at)
     move.tell(EventType.CALL_ANSWERED)
