@@ -11,7 +11,7 @@ from c2c_stasis.api.server import HttpServer, build_app
 from c2c_stasis.ari.connection import Connection
 from c2c_stasis.call.model import Now
 from c2c_stasis.config import Config
-from c2c_stasis.errors import StoreUnavailable, SwitchUnavailable
+from c2c_stasis.errors import StoreUnavailable, SwitchRefused, SwitchUnavailable
 from c2c_stasis.publish.envelope import Envelopes
 from c2c_stasis.service import CallService
 from c2c_stasis.store.sql_store import SqlStore, open_store
@@ -101,7 +101,7 @@ async def _follow_directory(store: SqlStore, service: CallService) -> None:
             if revision != seen:
                 await service.refresh_directory()
                 seen = revision
-        except (StoreUnavailable, SwitchUnavailable) as error:
+        except (StoreUnavailable, SwitchUnavailable, SwitchRefused) as error:
             logger.warning("directory not read", extra={"error": str(error)})
 
 
