@@ -33,7 +33,8 @@ class Contact:
 class Stock:
     """What the switch has at one moment: channels of our application by leg id, and bridges with their members.
 
-    `started_at` is when the switch itself started, in Unix seconds.
+    A leg that is `CREATING` will be reported as created; until then nothing can be asked of it. `started_at` is when the switch
+    itself started, in Unix seconds.
     """
 
     legs: Mapping[LegId, LegState]

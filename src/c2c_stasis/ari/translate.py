@@ -35,8 +35,14 @@ _LEG_STATES = {"Up": LegState.UP, "Ringing": LegState.RINGING}
 
 
 def leg_state(channel: dict[str, Any]) -> LegState:
-    """The state of a leg whose channel was looked up; a channel that is neither Up nor Ringing has only been made."""
-    return _LEG_STATES.get(channel.get("state", ""), LegState.READY)
+    """The state of a leg whose channel was looked up.
+
+    A channel that is neither Up nor Ringing has only been made. Asterisk lists it among ours some milliseconds before it may be
+    dialled (22.10.1).
+    """
+    if channel["state"] in _LEG_STATES:
+        return _LEG_STATES[channel["state"]]
+    return LegState.READY if channel["dialplan"]["app_name"] == "Stasis" else LegState.CREATING
 
 
 def translate(event: dict[str, Any]) -> tuple[LegId, Signal] | None:

@@ -57,6 +57,8 @@ class CallService:
         self._tasks: set[asyncio.Task[None]] = set()
         self._found_in_store: set[CallId] = set()  # live calls of our predecessor that were not looked for yet
         self._placing: dict[CallId, UserId] = {}
+        self._held: list[tuple[LegId, Signal]] | None = None  # what is heard while we look what exists
+        self._caught_up = False  # whether we have looked since we can hear the switch again
         self._stopping = False
 
     # --- life of the service ---
@@ -78,6 +80,7 @@ class CallService:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        await asyncio.gather(*(runner.recorded() for runner in self._runners.values()))
 
     async def refresh_directory(self) -> None:
         """Read the directory again, because it changed."""
@@ -88,7 +91,7 @@ class CallService:
     @property
     def live(self) -> int:
         """How many calls are live."""
-        return len(self._runners)
+        return sum(runner.call.live for runner in self._runners.values())
 
     # --- what the API asks for ---
 
@@ -173,20 +176,35 @@ class CallService:
 
     def receive(self, leg_id: LegId, signal: Signal) -> None:
         """Bring a signal to its call. Legs of calls that nobody drives any more are swept when we look next."""
+        if self._held is not None:
+            self._held.append((leg_id, signal))
+            return
         runner = self._runners.get(call_of(leg_id))
         if runner is not None:
             runner.put(signal)
 
     async def connected(self) -> None:
         """Catch up with what happened while the switch could not be heard. Raises `SwitchUnavailable` if it is lost again."""
+        self._caught_up = False
+        self._held = []
         asked = {call_id: self._asked(runner.call) for call_id, runner in self._runners.items()}
-        stock = await self._switch.look()
-        for call_id, legs in asked.items():
-            runner = self._runners.get(call_id)
-            if runner is not None:
-                runner.put(_what_was_found(runner.call, legs, stock, after_restart=call_id in self._found_in_store))
-        self._found_in_store.clear()
+        try:
+            stock = await self._switch.look()
+            for call_id, legs in asked.items():
+                runner = self._runners.get(call_id)
+                if runner is not None:
+                    runner.put(_what_was_found(runner.call, legs, stock, after_restart=call_id in self._found_in_store))
+            self._found_in_store.clear()
+            self._caught_up = True
+        finally:
+            # What was reported during the look is news to what was seen, and must not be overwritten by it.
+            held, self._held = self._held, None
+            for leg_id, signal in held:
+                self.receive(leg_id, signal)
         await self._sweep(stock)
+
+    def _in_touch(self) -> bool:
+        return self._switch.connected and self._caught_up
 
     def _asked(self, call: Call) -> tuple[LegId, ...]:
         """The legs whose channel must exist, unless it is gone. One that is being made may not exist yet, except if it was our
@@ -216,31 +234,40 @@ class CallService:
         return Limits(settings.ring_timeout, settings.answer_timeout, settings.max_duration, settings.tone_seconds)
 
     def _calls_of(self, user_id: UserId) -> int:
-        live = sum(runner.call.user_id == user_id for runner in self._runners.values())
-        return live + sum(owner == user_id for owner in self._placing.values())
+        live = {call_id for call_id, one in self._runners.items() if one.call.live and one.call.user_id == user_id}
+        return len(live | {call_id for call_id, owner in self._placing.items() if owner == user_id})
 
     async def _begin(self, call: Call) -> Call:
         """Record the call with its first step, then let it run; what it asks for is carried out after the record."""
         step = machine.step(call, CallPlaced(), self._clock.now())
-        events = envelopes(self._publisher, step.call, step.events)
-        try:
-            await self._store.accept(step.call, events)
-        except StoreUnavailable:
-            if not call.emergency:
-                raise
-            logger.exception("emergency call goes out unrecorded", extra={"call_id": call.id})
-        logger.info("call accepted", extra={"call_id": call.id, "user_id": call.user_id, "account_id": call.account_id})
+        extra = {"call_id": call.id, "user_id": call.user_id, "account_id": call.account_id}
+        if call.emergency and step.call.live:
+            logger.info("emergency call accepted", extra=extra)
+            runner = self._launch(step.call, step.commands)
+            runner.record(step)  # beside the call, which waits for nothing
+            await runner.recorded()
+            return step.call
+        await self._store.accept(step.call, envelopes(self._publisher, step.call, step.events))
+        logger.info("call accepted", extra=extra)
         tell(step.call, step.events)
         if step.call.live:
             self._launch(step.call, step.commands)
         return step.call
 
-    def _launch(self, call: Call, commands: Sequence[Command]) -> None:
-        runner = Runner(call, store=self._store, switch=self._switch, publisher=self._publisher, clock=self._clock)
+    def _launch(self, call: Call, commands: Sequence[Command]) -> Runner:
+        runner = Runner(
+            call,
+            store=self._store,
+            switch=self._switch,
+            publisher=self._publisher,
+            clock=self._clock,
+            in_touch=self._in_touch,
+        )
         self._runners[call.id] = runner
         task = asyncio.create_task(self._drive(runner, commands), name=f"call {call.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return runner
 
     async def _drive(self, runner: Runner, commands: Sequence[Command]) -> None:
         try:
@@ -259,7 +286,10 @@ def _on_our_clock(call: Call, now: Now) -> Call:
 
 
 def _what_was_found(call: Call, asked: tuple[LegId, ...], stock: Stock, *, after_restart: bool) -> Signal:
-    there = tuple((leg.id, stock.legs[leg.id]) for leg in call.legs if leg.id in stock.legs)
+    ours = {leg.id: stock.legs[leg.id] for leg in call.legs if leg.id in stock.legs}
+    # A channel that is still being made will be reported: it is neither there yet nor gone.
+    asked = tuple(leg_id for leg_id in asked if ours.get(leg_id) is not LegState.CREATING)
+    there = tuple((leg_id, state) for leg_id, state in ours.items() if state is not LegState.CREATING)
     if asked and not there and stock.started_at > call.accepted_at:
         return SwitchRestarted()
     bridge = stock.bridges.get(call.id)

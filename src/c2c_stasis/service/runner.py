@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
-from c2c_stasis.call import machine
+from c2c_stasis.call import ending, machine
 from c2c_stasis.call.commands import Command, DestroyBridge, DialLeg
 from c2c_stasis.call.events import Event, EventType
-from c2c_stasis.call.model import Call
-from c2c_stasis.call.move import Step
+from c2c_stasis.call.model import Call, CallState, Now, Reason
+from c2c_stasis.call.move import Move, Step
 from c2c_stasis.call.signals import NO_REPLY, CallBroken, CommandRefused, DeadlinePassed, Signal
 from c2c_stasis.errors import StoreUnavailable, SwitchRefused, SwitchUnavailable
 from c2c_stasis.ports import Clock, Publisher, Store, StoredEvent, Switch
@@ -17,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 RECORD_WITHIN = 0.25  # seconds a step waits for its record before it acts all the same; the record follows
 MOST_FAILURES = 5  # of our own code in one call, before it is given up
+DEAF_PATIENCE = 60.0  # seconds that a call whose time is over waits to hear what became of it: it may talk, unheard
 
 # The story of a call in the log, in six lines or so; everything else is told at DEBUG.
 _STORY = {
@@ -29,14 +31,28 @@ _STORY = {
 
 
 class Runner:
-    """Drives one call from its first step to its end. `call` is its newest state."""
+    """Drives one call from its first step to its end. `call` is its newest state.
 
-    def __init__(self, call: Call, *, store: Store, switch: Switch, publisher: Publisher, clock: Clock) -> None:
+    `in_touch` tells whether the switch can be heard and nothing that happened while it could not is still to be caught up with.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        *,
+        store: Store,
+        switch: Switch,
+        publisher: Publisher,
+        clock: Clock,
+        in_touch: Callable[[], bool],
+    ) -> None:
         self.call = call
         self._store = store
         self._switch = switch
         self._publisher = publisher
         self._clock = clock
+        self._in_touch = in_touch
+        self._since = clock.now().mono
         self._signals: asyncio.Queue[Signal] = asyncio.Queue()
         self._records: set[asyncio.Task[None]] = set()
 
@@ -50,7 +66,7 @@ class Runner:
             await asyncio.wait(self._records, timeout=RECORD_WITHIN)
 
     async def run(self, first: Sequence[Command] = ()) -> None:
-        """Carry out the commands of a step that was recorded already, then live until the call has ended."""
+        """Carry out the commands of a step that was handed over to the store already, then live until the call has ended."""
         await self._execute(first)
         failures = 0
         while self.call.live:
@@ -61,37 +77,60 @@ class Runner:
                 logger.exception("call broken", extra={"call_id": self.call.id, "signal": repr(signal)})
                 failures += 1
                 if failures > MOST_FAILURES:
-                    raise
-                self.put(CallBroken(repr(error)))  # only this call suffers: its legs are let go and its end is told
+                    await self._abandon()
+                else:
+                    self.put(CallBroken(repr(error)))  # only this call suffers: its legs are let go and its end is told
         if self._records:
             await asyncio.wait(self._records)
+
+    def record(self, step: Step) -> asyncio.Task[None]:
+        """Hand a step to the store, which writes the records of one call in the order in which they are handed over."""
+        return self._hand_over(step, envelopes(self._publisher, step.call, step.events))
 
     async def _next(self) -> Signal:
         """The next signal, or `DeadlinePassed` when the deadline comes first. Signals go first when both are there."""
         if not self._signals.empty():
             return self._signals.get_nowait()
+        while (left := self._time_left()) > 0:
+            try:
+                async with asyncio.timeout(left):
+                    return await self._signals.get()
+            except TimeoutError:
+                continue
+        return DeadlinePassed()
+
+    def _time_left(self) -> float:
         assert self.call.deadline is not None  # a live call always has one
-        left = self.call.clock_zero + self.call.deadline - self._clock.now().mono
-        try:
-            async with asyncio.timeout(max(left, 0)):
-                return await self._signals.get()
-        except TimeoutError:
-            return DeadlinePassed()
+        due, now = self.call.clock_zero + self.call.deadline, self._clock.now().mono
+        if self._in_touch() or self.call.state is CallState.RELEASING:
+            return due - now
+        return max(due, self._since) + DEAF_PATIENCE - now  # to hear again wakes us
 
     async def _apply(self, signal: Signal) -> None:
         before = self.call
         step = machine.step(before, signal, self._clock.now())
         if step.call is before and not step.commands:  # asking again changes nothing in the record
             return
+        events = envelopes(self._publisher, step.call, step.events)  # until here a failure leaves everything as it was
         self.call = step.call
-        record = self._record(step)
+        record = self._hand_over(step, events)
         if _record_first(before, step):
             await asyncio.wait({record}, timeout=RECORD_WITHIN)
         await self._execute(step.commands)
 
-    def _record(self, step: Step) -> asyncio.Task[None]:
-        """Hand the step to the store, which writes the records of one call in the order in which they are handed over."""
-        events = envelopes(self._publisher, step.call, step.events)
+    async def _abandon(self) -> None:
+        """End the call without the rules that failed again and again; its last events are told if they can be."""
+        step = _abandoned(self.call, self._clock.now())
+        try:
+            events = envelopes(self._publisher, step.call, step.events)
+        except Exception:
+            logger.exception("end of the call not told", extra={"call_id": self.call.id})
+            step, events = Step(replace(step.call, events=self.call.events), step.commands), []
+        self.call = step.call
+        self._hand_over(step, events)
+        await self._execute(step.commands)
+
+    def _hand_over(self, step: Step, events: list[StoredEvent]) -> asyncio.Task[None]:
         tell(step.call, step.events)
         task = asyncio.create_task(self._write(step.call, events))
         self._records.add(task)
@@ -104,6 +143,8 @@ class Runner:
         except StoreUnavailable as error:
             # The store keeps the record and writes it when it can; the call must not wait for that.
             logger.error("record delayed", extra={"call_id": call.id, "error": str(error)})
+        except Exception:
+            logger.exception("record lost", extra={"call_id": call.id})  # the next one tells where the call is by then
 
     async def _execute(self, commands: Sequence[Command]) -> None:
         """Carry out the commands of one step at the same time, but those that name the same leg one after the other."""
@@ -138,6 +179,18 @@ def _record_first(before: Call, step: Step) -> bool:
     if any(isinstance(command, DialLeg) and command.caller for command in step.commands):
         return True
     return bool(step.commands) and step.call.state is not before.state
+
+
+def _abandoned(call: Call, now: Now) -> Step:
+    """The end of a call that our own code cannot bring there in order."""
+    move = Move(call, now)
+    ending.fail(move, Reason.INTERNAL_ERROR)
+    for leg in move.call.legs:
+        if leg.live:
+            ending.close(move, leg, leg.release_cause, None)
+    if move.call.live:
+        ending.finish(move)
+    return move.done()
 
 
 def envelopes(publisher: Publisher, call: Call, events: Sequence[Event]) -> list[StoredEvent]:
