@@ -65,7 +65,7 @@ class Written:
 class WatchedStore:
     """A store under watch. `down`: it fails at once, but keeps records until it is well, as `Store.record` promises.
 
-    `hangs`: nothing is answered. `slow`: seconds that each write takes. `wrote` is told every commit.
+    `slow`: seconds that each write takes. `wrote` is told every commit.
     """
 
     def __init__(self, store: Store, wrote: Callable[[Written], None] = lambda _: None) -> None:
@@ -75,6 +75,7 @@ class WatchedStore:
         self._wrote = wrote
         self._well = asyncio.Event()
         self._well.set()
+        self._hangs_for: Callable[[Call], bool] = lambda _: True
         self._turns: dict[CallId, asyncio.Lock] = {}
         self._kept: list[tuple[Call, tuple[StoredEvent, ...]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -85,8 +86,9 @@ class WatchedStore:
         """Whether the store itself is at work; one that is made to wait is not."""
         return self._at_work > 0
 
-    def hang(self) -> None:
-        """Answer nothing from now on."""
+    def hang(self, which: Callable[[Call], bool] = lambda _: True) -> None:
+        """Leave the writing of these calls unanswered from now on."""
+        self._hangs_for = which
         self._well.clear()
 
     async def mend(self) -> None:
@@ -129,7 +131,7 @@ class WatchedStore:
         await asyncio.shield(task)
 
     async def _accept(self, call: Call, events: Sequence[StoredEvent]) -> None:
-        await self._weather()
+        await self._weather(call)
         if self.down:
             raise StoreUnavailable("the disk is full")
         await self._write(call, events, self.inner.accept)
@@ -137,14 +139,15 @@ class WatchedStore:
     async def _record(self, call: Call, events: Sequence[StoredEvent]) -> None:
         turn = self._turns.setdefault(call.id, asyncio.Lock())
         async with turn:  # a lock is given in the order in which it was asked for
-            await self._weather()
+            await self._weather(call)
             if self.down:
                 self._kept.append((call, tuple(events)))
                 raise StoreUnavailable("the disk is full")
             await self._write(call, events, self.inner.record)
 
-    async def _weather(self) -> None:
-        await self._well.wait()
+    async def _weather(self, call: Call) -> None:
+        if self._hangs_for(call):
+            await self._well.wait()
         if self.slow:
             await asyncio.sleep(self.slow)
 
@@ -167,7 +170,6 @@ class WatchedStore:
             answer = await question
         finally:
             self._at_work -= 1
-        await self._weather()
         if self.down:
             raise StoreUnavailable("the disk is full")
         return answer

@@ -139,8 +139,9 @@ class Channel:
 class FakeSwitch:
     """Asterisk and the connection to it, as the service sees them. `asked` are all commands that arrived, in order."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, note: Callable[[Command], None] = lambda _: None) -> None:
         self.clock = clock
+        self._note = note
         self.far_ends: dict[str, FarEnd] = {}
         self.channels: dict[LegId, Channel] = {}
         self.bridges: dict[CallId, set[LegId]] = {}
@@ -190,6 +191,7 @@ class FakeSwitch:
 
     async def execute(self, call: Call, command: Command) -> None:
         self.asked.append(command)
+        self._note(command)
         await asyncio.sleep(0)
         if not self._reachable:
             raise SwitchUnavailable("Asterisk cannot be reached")
@@ -204,7 +206,7 @@ class FakeSwitch:
         if not self._reachable:
             raise SwitchUnavailable("Asterisk cannot be reached")
         stock = Stock(
-            {channel.id: channel.state for channel in self.channels.values()},
+            {one.id: one.state if one.ours else LegState.CREATING for one in self.channels.values()},
             {bridge: frozenset(members) for bridge, members in self.bridges.items()},
             self.started_at,
         )

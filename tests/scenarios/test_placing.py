@@ -1,0 +1,87 @@
+"""Who may have how many calls, and when none are taken."""
+
+import asyncio
+
+import pytest
+
+from c2c_stasis.call.model import CallState, Reason
+from c2c_stasis.errors import Stopping, SwitchUnavailable, UserBusy, UserNotFound
+from tests.scenarios.house import NUMBER, House
+
+pytestmark = pytest.mark.asyncio(loop_scope="function")
+
+
+async def test_a_user_may_have_two_calls_and_not_a_third(house: House) -> None:
+    first, second = await house.place(), await house.place()
+    with pytest.raises(UserBusy) as busy:
+        await house.place()
+    assert busy.value.limit == 2
+    await house.cancel(first)
+    third = await house.place()
+    for call_id in (second, third):
+        await house.cancel(call_id)
+
+
+async def test_of_three_calls_placed_at_once_one_is_refused(house: House) -> None:
+    house.store.slow = 0.05
+    place, ann = house.service.place, house.people.users["ann"]
+    attempts = [
+        asyncio.create_task(place(house.people.account, ann.id, NUMBER, livemode=True, metadata={})) for _ in range(3)
+    ]
+    await house.clock.until(lambda: all(attempt.done() for attempt in attempts), "the three answers")
+    refused = [attempt.exception() for attempt in attempts if attempt.exception()]
+    assert [type(refusal) for refusal in refused] == [UserBusy]
+    house.store.slow = 0.0
+    for attempt in attempts:
+        if attempt.exception() is None:
+            await house.cancel(attempt.result().id)
+
+
+async def test_calls_of_others_do_not_count(house: House) -> None:
+    calls = [await house.place(), await house.place(), await house.place(who="bob")]
+    for call_id in calls:
+        await house.cancel(call_id)
+
+
+async def test_an_emergency_call_is_never_one_too_many(house: House) -> None:
+    calls = [await house.place(), await house.place(), await house.place("911")]
+    assert await house.state(calls[2]) is CallState.RINGING_USER
+    for call_id in calls:
+        await house.cancel(call_id)
+
+
+async def test_an_emergency_call_is_told_as_one(house: House) -> None:
+    call_id = await house.place("911")
+    assert (await house.events(call_id))[0].type == "call.emergency"
+    await house.cancel(call_id)
+
+
+async def test_a_user_that_nobody_knows(house: House) -> None:
+    with pytest.raises(UserNotFound):
+        await house.service.place(house.people.account, "user_x", "+15551234567", livemode=True, metadata={})
+
+
+async def test_without_asterisk_no_call_is_taken_and_nothing_is_recorded(house: House) -> None:
+    house.switch.cut()
+    with pytest.raises(SwitchUnavailable):
+        await house.place()
+    assert house.journal == []
+    assert (await house.service.readiness())["asterisk"] != "ok"
+    house.switch.mend()
+    await house.clock.settle()
+    assert await house.service.readiness() == {"asterisk": "ok", "database": "ok"}
+    await house.cancel(await house.place())
+
+
+async def test_a_service_that_stops_takes_no_call(house: House) -> None:
+    await house.service.stop()
+    with pytest.raises(Stopping):
+        await house.place()
+    assert house.journal == []
+
+
+async def test_a_call_that_fails_at_once_occupies_nobody(house: House) -> None:
+    for name in ("ann-1", "ann-2"):
+        house.phones[name].contacts.clear()
+    for _ in range(3):
+        assert (await house.end_of(await house.place())).reason is Reason.NO_DEVICE
