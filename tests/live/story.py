@@ -6,6 +6,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
 from c2c_stasis.app import App
 from c2c_stasis.config import Address, Ari, Calls, Config, Database, Http, Trunk
 from c2c_stasis.directory.model import Account, Platform, User
@@ -223,6 +225,32 @@ class Story:
         await self.town.carrier.wait_for(lambda: bool(self.dialled(number)), f"an INVITE for {number}", within)
         (call,) = self.dialled(number)
         return call
+
+    # Asterisk.
+
+    async def make_channel(self, channel_id: str) -> None:
+        """Make a channel in the service's application, as the service does, and leave it there."""
+        asterisk = self.town.asterisk
+        body = {"endpoint": "Local/x@c2c-helper", "app": asterisk.app, "channelId": channel_id}
+        await self._ask_asterisk("POST", "channels/create", body)
+        await eventually(self.channel_ids, lambda ids: channel_id in ids, f"the channel {channel_id}")
+
+    async def end_channel(self, channel_id: str) -> None:
+        """Hang up a channel."""
+        await self._ask_asterisk("DELETE", f"channels/{channel_id}", {})
+
+    async def channel_ids(self) -> set[str]:
+        """The channels that Asterisk has; a local one, which has two halves there, counts once."""
+        return {str(channel["id"]).removesuffix(";2") for channel in await self.town.asterisk.channels()}
+
+    async def _ask_asterisk(self, method: str, path: str, body: dict[str, str]) -> None:
+        asterisk = self.town.asterisk
+        login = aiohttp.encode_basic_auth(asterisk.ari_username, asterisk.ari_password)
+        async with (
+            aiohttp.ClientSession(headers={"Authorization": login}) as http,
+            http.request(method, f"{asterisk.ari_url}/{path}", json=body) as answer,
+        ):
+            assert answer.status in (200, 204), await answer.text()
 
     # The end.
 

@@ -11,6 +11,7 @@ from tests.live.client import (
     outcomes,
 )
 from tests.live.story import ANSWERED_ELSEWHERE, ANSWERS_SOON, TALKS_BRIEFLY, Story
+from tests.live.waiting import eventually
 
 pytestmark = pytest.mark.live
 
@@ -179,3 +180,26 @@ async def test_while_the_connection_is_cut_no_call_is_accepted_and_a_delete_is_k
     assert office.calls == []
     assert ending(record) == Ending("no-answer", "cancelled", "cancelled_by_api", None, "api", 16)
     assert outcomes(record) == {"a1": "cancelled", "b1": "cancelled"}
+
+
+async def test_what_is_left_of_ended_calls_is_released_at_the_next_connect_and_nothing_of_strangers(
+    story: Story,
+) -> None:
+    alice = await story.user(await story.phone(ANSWERS_SOON))
+    number = story.destination(TALKS_BRIEFLY)
+    proxy = await story.open_through_proxy()
+
+    call = await story.place(alice, number)
+    await story.ended(call)
+    await story.until_asterisk_is_empty()
+    leftover, stranger = f"{call.id}.a9", "somebody-else.a1"
+    for channel_id in (leftover, stranger):
+        await story.make_channel(channel_id)
+    await proxy.cut()
+    await story.until_cut_off()
+    await proxy.mend()
+    await story.until_ready()
+
+    left = await eventually(story.channel_ids, lambda ids: leftover not in ids, "the leftover to be released")
+    assert left == {stranger}
+    await story.end_channel(stranger)
