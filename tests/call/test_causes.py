@@ -5,6 +5,7 @@ import pytest
 from c2c_stasis.call.causes import (
     DESTINATION_BY_CAUSE,
     DESTINATION_BY_SIP,
+    LEG_BY_SIP,
     destination_end,
     leg_outcome,
     release_cause,
@@ -39,6 +40,28 @@ from c2c_stasis.call.model import End, EndedBy, FailedLeg, LegOutcome, Outcome, 
 )
 def test_how_a_phone_ended_that_did_not_ring(cause: int | None, sip_code: int | None, outcome: LegOutcome) -> None:
     assert leg_outcome(cause, sip_code, rang=False) is outcome
+
+
+LEG_SIP_ROWS = {
+    302: LegOutcome.REJECTED,
+    403: LegOutcome.REJECTED,
+    404: LegOutcome.UNREACHABLE,
+    480: LegOutcome.NO_ANSWER,
+    486: LegOutcome.BUSY,
+    600: LegOutcome.BUSY,
+    603: LegOutcome.REJECTED,
+    607: LegOutcome.REJECTED,
+}
+
+
+@pytest.mark.parametrize(("sip_code", "outcome"), LEG_SIP_ROWS.items())
+@pytest.mark.parametrize("rang", [False, True])
+def test_the_sip_status_of_a_phone_decides_before_the_cause(sip_code: int, outcome: LegOutcome, rang: bool) -> None:
+    assert leg_outcome(26, sip_code, rang=rang) is outcome
+
+
+def test_every_sip_status_of_a_phone_was_told_above() -> None:
+    assert LEG_SIP_ROWS == LEG_BY_SIP
 
 
 @pytest.mark.parametrize(
@@ -142,7 +165,9 @@ def test_a_status_of_no_meaning_leaves_the_word_to_the_cause() -> None:
 def test_a_destination_that_rang_and_ended_without_a_word_did_not_answer(
     cause: int | None, sip_code: int | None
 ) -> None:
-    assert destination_end(cause, sip_code, rang=True).reason is Reason.DESTINATION_NO_ANSWER
+    end = destination_end(cause, sip_code, rang=True)
+
+    assert (end.outcome, end.reason) == NO_ANSWER
 
 
 @pytest.mark.parametrize(
@@ -151,7 +176,9 @@ def test_a_destination_that_rang_and_ended_without_a_word_did_not_answer(
 def test_a_destination_that_ended_without_ringing_is_a_failure_of_the_trunk(
     cause: int | None, sip_code: int | None
 ) -> None:
-    assert destination_end(cause, sip_code, rang=False).reason is Reason.TRUNK_FAILED
+    end = destination_end(cause, sip_code, rang=False)
+
+    assert (end.outcome, end.reason) == TRUNK
 
 
 @pytest.mark.parametrize(("cause", "sip_code"), [(38, None), (41, 500), (18, 504), (27, 502)])

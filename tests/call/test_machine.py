@@ -650,6 +650,13 @@ def test_a_fault_of_ours_before_the_answer_fails_the_call() -> None:
     assert story.end == End(Outcome.FAILED, Reason.INTERNAL_ERROR, EndedBy.SYSTEM, FailedLeg.USER)
 
 
+def test_phones_that_are_let_go_for_a_fault_of_ours_were_cancelled() -> None:
+    story = ringing_user(outward_call(1))
+    story.hear(CallBroken("KeyError()"), *gone(A1, B1))
+
+    assert [leg.outcome for leg in story.call.legs] == [LegOutcome.CANCELLED] * 2
+
+
 def test_a_fault_of_ours_while_the_destination_is_dialled_fails_on_its_side() -> None:
     story = dialling()
     story.hear(CallBroken("KeyError()"))

@@ -297,6 +297,42 @@ def test_a_call_of_which_one_side_was_never_made_fails(there: dict[LegId, LegSta
     assert story.end == End(Outcome.FAILED, Reason.SERVICE_RESTARTED, EndedBy.SYSTEM, FailedLeg.USER)
 
 
+def test_far_phones_that_were_never_made_are_not_blamed() -> None:
+    story = ringing_user(internal_call())
+    story.hear(LegAnswered(A1), LegJoined(A1))
+
+    told = story.hear(found(story, {A1: UP}, (A1,), after_restart=True))
+
+    assert told.commands[0] == HangUpLeg(A1, 16)
+    assert story.end == End(Outcome.FAILED, Reason.SERVICE_RESTARTED, EndedBy.SYSTEM, FailedLeg.DESTINATION)
+
+
+def test_a_conversation_is_not_taken_for_a_call_that_never_began() -> None:
+    story = talking()
+
+    told = story.hear(found(story, {A1: UP, B1: UP}, bridge=False, after_restart=True))
+
+    assert told.commands == [JoinLeg(A1), JoinLeg(B1)]
+    assert story.state is CallState.TALKING
+
+
+def test_legs_that_nobody_looked_for_are_not_lost() -> None:
+    story = Story(outward_call(1))
+    story.hear(CallPlaced())
+
+    assert story.hear(CallFound((), (), (), bridge=True, after_restart=True)) == NOTHING
+
+
+def test_a_phone_that_was_let_go_is_no_caller_for_the_destination() -> None:
+    story = Story(outward_call(2))
+    story.hear(CallPlaced(), LegCreated(A1), LegCreated(A2), LegCreated(B1))
+    story.hear(CommandRefused(DialLeg(A1, None, DIAL_A), 409, "Channel in invalid state"))
+
+    story.hear(found(story, {A1: UP, A2: RINGING, B1: RINGING}, (B1,), after_restart=True))
+
+    assert (story.state, story.leg(B1).dialled_at) == (CallState.RINGING_USER, None)
+
+
 def test_a_call_of_which_one_device_was_never_made_rings_at_the_other() -> None:
     story = Story(outward_call(2))
     story.hear(CallPlaced())

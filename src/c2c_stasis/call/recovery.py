@@ -30,7 +30,8 @@ def on_found(move: Move, found: CallFound) -> None:
     if before.state is CallState.ACCEPTED:
         return  # the call has not set out yet
     there = dict(found.legs)
-    if found.after_restart and before.state is CallState.RINGING_USER and _begun_in_vain(before, found):
+    begun = before.state in (CallState.RINGING_USER, CallState.DIALLING_DESTINATION)
+    if found.after_restart and begun and _begun_in_vain(before, found):
         fail(move, Reason.SERVICE_RESTARTED)
     _trust(move, there)
     answered = [leg for leg in before.legs if there.get(leg.id) is LegState.UP]
@@ -79,8 +80,7 @@ def _catch_up(move: Move, leg: Leg, state: LegState, *, joined: bool) -> None:
 
 
 def _undecided(call: Call, before: Call) -> bool:
-    """Whether it cannot be known if any leg of the side that is awaited was dialled; none is dialled again, which would
-    cancel it."""
+    """Whether nobody knows of any leg that is waited for if it was dialled; none is dialled again, for that cancels it."""
     side = {CallState.RINGING_USER: Side.A, CallState.DIALLING_DESTINATION: Side.B}.get(call.state)
     hopes = [leg for leg in call.legs if leg.side is side and leg.can_win]
     were_dialled = {leg.id for leg in before.legs if leg.dialled}

@@ -31,9 +31,8 @@ def on_placed(move: Move) -> None:
     move.ask(CreateBridge())
     for leg in forking.dialable(call, Side.A):
         _create(move, leg)
-    if not forking.forked(
-        call, Side.B
-    ):  # several are made when the user has answered: their phones would show as in use
+    if not forking.forked(call, Side.B):
+        # Several are made when the user has answered: until then their phones would show as in use.
         for destination in forking.dialable(call, Side.B):
             _create(move, destination)
     move.to(CallState.RINGING_USER, move.at + call.limits.ring_timeout)
