@@ -1,6 +1,7 @@
 """What the service may rely on in a switch: the same stories on the switch of the tests and on a real Asterisk."""
 
 from collections.abc import AsyncIterator, Awaitable
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -315,6 +316,17 @@ class SwitchContract:
         leg = await bench.answered(call)
         await bench.joined(call, leg)
         await bench.ask(call, StartRingback(leg), StopRingback(leg), PlayTone(leg, Tone.BUSY, "GB"))
+        assert (await bench.switch.look()).legs == {leg: LegState.UP}
+
+    async def test_a_region_whose_tones_are_not_known_is_no_obstacle(self, bench: Bench) -> None:
+        await bench.phone("d1", ANSWERS)
+        call = bench.call()
+        leg = LegId(f"{call.id}.a1")
+        await bench.ask(call, replace(create(leg), region="ZW"))
+        await bench.hears(LegCreated(leg))
+        await bench.ask(call, DialLeg(leg, None, 30))
+        await bench.hears(LegAnswered(leg))
+        await bench.ask(call, PlayTone(leg, Tone.BUSY, "ZW"))
         assert (await bench.switch.look()).legs == {leg: LegState.UP}
 
     async def test_a_leg_that_is_not_answered_hears_nothing(self, bench: Bench) -> None:

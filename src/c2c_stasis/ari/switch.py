@@ -30,7 +30,9 @@ BRIDGE_TYPE = "mixing,proxy_media"
 _TONE_ZONES = {"GB": "uk"}
 
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f"\\<>]')
-_ENDPOINT = re.compile(r"PJSIP/(?:\+?[0-9]{2,32}@)?[A-Za-z0-9_.-]{1,64}(?:/sips?:[!-~]+)?")
+# A number through a trunk, or a device, perhaps at one of its contacts; never both: Asterisk would call that address instead.
+_NAME = "[A-Za-z0-9_.-]{1,64}"
+_ENDPOINT = re.compile(rf"PJSIP/(?:\+?[0-9]{{2,32}}@{_NAME}|{_NAME}(?:/sips?:[!-~]+)?)")
 
 GONE, CONFLICT, NOT_UP = 404, 409, 412
 
