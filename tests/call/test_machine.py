@@ -5,19 +5,17 @@ from dataclasses import replace
 import pytest
 
 from c2c_stasis.call.commands import (
-    Command,
     CreateBridge,
     CreateLeg,
     DestroyBridge,
     DialLeg,
     HangUpLeg,
     JoinLeg,
-    PlayTone,
     StartRingback,
     StopRingback,
 )
 from c2c_stasis.call.events import EventType
-from c2c_stasis.call.machine import on_deadline, step
+from c2c_stasis.call.machine import step
 from c2c_stasis.call.model import (
     CallState,
     DestinationKind,
@@ -25,16 +23,13 @@ from c2c_stasis.call.model import (
     EndedBy,
     FailedLeg,
     LegOutcome,
-    LegState,
     Now,
     Outcome,
     Reason,
     Side,
-    Tone,
 )
-from c2c_stasis.call.move import Move, Step
+from c2c_stasis.call.move import Step
 from c2c_stasis.call.signals import (
-    NO_REPLY,
     CallBroken,
     CallFound,
     CallPlaced,
@@ -68,7 +63,6 @@ from tests.call.stories import (
     NOTHING,
     NUMBER,
     RING,
-    TONE,
     TRUNK,
     Story,
     Told,
@@ -324,320 +318,6 @@ def test_cancelling_twice_is_cancelling_once() -> None:
     story.hear(CancelRequested())
 
     assert story.hear(CancelRequested()) == NOTHING
-
-
-# --- deadlines ---
-
-
-def test_a_timer_of_an_earlier_state_changes_nothing() -> None:
-    story = dialling()
-
-    assert story.hear(DeadlinePassed()) == NOTHING
-
-
-def test_a_call_that_was_never_begun_is_not_begun_late() -> None:
-    story = Story(outward_call())
-
-    assert story.wait(60).hear(DeadlinePassed()) == Told([], [EventType.CALL_END])
-    assert story.end == End(Outcome.FAILED, Reason.SERVICE_RESTARTED, EndedBy.SYSTEM, FailedLeg.USER)
-
-
-def test_nobody_answers_and_the_destination_is_never_dialled() -> None:
-    story = ringing_user()
-
-    story.at = RING
-    assert story.hear(DeadlinePassed()) == Told([HangUpLeg(A1, 19), HangUpLeg(A2, 19), HangUpLeg(B1, 19)], [])
-    assert story.end == End(Outcome.NO_ANSWER, Reason.USER_NO_ANSWER, EndedBy.SYSTEM, FailedLeg.USER, 19)
-    story.hear(LegEnded(A1, 19, 487), LegEnded(A2, 19, 487), LegEnded(B1, 19))
-    assert [leg.outcome for leg in story.call.side(Side.A)] == [LegOutcome.NO_ANSWER] * 2
-    assert story.state is CallState.ENDED
-
-
-def test_a_phone_that_never_rang_was_not_reachable() -> None:
-    story = Story(outward_call(1))
-    story.hear(CallPlaced(), LegCreated(A1), LegCreated(B1), LegInvited(A1))
-
-    story.at = RING
-    story.hear(DeadlinePassed(), *gone(A1, B1))
-
-    assert story.end == End(Outcome.FAILED, Reason.DEVICE_UNREACHABLE, EndedBy.SYSTEM, FailedLeg.USER)
-    assert story.leg(A1).outcome is LegOutcome.UNREACHABLE
-
-
-def test_an_early_deadline_does_not_stop_the_ringing() -> None:
-    story = ringing_user()
-
-    story.at = RING - 0.001
-    assert story.hear(DeadlinePassed()) == NOTHING
-
-
-def test_the_destination_does_not_answer_and_the_user_hears_why() -> None:
-    story = ringing_destination()
-
-    story.at = 1 + ANSWER
-    assert story.hear(DeadlinePassed()) == Told([HangUpLeg(B1, 19), PlayTone(A1, Tone.CONGESTION, "US")], [])
-    assert (story.state, story.call.deadline) == (CallState.PLAYING_TONE, story.at + TONE)
-    assert story.end == End(Outcome.NO_ANSWER, Reason.DESTINATION_NO_ANSWER, EndedBy.SYSTEM, FailedLeg.DESTINATION, 19)
-    assert story.hear(LegEnded(B1, 19, 487)) == Told([], [(EventType.LEG_ENDED, B1)])
-    assert story.leg(B1).outcome is LegOutcome.NO_ANSWER
-
-    story.wait(TONE)
-    assert story.hear(DeadlinePassed()) == Told([HangUpLeg(A1, 19)], [])
-    assert (story.state, story.call.ended_at) == (CallState.RELEASING, story.at)
-
-
-def test_a_destination_that_is_dialled_and_stays_silent_is_given_up_in_time() -> None:
-    story = dialling()
-
-    story.at = 1 + ANSWER
-    assert story.hear(DeadlinePassed()).commands == [HangUpLeg(B1, 19), PlayTone(A1, Tone.CONGESTION, "US")]
-    assert story.end.reason is Reason.DESTINATION_NO_ANSWER
-
-
-def test_a_user_who_answered_does_not_wait_in_silence_for_a_channel_that_never_comes() -> None:
-    story = Story(outward_call(1))
-    story.hear(CallPlaced(), LegCreated(A1), LegAnswered(A1), LegJoined(A1))
-    assert story.call.deadline == 10.0
-
-    story.wait(10.0)
-    assert story.hear(DeadlinePassed()).commands == [HangUpLeg(B1, 38), PlayTone(A1, Tone.CONGESTION, "US")]
-    assert story.end == End(Outcome.FAILED, Reason.TRUNK_FAILED, EndedBy.SYSTEM, FailedLeg.DESTINATION)
-
-
-def test_the_time_for_the_answer_is_counted_from_the_user_s_answer_when_the_channel_comes_late() -> None:
-    story = Story(internal_call())
-    story.hear(CallPlaced(), LegCreated(A1), LegAnswered(A1), LegJoined(A1))
-
-    story.wait(4.0).hear(LegCreated(B1))
-
-    assert (story.state, story.call.deadline) == (CallState.DIALLING_DESTINATION, ANSWER)
-
-
-def test_a_short_time_for_the_answer_is_not_prolonged_by_a_late_channel() -> None:
-    call = internal_call()
-    story = Story(replace(call, limits=replace(call.limits, answer_timeout=6.0)))
-    story.hear(CallPlaced(), LegCreated(A1), LegAnswered(A1))
-
-    assert story.call.deadline == 6.0
-
-
-def test_the_ringing_does_not_prolong_the_time_for_the_answer() -> None:
-    story = dialling()
-    before = story.call.deadline
-
-    story.hear(LegRinging(B1))
-
-    assert story.call.deadline == before
-
-
-def test_a_side_that_does_not_meet_in_the_bridge_fails_the_call() -> None:
-    story = ringing_destination(internal_call())
-    story.hear(LegAnswered(B1))
-
-    story.wait(5.0)
-    assert story.hear(DeadlinePassed()).commands == [HangUpLeg(A1, 41), HangUpLeg(B1, 41)]
-    assert story.end == End(Outcome.FAILED, Reason.INTERNAL_ERROR, EndedBy.SYSTEM, FailedLeg.DESTINATION)
-
-
-def test_the_longest_conversation_ends() -> None:
-    story = talking()
-
-    story.at = 3 + LONGEST
-    assert story.hear(DeadlinePassed()).commands == [HangUpLeg(A1, 16), HangUpLeg(B1, 16)]
-    assert story.end == End(Outcome.COMPLETED, Reason.MAX_DURATION, EndedBy.SYSTEM, None, 16)
-
-
-def test_hanging_up_is_asked_again_and_then_the_record_is_closed() -> None:
-    story = releasing()
-    asked_first = story.at - 1
-
-    story.at = asked_first + 3
-    assert story.hear(DeadlinePassed()) == Told([HangUpLeg(A1, 16)], [])
-    story.at = asked_first + 6
-    assert story.hear(DeadlinePassed()) == Told([HangUpLeg(A1, 16)], [])
-    story.at = asked_first + 9
-    assert story.hear(DeadlinePassed()) == Told([DestroyBridge()], [(EventType.LEG_ENDED, A1), EventType.CALL_END])
-    assert (story.leg(A1).cause, story.leg(A1).outcome) == (16, LegOutcome.ANSWERED)
-
-
-def test_the_time_for_releasing_begins_anew_with_each_round() -> None:
-    story = releasing()
-    story.at += 3
-
-    story.hear(DeadlinePassed())
-
-    assert (story.call.deadline, story.call.release_rounds) == (story.at + 3, 1)
-
-
-def test_an_ended_call_is_never_given_a_deadline() -> None:
-    story = releasing()
-    story.hear(LegEnded(A1, 16))
-    move = Move(story.call, Now(ACCEPTED_AT + 99, CLOCK_ZERO + 99))
-
-    with pytest.raises(AssertionError):
-        on_deadline(move)
-
-
-# --- refusals ---
-
-
-def refused(command: Command, status: int) -> CommandRefused:
-    return CommandRefused(command, status, "said Asterisk")
-
-
-def create(story: Story, number: int = 1, side: Side = Side.A) -> CreateLeg:
-    leg = [leg for leg in story.call.side(side) if leg.endpoint][number - 1]
-    return CreateLeg(leg.id, leg.endpoint, ANN, None, "US", LIFETIME)
-
-
-def test_a_phone_that_asterisk_cannot_call_does_not_stop_the_others() -> None:
-    story = Story(outward_call())
-    story.hear(CallPlaced())
-
-    assert story.hear(refused(create(story, 1), 500)) == Told([], [(EventType.LEG_ENDED, A1)])
-    assert (story.leg(A1).outcome, story.leg(A1).cause) == (LegOutcome.UNREACHABLE, 20)
-    assert story.state is CallState.RINGING_USER
-
-
-def test_when_asterisk_can_call_no_phone_the_call_is_over_at_once() -> None:
-    story = Story(outward_call())
-    story.hear(CallPlaced(), refused(create(story, 1), 500))
-
-    assert story.hear(refused(create(story, 2), 500)) == Told([HangUpLeg(B1, 19)], [(EventType.LEG_ENDED, A2)])
-    assert story.end == End(Outcome.FAILED, Reason.DEVICE_UNREACHABLE, EndedBy.SYSTEM, FailedLeg.USER, 20)
-
-
-def test_a_trunk_that_asterisk_cannot_call_fails_the_call_while_the_phones_ring() -> None:
-    story = Story(outward_call(1))
-    story.hear(CallPlaced(), LegCreated(A1), LegInvited(A1), LegRinging(A1))
-
-    assert story.hear(refused(create(story, 1, Side.B), 500)) == Told([HangUpLeg(A1, 38)], [(EventType.LEG_ENDED, B1)])
-    assert story.end == End(Outcome.FAILED, Reason.TRUNK_FAILED, EndedBy.SYSTEM, FailedLeg.DESTINATION, 38)
-
-
-def test_a_far_phone_that_asterisk_cannot_call_was_unreachable() -> None:
-    story = Story(internal_call(devices=1, far_devices=1))
-    story.hear(CallPlaced(), LegCreated(A1), refused(create(story, 1, Side.B), 500))
-
-    assert story.end == End(Outcome.FAILED, Reason.DEVICE_UNREACHABLE, EndedBy.SYSTEM, FailedLeg.DESTINATION, 20)
-
-
-def test_a_leg_of_which_it_is_not_known_whether_it_was_made_is_hung_up() -> None:
-    story = Story(outward_call())
-    story.hear(CallPlaced())
-
-    assert story.hear(refused(create(story, 1), NO_REPLY)) == Told([HangUpLeg(A1, 16)], [(EventType.LEG_ENDED, A1)])
-
-
-def test_a_channel_that_turns_up_after_we_gave_it_up_is_hung_up() -> None:
-    story = Story(outward_call())
-    story.hear(CallPlaced(), refused(create(story, 1), NO_REPLY))
-
-    assert story.hear(LegCreated(A1)) == Told([HangUpLeg(A1, 16)], [])
-    assert story.leg(A1).state is LegState.ENDED
-
-
-def test_a_leg_whose_channel_was_reported_is_kept_though_the_reply_got_lost() -> None:
-    story = ringing_user()
-
-    assert story.hear(refused(create(story, 1), NO_REPLY)) == NOTHING
-    assert story.leg(A1).state is LegState.RINGING
-
-
-def test_a_leg_that_could_not_be_dialled_is_let_go_and_its_end_decides() -> None:
-    story = Story(outward_call(1))
-    story.hear(CallPlaced(), LegCreated(A1), LegCreated(B1))
-
-    assert story.hear(refused(DialLeg(A1, None, DIAL_A), 409)) == Told([HangUpLeg(A1, 27)], [])
-    assert story.hear(LegEnded(A1, 27)) == Told([HangUpLeg(B1, 19)], [(EventType.LEG_ENDED, A1)])
-    assert story.end == End(Outcome.FAILED, Reason.DEVICE_UNREACHABLE, EndedBy.SYSTEM, FailedLeg.USER, 27)
-
-
-@pytest.mark.parametrize("told", [LegInvited(A1), LegRinging(A1), LegAnswered(A1)], ids=lambda s: type(s).__name__)
-def test_a_leg_that_was_dialled_all_the_same_is_kept(told: Signal) -> None:
-    story = Story(outward_call(1))
-    story.hear(CallPlaced(), LegCreated(A1), LegCreated(B1), told)
-
-    assert story.hear(refused(DialLeg(A1, None, DIAL_A), 409)) == NOTHING
-
-
-def test_a_destination_that_could_not_be_dialled_is_a_failure_of_the_trunk() -> None:
-    story = ringing_user()
-    story.hear(LegAnswered(A1), LegJoined(A1))
-
-    assert story.hear(refused(DialLeg(B1, A1, DIAL_B), 500)) == Told([HangUpLeg(B1, 27)], [])
-    assert story.hear(LegEnded(B1, 27)).commands == [PlayTone(A1, Tone.CONGESTION, "US")]
-    assert story.end.reason is Reason.TRUNK_FAILED
-
-
-def test_without_a_bridge_there_is_no_call() -> None:
-    story = Story(outward_call(1))
-    story.hear(CallPlaced())
-
-    assert story.hear(refused(CreateBridge(), 500)).commands == [HangUpLeg(A1, 41), HangUpLeg(B1, 41)]
-    assert story.end == End(Outcome.FAILED, Reason.INTERNAL_ERROR, EndedBy.SYSTEM, FailedLeg.USER)
-
-
-@pytest.mark.parametrize("status", [NO_REPLY, 404, 409, 500])
-def test_a_user_who_cannot_enter_the_bridge_is_not_left_in_silence(status: int) -> None:
-    story = ringing_user()
-    story.hear(LegAnswered(A1))
-
-    assert story.hear(refused(JoinLeg(A1), status)).commands == [HangUpLeg(A1, 41), HangUpLeg(B1, 41)]
-    assert story.end == End(Outcome.FAILED, Reason.INTERNAL_ERROR, EndedBy.SYSTEM, FailedLeg.DESTINATION)
-
-
-@pytest.mark.parametrize("status", [400, 422])
-def test_a_leg_that_is_going_decides_by_its_end_and_not_by_the_refused_bridge(status: int) -> None:
-    story = ringing_user()
-    story.hear(LegAnswered(A1))
-
-    assert story.hear(refused(JoinLeg(A1), status)) == NOTHING
-
-
-def test_a_conversation_is_not_ended_because_the_reply_of_the_bridge_got_lost() -> None:
-    story = talking()
-
-    assert story.hear(refused(JoinLeg(A1), NO_REPLY)) == NOTHING
-
-
-def test_a_destination_that_was_given_up_needs_no_bridge_for_its_tone() -> None:
-    story = Story(outward_call(1))
-    story.hear(CallPlaced(), LegCreated(A1), LegCreated(B1), LegAnswered(A1), LegJoined(A1), LegRinging(B1))
-    story.wait(ANSWER).hear(DeadlinePassed())
-
-    assert story.hear(refused(JoinLeg(B1), 500)) == NOTHING
-    assert story.state is CallState.PLAYING_TONE
-
-
-def test_a_leg_that_was_let_go_needs_no_bridge() -> None:
-    story = ringing_destination(internal_call())
-    story.hear(LegAnswered(B1), CancelRequested())
-
-    assert story.hear(refused(JoinLeg(B1), 404)) == NOTHING
-
-
-def test_without_a_tone_the_user_is_released_at_once() -> None:
-    story = playing_tone()
-
-    assert story.hear(refused(PlayTone(A1, Tone.BUSY, "US"), 409)).commands == [HangUpLeg(A1, 17)]
-    assert story.end.reason is Reason.DESTINATION_BUSY
-
-
-def test_a_tone_refused_too_late_is_no_news() -> None:
-    story = playing_tone()
-    story.wait(TONE).hear(DeadlinePassed())
-
-    assert story.hear(refused(PlayTone(A1, Tone.BUSY, "US"), 404)) == NOTHING
-
-
-@pytest.mark.parametrize(
-    "command", [HangUpLeg(A1, 16), StartRingback(A1), StopRingback(A1), DestroyBridge()], ids=lambda c: type(c).__name__
-)
-def test_a_refused_comfort_does_not_touch_the_call(command: Command) -> None:
-    story = talking()
-
-    assert story.hear(refused(command, 500)) == NOTHING
 
 
 # --- our own fault ---
