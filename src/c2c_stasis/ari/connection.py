@@ -108,13 +108,20 @@ class Connection:
                 except (SwitchUnavailable, SwitchRefused) as error:
                     self.problem = _explain(error)
                     logger.warning("not connected to Asterisk", extra={"error": self.problem, "again_in_s": pause})
+                except Exception as error:
+                    self.problem = f"not understood: {type(error).__name__}"
+                    logger.exception("connection to Asterisk failed", extra={"again_in_s": pause})
                 if self._taken:
                     logger.error("another service took over our Stasis application", extra={"app": self._app})
                     raise AppTaken(self._app)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  # jitter, not a secret
                 pause = min(pause * 2, LONGEST_PAUSE)
         finally:
-            await self._transport.shut()
+            await self.close()
+
+    async def close(self) -> None:
+        """Give the connections to Asterisk back; `run` does so at its end."""
+        await self._transport.shut()
 
     async def _stay(self, listener: Listener) -> None:
         """One connection from its opening to its end. Raises what keeps it from opening."""
@@ -157,12 +164,12 @@ class Connection:
 
     def _hearing(self, listener: Listener) -> Callable[[RawEvent], None]:
         def hear(event: RawEvent) -> None:
-            if event.get("application") == self._devices_app:
-                self._devices.hear(event)
-            elif event.get("type") == "ApplicationReplaced":
+            if event.get("type") == "ApplicationReplaced":
                 self._taken = True
                 if self._client is not None:
                     self._client.ended.set()
+            elif event.get("application") == self._devices_app:
+                self._devices.hear(event)
             elif (reported := translate(event)) is not None:
                 listener.receive(*reported)
 

@@ -18,6 +18,7 @@ KEEP_ALIVE = (
     10.0  # seconds; Asterisk closes an idle connection after 15 (`session_keep_alive`), and a tie is a lost request
 )
 HEARTBEAT = 5.0  # seconds between websocket pings: a dead peer is noticed after at most one and a half
+CLOSE_WITHIN = 0.5  # seconds that Asterisk has to confirm the end of the event stream; aiohttp would wait for ten
 MAX_EVENT = 1 << 20  # bytes; the largest event seen has 4 kB
 
 
@@ -92,7 +93,11 @@ class Transport:
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._session.ws_connect(
-                    self._own(url), params=query, heartbeat=HEARTBEAT, max_msg_size=MAX_EVENT, autoping=True
+                    self._own(url),
+                    params=query,
+                    heartbeat=HEARTBEAT,
+                    max_msg_size=MAX_EVENT,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_WITHIN),
                 )
         except aiohttp.WSServerHandshakeError as error:
             raise SwitchRefused(error.status, error.message) from error
