@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,8 +19,8 @@ from c2c_stasis.ports import Contact, Stock
 from tests.ari.server import APP, PASSWORD, USERNAME, Answer, AriServer, Request
 from tests.ari.test_translate import recorded
 from tests.call.stories import A1, ANN, CALL_ID, outward_call
+from tests.fakes.waiting import until
 
-WITHIN = 5.0  # seconds
 CALL = outward_call()
 
 
@@ -42,14 +41,6 @@ class Ear:
         self.connects += 1
         if self.fails is not None:
             raise self.fails
-
-
-async def until(ready: Callable[[], object], what: str) -> None:
-    """Wait, with a deadline."""
-    give_up = time.monotonic() + WITHIN
-    while not ready():
-        assert time.monotonic() < give_up, what
-        await asyncio.sleep(0.001)
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,6 @@
 """Two benches for the same stories: the switch of the tests on a standing clock, and a real Asterisk with scripted phones."""
 
 import asyncio
-import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,6 +18,7 @@ from c2c_stasis.lab.script import Script
 from tests.call.stories import outward_call
 from tests.fakes.clock import Clock, standing_clock
 from tests.fakes.switch import FakeSwitch
+from tests.fakes.waiting import until
 
 CARRIER = "PJSIP/+15551234567@carrier"
 DEVICES = ("d1", "d2", "d3")
@@ -277,10 +277,7 @@ class RealBench(Bench):
         self._carrier.script = script
 
     async def until(self, ready: Callable[[], object], what: str) -> None:
-        give_up = time.monotonic() + WITHIN
-        while not ready():
-            assert time.monotonic() < give_up, f"{what}: not within {WITHIN} s"
-            await asyncio.sleep(0.002)
+        await until(ready, what, WITHIN)
 
     async def cut(self) -> None:
         await self._asterisk.cli("ari shutdown websocket sessions")
