@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import time
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 
 from c2c_stasis import logs
 from c2c_stasis.api.server import HttpServer, build_app
@@ -46,6 +46,7 @@ class App:
             connection = Connection(
                 ari.url, ari.username, ari.password, ari.app, connections=ari.pool, timeout=ari.request_timeout
             )
+            stack.push_async_callback(connection.close)
             self.service = CallService(
                 store=store,
                 switch=connection,
@@ -55,11 +56,14 @@ class App:
                 trunks=config.trunks,
                 watch=connection.watch,
             )
+            seen = await store.directory_revision()  # before the directory is read, so that no change falls in between
             await self.service.start()
-            stack.push_async_callback(self.service.stop)
             self.lost = asyncio.create_task(connection.run(self.service), name="asterisk")
             stack.push_async_callback(_end, self.lost)
-            follower = asyncio.create_task(_follow_directory(store, self.service), name="directory")
+            stack.push_async_callback(
+                self.service.stop
+            )  # before the connection: no call shall take its end for a failure
+            follower = asyncio.create_task(_follow_directory(store, self.service, seen), name="directory")
             stack.push_async_callback(_end, follower)
             server = HttpServer(build_app(self.service), config.http.listen)
             stack.push_async_callback(server.stop)
@@ -91,9 +95,8 @@ async def serve(config: Config) -> None:
         log.stop()
 
 
-async def _follow_directory(store: SqlStore, service: CallService) -> None:
-    """Take over changes of the directory that another process made."""
-    seen = await store.directory_revision()
+async def _follow_directory(store: SqlStore, service: CallService, seen: int) -> None:
+    """Take over changes of the directory that another process made since this revision of it."""
     while True:
         await asyncio.sleep(DIRECTORY_POLL)
         try:
@@ -103,9 +106,10 @@ async def _follow_directory(store: SqlStore, service: CallService) -> None:
                 seen = revision
         except (StoreUnavailable, SwitchUnavailable, SwitchRefused) as error:
             logger.warning("directory not read", extra={"error": str(error)})
+        except Exception:
+            logger.exception("directory not read")  # whatever it was: the next change shall be noticed all the same
 
 
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
-    with suppress(asyncio.CancelledError, Exception):
-        await task
+    await asyncio.wait({task})

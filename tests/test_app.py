@@ -1,0 +1,270 @@
+"""The whole process put together: what it starts it stops, in whatever state it is, and it notices what others change."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from c2c_stasis import app as module
+from c2c_stasis.app import App, serve
+from c2c_stasis.ari import connection
+from c2c_stasis.ari.connection import AppTaken
+from c2c_stasis.config import Address, Ari, Config, Database, Http, Trunk
+from c2c_stasis.directory.model import Account, User
+from c2c_stasis.errors import StoreUnavailable, SwitchRefused
+from c2c_stasis.service import CallService
+from c2c_stasis.store.errors import DatabaseNotUsable
+from c2c_stasis.store.sql_store import open_store
+from tests.ari.server import APP, PASSWORD, USERNAME, Answer, AriServer, Request, ari_server
+from tests.fakes.waiting import until
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place where the service can run: a database with a user in it, and an Asterisk."""
+
+    config: Config
+    asterisk: AriServer
+    account: Account
+    user: User
+    key: str
+
+
+@pytest.fixture
+async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+    monkeypatch.setattr(module, "DIRECTORY_POLL", 0.01)
+    monkeypatch.setattr(connection, "FIRST_PAUSE", 0.005)
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'c2c.db'}")
+    store = await open_store(database.url, migrate=True)
+    platform = await store.create_platform("Platform")
+    account = await store.create_account(platform.id, "Bakery")
+    user = await store.create_user(account.id, "Ann")
+    await store.create_device(account.id, user.id, "d1")
+    key, _ = await store.create_key(platform.id)
+    await store.close()
+    async with ari_server() as asterisk:
+        asterisk.answer = _registered
+        ari = Ari(PASSWORD, asterisk.url, USERNAME, APP)
+        trunk = Trunk("carrier", "PJSIP/{number}@carrier")
+        yield Site(Config(ari, Http(Address("127.0.0.1", 0)), database, (trunk,)), asterisk, account, user, key)
+
+
+@pytest.fixture(autouse=True)
+def _signals_stay_as_they_were() -> Iterator[None]:
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def _registered(request: Request) -> Answer | None:
+    """Asterisk's answers when d1 and d2 are registered."""
+    if request.name != "channels.getChannelVar":
+        return None
+    name = request.query["variable"].removeprefix("PJSIP_DIAL_CONTACTS(").removesuffix(")")
+    return Answer(200, {"value": f"PJSIP/{name}/sip:{name}@192.0.2.1" if name in ("d1", "d2") else ""})
+
+
+def possessions() -> tuple[set[str], set[str], list[str]]:
+    """Tasks, threads and sockets of this process."""
+    tasks = {task.get_name() for task in asyncio.all_tasks()}
+    threads = {thread.name for thread in threading.enumerate() if not thread.name.startswith("asyncio_")}
+    links = (Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd"))
+    sockets = sorted(os.readlink(link) for link in links if link.is_symlink())
+    return tasks, threads, [name for name in sockets if name.startswith("socket:")]
+
+
+async def get(app: App, path: str, site: Site | None = None) -> tuple[int, str]:
+    headers = {"Authorization": f"Bearer {site.key}", "DialStack-Account": site.account.id} if site else {}
+    async with aiohttp.ClientSession() as session, session.get(app.url + path, headers=headers) as response:
+        return response.status, await response.text()
+
+
+async def place(app: App, site: Site) -> str:
+    """Place a call over HTTP and give its path."""
+    headers = {"Authorization": f"Bearer {site.key}", "DialStack-Account": site.account.id}
+    body = {"user_id": site.user.id, "dial_string": "+15551234567"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.post(f"{app.url}/v1/calls", json=body) as response,
+    ):
+        assert response.status == 202, await response.text()
+        return response.headers["Location"]
+
+
+# --- starting and stopping ---
+
+
+async def test_what_it_starts_it_stops(site: Site) -> None:
+    before = possessions()
+    for _ in range(2):
+        async with App(site.config) as app:
+            await until(lambda: site.asterisk.sockets, "a connection to Asterisk")
+            assert (await get(app, "/livez"))[0] == 200
+        await until(lambda: not site.asterisk.sockets, "the end of the connection")
+    await until(lambda: possessions() == before, "everything given back")
+
+
+async def test_it_stops_with_a_call_that_lives_and_takes_it_over_when_it_starts_again(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = possessions()
+    async with App(site.config) as app:
+        await until(lambda: site.asterisk.sockets, "a connection to Asterisk")
+        await until(lambda: "ok" in _asterisk(app), "readiness")
+        path = await place(app, site)
+        await until(lambda: len(site.asterisk.asked("channels.create")) == 3, "two legs and a helper")
+        assert app.service.live == 1
+    await until(lambda: possessions() == before, "everything given back")
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+    async with App(site.config) as app:
+        status, text = await get(app, path, site)
+        assert (status, '"status":null' in text.replace(" ", "")) == (200, True)
+
+
+def _asterisk(app: App) -> str:
+    return "ok" if app.service._switch.connected else ""
+
+
+async def test_a_port_that_is_taken_ends_the_start_and_leaves_nothing(site: Site) -> None:
+    before = possessions()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        config = replace(site.config, http=Http(Address("127.0.0.1", taken.getsockname()[1])))
+        with pytest.raises(OSError, match="in use"):
+            async with App(config):
+                pass
+    await until(lambda: possessions() == before, "everything given back")
+
+
+async def test_a_database_that_is_not_there_ends_the_start_and_leaves_nothing(site: Site, tmp_path: Path) -> None:
+    before = possessions()
+    config = replace(site.config, database=Database(f"sqlite+aiosqlite:///{tmp_path / 'nowhere.db'}"))
+    with pytest.raises(DatabaseNotUsable):
+        async with App(config):
+            pass
+    await until(lambda: possessions() == before, "everything given back")
+
+
+async def test_a_start_that_fails_half_way_leaves_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = possessions()
+
+    async def start(self: CallService) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    monkeypatch.setattr(CallService, "start", start)
+    with pytest.raises(StoreUnavailable):
+        async with App(site.config):
+            pass
+    await until(lambda: possessions() == before, "everything given back")
+
+
+async def test_without_asterisk_it_starts_says_so_and_connects_later(site: Site) -> None:
+    site.asterisk.answer = lambda request: Answer(503, {"message": "Asterisk not booted"})
+    async with App(site.config) as app:
+        assert (await get(app, "/livez"))[0] == 200
+        assert (await get(app, "/readyz"))[0] == 503
+        site.asterisk.answer = _registered
+        await until(lambda: _asterisk(app), "a connection after all")
+        assert (await get(app, "/readyz"))[0] == 200
+
+
+# --- serving until told otherwise ---
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_a_signal_ends_it_in_order(site: Site, number: signal.Signals) -> None:
+    before = possessions()
+    serving = asyncio.create_task(serve(site.config))
+    await until(lambda: site.asterisk.sockets, "a connection to Asterisk")
+    os.kill(os.getpid(), number)
+    await until(serving.done, "the end")
+    serving.result()
+    await until(lambda: possessions() == before, "everything given back")
+
+
+async def test_who_is_displaced_stops_serving_and_says_why(site: Site) -> None:
+    serving = asyncio.create_task(serve(site.config))
+    await until(lambda: site.asterisk.sockets, "a connection to Asterisk")
+    await site.asterisk.send({"type": "ApplicationReplaced"})
+    await until(serving.done, "the end")
+    assert isinstance(serving.exception(), AppTaken)
+
+
+# --- the directory ---
+
+
+async def test_a_device_that_another_process_adds_is_looked_up(site: Site) -> None:
+    async with App(site.config) as app:
+        await until(lambda: _asterisk(app), "a connection")
+        await _add_device(site, "d2")
+        await until(lambda: app.service._switch.contacts("d2"), "its contacts")
+
+
+async def test_a_key_that_another_process_revokes_opens_nothing_any_more(site: Site) -> None:
+    async with App(site.config) as app:
+        assert (await get(app, "/v1/calls/call_01h2xcejqtf2nbrexx3vqjhp41", site))[0] == 404
+        store = await open_store(site.config.database.url)
+        (key,) = (await store.directory()).keys
+        await store.revoke_key(key.id)
+        await store.close()
+        refused = asyncio.create_task(_refused(app, site))
+        await until(refused.done, "the refusal")
+
+
+async def _refused(app: App, site: Site) -> None:
+    while (await get(app, "/v1/calls/call_01h2xcejqtf2nbrexx3vqjhp41", site))[0] != 401:
+        pass
+
+
+async def test_a_change_between_the_reading_and_the_following_is_not_missed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine = CallService.start
+
+    async def start(self: CallService) -> None:
+        await genuine(self)
+        await _add_device(site, "d2")
+
+    monkeypatch.setattr(CallService, "start", start)
+    async with App(site.config) as app:
+        await until(lambda: _asterisk(app) and app.service._switch.contacts("d2"), "its contacts")
+
+
+@pytest.mark.parametrize(
+    "failure", [StoreUnavailable("locked"), SwitchRefused(500, "Allocation failed"), RuntimeError("a fault of ours")]
+)
+async def test_a_change_that_could_not_be_read_is_read_later(
+    site: Site, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    genuine, failed = CallService.refresh_directory, 0
+
+    async def refresh(self: CallService) -> None:
+        nonlocal failed
+        if asyncio.current_task().get_name() == "directory" and failed < 3:  # type: ignore[union-attr]  # in a task
+            failed += 1
+            raise failure
+        await genuine(self)
+
+    monkeypatch.setattr(CallService, "refresh_directory", refresh)
+    async with App(site.config) as app:
+        await until(lambda: _asterisk(app), "a connection")
+        await _add_device(site, "d2")
+        await until(lambda: app.service._switch.contacts("d2"), "its contacts")
+    assert failed == 3
+
+
+async def _add_device(site: Site, endpoint: str) -> None:
+    store = await open_store(site.config.database.url)
+    await store.create_device(site.account.id, site.user.id, endpoint)
+    await store.close()
