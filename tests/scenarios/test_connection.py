@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 import pytest
 
+from c2c_stasis.call.commands import Command, CreateBridge, CreateLeg, HangUpLeg
 from c2c_stasis.call.model import CallState, End, EndedBy, FailedLeg, Outcome, Party, Reason
-from c2c_stasis.call.signals import LegAnswered, LegEnded, LegInvited, LegJoined, LegRinging, Signal
+from c2c_stasis.call.signals import LegAnswered, LegCreated, LegEnded, LegInvited, LegJoined, LegRinging, Signal
+from c2c_stasis.errors import SwitchUnavailable
 from c2c_stasis.ids import LegId, call_of
 from c2c_stasis.service.runner import DEAF_PATIENCE
-from tests.fakes.switch import Channel
+from tests.fakes.switch import Act, Channel
 from tests.scenarios.house import ANSWER, NUMBER, RING, House
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
@@ -249,6 +251,58 @@ async def test_leftovers_stay_while_the_store_cannot_tell_whose_they_are(house: 
     await house.clock.settle()
     await heard_again(house)
     assert house.switch.empty
+
+
+async def test_a_channel_that_is_made_after_its_call_has_ended_is_released(house: House) -> None:
+    """Asterisk hung for some seconds: we gave up, and then it did what it had been asked."""
+    late: list[Act] = []
+
+    async def meddle(command: Command, act: Act) -> None:
+        if isinstance(command, CreateLeg | CreateBridge):
+            late.append(act)
+            raise SwitchUnavailable("no answer")
+        await act()
+
+    house.switch.meddle = meddle
+    call_id = await house.place()
+    await house.end_of(call_id)
+    for act in late:
+        await act()
+    assert house.switch.channels
+    await house.clock.advance(0.1)
+    assert house.switch.empty
+    assert all(phone.rings == [] for phone in house.phones.values())
+
+
+async def test_a_phone_that_rings_on_after_its_call_has_ended_is_let_go_when_it_is_answered(house: House) -> None:
+    """Every hang-up was lost."""
+
+    async def meddle(command: Command, act: Act) -> None:
+        if not isinstance(command, HangUpLeg):
+            await act()
+
+    house.switch.meddle = meddle
+    call_id = await house.ringing_user()
+    await house.cancel(call_id)
+    await house.end_of(call_id)
+    assert not house.ring_of("ann-1").ended
+    for name in ("ann-1", "ann-2"):
+        house.ring_of(name).answer()
+    await house.clock.advance(0.1)
+    assert [house.ring_of(name).ended for name in ("ann-1", "ann-2")] == [True, True]
+    house.switch.cut()
+    await house.clock.settle()
+    await heard_again(house)  # what nobody hears of, such as the destination's channel, is swept then
+    assert house.switch.empty
+
+
+async def test_a_new_channel_of_a_stranger_is_let_alone(house: House) -> None:
+    house.leaves_something = True
+    stranger = LegId("call_01h2xcejqtf2nbrexx3vqjhp41.a1")
+    house.switch.channels[stranger] = Channel(stranger, house.phone("bob-1"), "PJSIP/bob-1", Party(""))
+    house.service.receive(stranger, LegCreated(stranger))
+    await house.clock.advance(0.1)
+    assert list(house.switch.channels) == [stranger]
 
 
 # --- signals that are late, early, doubled ---

@@ -2,13 +2,22 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 
 from c2c_stasis.call import machine
 from c2c_stasis.call.commands import Command
 from c2c_stasis.call.model import Call, LegState, Limits, Now
-from c2c_stasis.call.signals import CallFound, CallPlaced, CancelRequested, Signal, SwitchRestarted
+from c2c_stasis.call.signals import (
+    CallFound,
+    CallPlaced,
+    CancelRequested,
+    LegAnswered,
+    LegCreated,
+    LegRinging,
+    Signal,
+    SwitchRestarted,
+)
 from c2c_stasis.config import Calls, Trunk
 from c2c_stasis.directory import keys
 from c2c_stasis.directory.directory import Directory
@@ -19,6 +28,7 @@ from c2c_stasis.errors import (
     NotAuthenticated,
     Stopping,
     StoreUnavailable,
+    SwitchRefused,
     SwitchUnavailable,
     UserBusy,
     UserNotFound,
@@ -175,13 +185,15 @@ class CallService:
     # --- what the switch reports ---
 
     def receive(self, leg_id: LegId, signal: Signal) -> None:
-        """Bring a signal to its call. Legs of calls that nobody drives any more are swept when we look next."""
+        """Bring a signal to its call. A leg that lives although its call has ended is released."""
         if self._held is not None:
             self._held.append((leg_id, signal))
             return
         runner = self._runners.get(call_of(leg_id))
         if runner is not None:
             runner.put(signal)
+        elif isinstance(signal, LegCreated | LegRinging | LegAnswered):
+            self._keep(asyncio.create_task(self._release(leg_id)))
 
     async def connected(self) -> None:
         """Catch up with what happened while the switch could not be heard. Raises `SwitchUnavailable` if it is lost again."""
@@ -201,7 +213,7 @@ class CallService:
             held, self._held = self._held, None
             for leg_id, signal in held:
                 self.receive(leg_id, signal)
-        await self._sweep(stock)
+        await self._sweep(stock.legs, stock.bridges)
 
     def _in_touch(self) -> bool:
         return self._switch.connected and self._caught_up
@@ -212,20 +224,28 @@ class CallService:
         restarted = call.id in self._found_in_store
         return tuple(leg.id for leg in call.legs if leg.live and (restarted or leg.state is not LegState.CREATING))
 
-    async def _sweep(self, stock: Stock) -> None:
+    async def _release(self, leg_id: LegId) -> None:
+        """End a leg that came too late: Asterisk hung, we gave up, and then it did what it had been asked."""
+        try:
+            await self._sweep([leg_id], [call_of(leg_id)])
+        except (SwitchUnavailable, SwitchRefused) as error:
+            logger.warning("leftover not released", extra={"leg_id": leg_id, "error": str(error)})
+
+    async def _sweep(self, legs: Iterable[LegId], bridges: Iterable[CallId]) -> None:
         """Remove what belongs to calls of ours that have ended. What belongs to strangers is theirs."""
-        orphans = {call_of(leg_id) for leg_id in stock.legs} | set(stock.bridges)
+        orphans = {call_of(leg_id) for leg_id in legs} | set(bridges)
         orphans -= set(self._runners)
         try:
             ours = await self._store.known_calls(orphans) if orphans else set()
         except StoreUnavailable:
             logger.exception("leftovers cannot be told from strangers now; the next connect sweeps them")
             return
-        legs = [leg_id for leg_id in stock.legs if call_of(leg_id) in ours]
-        bridges = [bridge_id for bridge_id in stock.bridges if bridge_id in ours]
-        if legs or bridges:
-            logger.warning("leftovers released", extra={"channels": len(legs), "bridges": len(bridges)})
-            await self._switch.sweep(legs, bridges)
+        if ours:
+            logger.warning("leftovers released", extra={"call_ids": sorted(ours)})
+            await self._switch.sweep(
+                [leg_id for leg_id in legs if call_of(leg_id) in ours],
+                [bridge_id for bridge_id in bridges if bridge_id in ours],
+            )
 
     # --- inside ---
 
@@ -264,10 +284,12 @@ class CallService:
             in_touch=self._in_touch,
         )
         self._runners[call.id] = runner
-        task = asyncio.create_task(self._drive(runner, commands), name=f"call {call.id}")
+        self._keep(asyncio.create_task(self._drive(runner, commands), name=f"call {call.id}"))
+        return runner
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return runner
 
     async def _drive(self, runner: Runner, commands: Sequence[Command]) -> None:
         try:
