@@ -9,6 +9,7 @@ from typing import Any
 from c2c_stasis.call.model import Now
 
 WALL = 1_700_000_000.0  # what it is when a test begins, in Unix seconds
+LATE = 1e-6  # seconds by which a timer is late, as every timer is: else rounding lets some come early, again and again
 REST_WITHIN = 10.0  # real seconds; a test that does not come to rest by then is broken
 
 
@@ -46,9 +47,9 @@ class Clock:
         target = self._mono + seconds
         await self.settle()
         while (due := self._next_timer()) is not None and due <= target:
-            self._mono = max(self._mono, due)
+            self._mono = max(self._mono, due + LATE)
             await self.settle()
-        self._mono = target
+        self._mono = max(self._mono, target)
         await self.settle()
 
     async def until(self, ready: Callable[[], object], what: str, within: float = 60.0) -> None:
@@ -58,7 +59,7 @@ class Clock:
         while not ready():
             due = self._next_timer()
             assert (due or give_up + 1) <= give_up, f"{what}: not within {within} s"
-            self._mono = max(self._mono, due or 0)
+            self._mono = max(self._mono, (due or 0) + LATE)
             await self.settle()
 
     def _next_timer(self) -> float | None:
