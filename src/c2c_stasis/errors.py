@@ -95,3 +95,17 @@ class SwitchRefused(ClickToCallError):
         super().__init__(f"{status} {message}")
         self.status = status
         self.message = message
+
+
+def first_of(group: ExceptionGroup[Exception], *kinds: type[Exception]) -> Exception | None:
+    """The first error of a group that holds only errors of these kinds; nothing when it holds others as well.
+
+    In place of `except*`: until Python 3.11.3 what is raised there comes out inside another group (Debian 12 has 3.11.2).
+    """
+    _, others = group.split(kinds)
+    if others is not None:
+        return None
+    error: Exception = group
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

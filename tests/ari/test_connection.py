@@ -323,7 +323,7 @@ async def test_a_fault_while_catching_up_is_no_end_of_everything(
     async with running(server.url, ear) as (connection, task):
         await until(lambda: ear.connects > 2, "several attempts")
         assert not task.done()
-        assert connection.problem
+        await until(lambda: connection.problem, "the problem to be told")
         assert any(record.levelno == logging.ERROR and record.exc_info for record in caplog.records)
         ear.fails = None
         await until(lambda: connection.connected, "a connection after all")
@@ -335,6 +335,17 @@ async def test_a_loss_while_catching_up_is_one_more_loss(server: AriServer, ear:
         await until(lambda: ear.connects > 2, "several attempts")
         ear.fails = None
         await until(lambda: connection.connected, "a connection after all")
+
+
+async def test_told_to_end_in_the_moment_of_a_loss_it_ends(server: AriServer) -> None:
+    class Ending(Ear):
+        async def connected(self) -> None:
+            asyncio.get_running_loop().call_soon(task.cancel)
+            raise SwitchUnavailable("lost while catching up")
+
+    async with running(server.url, Ending()) as (_, task):
+        await until(task.done, "the end")
+    assert task.cancelled()
 
 
 @pytest.mark.parametrize("application", [APP, f"{APP}-devices"])

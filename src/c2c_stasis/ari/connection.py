@@ -18,7 +18,7 @@ from c2c_stasis.ari.translate import CALL_EVENTS, leg_state, translate
 from c2c_stasis.ari.transport import Transport
 from c2c_stasis.call.commands import Command
 from c2c_stasis.call.model import Call
-from c2c_stasis.errors import ClickToCallError, SwitchRefused, SwitchUnavailable
+from c2c_stasis.errors import ClickToCallError, SwitchRefused, SwitchUnavailable, first_of
 from c2c_stasis.ids import CallId, LegId
 from c2c_stasis.ports import Contact, Listener, Stock
 
@@ -101,7 +101,7 @@ class Connection:
         try:
             while True:
                 try:
-                    await self._stay(listener)
+                    await self._attempt(listener)
                     pause = FIRST_PAUSE
                     self.problem = "the event connection to Asterisk is lost"
                     logger.warning("connection to Asterisk lost", extra={"app": self._app})
@@ -123,6 +123,18 @@ class Connection:
         """Give the connections to Asterisk back; `run` does so at its end."""
         await self._transport.shut()
 
+    async def _attempt(self, listener: Listener) -> None:
+        """One connection, in a task of its own: a task group that is failing when it is cancelled forgets that it was (anyio
+        4.16), and who is told to end must end."""
+        staying = asyncio.create_task(self._stay(listener), name="asterisk connection")
+        try:
+            await asyncio.wait({staying})
+        except asyncio.CancelledError:
+            staying.cancel()
+            await asyncio.gather(staying, return_exceptions=True)
+            raise
+        staying.result()
+
     async def _stay(self, listener: Listener) -> None:
         """One connection from its opening to its end. Raises what keeps it from opening."""
         try:
@@ -139,8 +151,11 @@ class Connection:
                     group.start_soon(self._devices.meet_strangers, client.swagger)
                     await client.ended.wait()
                     group.cancel_scope.cancel()
-        except* (SwitchUnavailable, SwitchRefused) as errors:
-            raise _first(errors) from errors
+        except ExceptionGroup as errors:
+            error = first_of(errors, SwitchUnavailable, SwitchRefused)
+            if error is None:
+                raise
+            raise error from errors
         finally:
             self._connected = False
 
@@ -188,13 +203,6 @@ async def _unless_gone(request: Any) -> None:
     except SwitchRefused as refusal:
         if refusal.status != 404:
             raise
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 def _explain(error: Exception) -> str:

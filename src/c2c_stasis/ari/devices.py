@@ -14,7 +14,7 @@ from typing import Any
 
 from typeid import TypeID
 
-from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
+from c2c_stasis.errors import SwitchRefused, SwitchUnavailable, first_of
 from c2c_stasis.ports import Contact
 
 logger = logging.getLogger(__name__)
@@ -83,8 +83,11 @@ class Devices:
             async with asyncio.TaskGroup() as group:
                 for endpoint in wanted:
                     group.create_task(read_one(endpoint))
-        except* (SwitchUnavailable, SwitchRefused) as errors:
-            raise SwitchUnavailable(f"contacts could not be read: {errors.exceptions[0]}") from errors
+        except ExceptionGroup as errors:
+            error = first_of(errors, SwitchUnavailable, SwitchRefused)
+            if error is None:
+                raise
+            raise SwitchUnavailable(f"contacts could not be read: {error}") from errors
         finally:
             await _remove(operations, channel_id)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from c2c_stasis.errors import first_of
 from c2c_stasis.lab.demo.stage import Stage
 from c2c_stasis.lab.demo.timeline import HOLD_BACK, Screen
 from c2c_stasis.lab.errors import LaboratoryError
@@ -126,8 +127,8 @@ def _first_of_group() -> Iterator[None]:
     """Let a group of errors out as the first of them."""
     try:
         yield
-    except* LaboratoryError as errors:
-        error: BaseException = errors
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
+    except ExceptionGroup as errors:
+        error = first_of(errors, LaboratoryError)
+        if error is None:
+            raise
         raise error from None
