@@ -1,8 +1,9 @@
 """The scripted phones against a real Asterisk: what they prove on loopback must be what Asterisk sees."""
 
 import asyncio
+import itertools
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any, Self
 
 import aiohttp
@@ -14,10 +15,14 @@ from c2c_stasis.lab.configuration import DeviceAccount
 from c2c_stasis.lab.obtain import obtain
 from c2c_stasis.lab.phone import ANSWERS, RINGS, NotSeen, Phone, PhoneCall, RegistrationRefused, Script, answer_together
 from c2c_stasis.lab.tones import KNOWN_PATTERNS, UK_RINGBACK, US_BUSY, US_CONGESTION, US_RINGBACK, TonePattern
+from tests.live.waiting import until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
 
 DEVICES = [DeviceAccount("desk", "d;sk secret"), DeviceAccount("cell", "cell-secret")]
+
+
+_NUMBERS = itertools.count(1)
 
 
 class Ari:
@@ -28,7 +33,6 @@ class Ari:
         login = aiohttp.encode_basic_auth(asterisk.ari_username, asterisk.ari_password)
         self._http = aiohttp.ClientSession(headers={"Authorization": login})
         self._events: list[dict[str, Any]] = []
-        self._made = 0
 
     async def __aenter__(self) -> Self:
         self._socket = await self._http.ws_connect(f"{self._asterisk.ari_url}/events", params={"app": "phones"})
@@ -51,10 +55,9 @@ class Ari:
 
     async def ring(self, endpoint: str, **dial: str) -> str:
         """Create a channel to an endpoint, wait until it is ours, and dial it; gives its id."""
-        self._made += 1
-        channel = f"phones-{id(self)}-{self._made}"
+        channel = f"phones-{next(_NUMBERS)}"  # never twice: Asterisk knows an id for a moment longer than the channel
         await self.ask("POST", "channels/create", endpoint=f"PJSIP/{endpoint}", app="phones", channelId=channel)
-        await until(lambda: self._saw("StasisStart", channel))
+        await until(lambda: self._saw("StasisStart", channel), f"StasisStart of {channel}")
         await self.ask("POST", f"channels/{channel}/dial", timeout="20", **dial)
         return channel
 
@@ -64,19 +67,13 @@ class Ari:
 
     async def wait_up(self, channel: str) -> None:
         """Wait until Asterisk takes a channel for answered, which is a little after its ACK."""
-        await until(lambda: self._saw("ChannelStateChange", channel, "Up"))
+        await until(lambda: self._saw("ChannelStateChange", channel, "Up"), f"{channel} to be answered")
 
     async def wait_destroyed(self, channel: str) -> int:
         """Wait until a channel is gone; gives its hangup cause."""
-        await until(lambda: self._saw("ChannelDestroyed", channel))
+        await until(lambda: self._saw("ChannelDestroyed", channel), f"the end of {channel}")
         ends = [event for event in self._events if event["type"] == "ChannelDestroyed"]
         return next(int(event["cause"]) for event in ends if event["channel"]["id"] == channel)
-
-
-async def until(ready: Callable[[], bool], timeout: float = 5.0) -> None:
-    async with asyncio.timeout(timeout):
-        while not ready():  # noqa: ASYNC110 the events come from elsewhere
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +93,7 @@ async def asterisk(carrier: Phone) -> AsyncIterator[Asterisk]:
 async def ari(asterisk: Asterisk) -> AsyncIterator[Ari]:
     async with Ari(asterisk) as one:
         yield one
-        assert await one.ask("GET", "channels") == []
+        assert [(left["name"], left["state"]) for left in await one.ask("GET", "channels")] == []
 
 
 async def phone_of(asterisk: Asterisk, device: DeviceAccount, **options: Any) -> Phone:
@@ -252,7 +249,7 @@ async def test_two_sides_hear_each_other_through_a_bridge_and_asterisk_sees_the_
         await ari.ask("POST", "bridges/phones-bridge/addChannel", channel=channel)
     await near.wait_tone(850, seconds=1.0)
     await far.wait_tone(600, seconds=1.0)
-    await until(lambda: bool(far.audio and far.audio.reports), 8.0)  # Asterisk reports every five seconds
+    await until(lambda: bool(far.audio and far.audio.reports), "a report")  # Asterisk reports every five seconds
     statistics = await ari.ask("GET", f"channels/{b_side}/rtp_statistics")
     for call, other in ((near, 600), (far, 850)):
         assert call.heard(other) == 0.0
@@ -281,9 +278,12 @@ async def test_digits_are_heard_both_ways(ari: Ari, cell: Phone) -> None:
     call = await cell.next_call()
     await ari.wait_up(channel)
     call.press("1#")
-    await until(lambda: [e["digit"] for e in ari._events if e["type"] == "ChannelDtmfReceived"] == ["1", "#"])
+    await until(
+        lambda: [e["digit"] for e in ari._events if e["type"] == "ChannelDtmfReceived"] == ["1", "#"],
+        "the digits at Asterisk",
+    )
     await ari.ask("POST", f"channels/{channel}/dtmf", dtmf="42")
-    await until(lambda: call.pressed == "42")
+    await until(lambda: call.pressed == "42", "the digits at the phone")
     await ari.ask("DELETE", f"channels/{channel}")
     await ari.wait_destroyed(channel)
 

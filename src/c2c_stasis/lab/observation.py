@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 from c2c_stasis.errors import ClickToCallError
 from c2c_stasis.lab.sip import SipMessage
 
-DEFAULT_TIMEOUT = 5.0  # seconds; on loopback everything that comes at all comes at once
+DEFAULT_TIMEOUT = (
+    15.0  # seconds; on loopback what comes at all comes at once, but a machine may stand still for a while
+)
 
 
 class NotSeen(ClickToCallError, TimeoutError):

@@ -1,0 +1,345 @@
+"""One call's runner: one signal at a time, each leg's commands in turn, its record first where that matters."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+import pytest
+import pytest_asyncio
+
+from c2c_stasis.call.commands import Command, CreateBridge, CreateLeg, DestroyBridge, DialLeg, HangUpLeg, JoinLeg
+from c2c_stasis.call.events import EventType
+from c2c_stasis.call.machine import step
+from c2c_stasis.call.model import Call, CallState, Now
+from c2c_stasis.call.signals import (
+    NO_REPLY,
+    CallPlaced,
+    CancelRequested,
+    CommandRefused,
+    DeadlinePassed,
+    LegAnswered,
+    LegCreated,
+    LegEnded,
+    LegInvited,
+    LegJoined,
+    LegRinging,
+    Signal,
+)
+from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
+from c2c_stasis.ids import LegId
+from c2c_stasis.ports import StoredEvent
+from c2c_stasis.publish.envelope import Envelopes
+from c2c_stasis.service.runner import DEAF_PATIENCE, RECORD_WITHIN, Runner
+from tests.call.stories import A1, A2, B1, RING, created, outward_call
+from tests.fakes.clock import Clock, standing_clock
+from tests.fakes.store import MemoryStore
+from tests.fakes.switch import FakeSwitch
+
+pytestmark = pytest.mark.asyncio(loop_scope="function")
+
+
+class Bench(MemoryStore, FakeSwitch):
+    """A runner between a store and a switch of which each does only what a test says.
+
+    `log` is what they were asked, in order; `takes` how long a command or `"record"` takes, `fails` how it fails.
+    """
+
+    clock: Clock
+    task: asyncio.Task[None]
+
+    def __init__(self, clock: Clock) -> None:
+        MemoryStore.__init__(self)
+        self.clock = clock
+        self.log: list[str] = []
+        self.takes: dict[object, float] = {}
+        self.fails: dict[object, Exception] = {}
+        self.touch = True
+        self.signals: list[Signal] = []
+
+    async def record(self, call: Call, events: Sequence[StoredEvent]) -> None:
+        await self._do("record", f"record {call.state}")
+
+    async def execute(self, call: Call, command: Command) -> None:
+        await self._do(type(command), told(command))
+
+    async def _do(self, kind: object, what: str) -> None:
+        self.log.append(what)
+        await asyncio.sleep(self.takes.get(kind, 0.0))
+        self.log.append(f"{what} done")
+        if kind in self.fails:
+            raise self.fails[kind]
+
+    def begin(self, *signals: Signal, devices: int = 2) -> Runner:
+        """A runner of a placed call, with these signals waiting."""
+        now = self.clock.now()
+        call = step(_on(outward_call(devices), now), CallPlaced(), now).call
+        self.runner = runner = Runner(
+            call, store=self, switch=self, publisher=Envelopes(), clock=self.clock, in_touch=lambda: self.touch
+        )
+        genuine = runner.put
+
+        def put(signal: Signal) -> None:
+            self.signals.append(signal)
+            genuine(signal)
+
+        runner.put = put  # type: ignore[method-assign]  # what it tells itself is of interest
+        for signal in signals:
+            runner.put(signal)
+        self.task = asyncio.create_task(runner.run())
+        return runner
+
+    def state(self) -> CallState:
+        """Where the call is."""
+        return self.runner.call.state
+
+    def begun(self) -> list[str]:
+        """What was begun, without the ends of it and without records."""
+        return [line for line in self.log if not line.endswith(" done") and not line.startswith("record")]
+
+
+def told(command: Command) -> str:
+    leg = getattr(command, "leg_id", "").rpartition(".")[2]
+    return f"{type(command).__name__} {leg}".strip()
+
+
+def _on(call: Call, now: Now) -> Call:
+    return replace(call, accepted_at=now.wall, clock_zero=now.mono)
+
+
+@pytest_asyncio.fixture(loop_scope="function")
+async def bench() -> AsyncIterator[Bench]:
+    with standing_clock() as clock:
+        bench = Bench(clock)
+        yield bench
+        bench.task.cancel()
+        await asyncio.wait({bench.task})
+
+
+ANSWERED = [*created(A1, A2, B1), LegInvited(A1), LegRinging(A1), LegAnswered(A1)]
+
+
+# --- one signal at a time ---
+
+
+async def test_the_next_signal_waits_until_the_commands_of_the_last_are_done(bench: Bench) -> None:
+    bench.takes[DialLeg] = 1.0
+    bench.begin(LegCreated(A1), CancelRequested())
+    await bench.clock.advance(0.5)
+    assert bench.state() is CallState.RINGING_USER
+    await bench.clock.advance(0.6)
+    assert bench.state() is CallState.RELEASING
+    assert bench.begun() == ["DialLeg a1", "HangUpLeg a1", "HangUpLeg a2", "HangUpLeg b1"]
+
+
+async def test_commands_for_several_legs_are_carried_out_at_the_same_time(bench: Bench) -> None:
+    bench.takes = dict.fromkeys((JoinLeg, DialLeg, HangUpLeg), 1.0)
+    bench.begin(*ANSWERED)
+    await bench.clock.advance(2.5)  # the dials of A, one after the other, and the join of B
+    bench.log.clear()
+    await bench.clock.advance(1.0)
+    assert set(bench.begun()) == {"HangUpLeg a2", "JoinLeg a1", "DialLeg b1"}
+
+
+async def test_commands_for_one_leg_are_carried_out_one_after_the_other(bench: Bench) -> None:
+    """A destination whose channel appears after the answer joins the bridge, and only then is dialled."""
+    bench.takes[JoinLeg] = 1.0
+    runner = bench.begin(LegCreated(A1), LegInvited(A1), LegAnswered(A1), devices=1)
+    await bench.clock.advance(1.5)
+    bench.log.clear()
+    runner.put(LegCreated(B1))
+    await bench.clock.advance(2.0)
+    assert [line for line in bench.log if "record" not in line] == [
+        "JoinLeg b1",
+        "JoinLeg b1 done",
+        "DialLeg b1",
+        "DialLeg b1 done",
+    ]
+
+
+async def test_a_hung_command_delays_the_call_and_only_so_long(bench: Bench) -> None:
+    bench.takes[JoinLeg] = 6.0  # what a transport with its deadline takes at most: twice three seconds
+    bench.begin(*ANSWERED, CancelRequested())
+    await bench.clock.advance(12.1)
+    assert bench.state() is CallState.RELEASING
+
+
+# --- records ---
+
+
+async def test_a_destination_is_dialled_when_its_record_is_written(bench: Bench) -> None:
+    bench.takes["record"] = RECORD_WITHIN / 2
+    bench.begin(*ANSWERED)
+    await bench.clock.advance(10.0)
+    written = bench.log.index(f"record {CallState.DIALLING_DESTINATION} done")
+    assert written < bench.log.index("DialLeg b1")
+
+
+async def test_a_destination_is_dialled_though_its_record_hangs(bench: Bench) -> None:
+    bench.takes["record"] = 1_000.0
+    bench.begin(*ANSWERED)
+    await bench.clock.advance(RECORD_WITHIN - 0.01)
+    assert "DialLeg b1" not in bench.log
+    await bench.clock.advance(0.02)
+    assert "DialLeg b1" in bench.log
+
+
+async def test_the_phones_of_the_user_are_dialled_without_waiting(bench: Bench) -> None:
+    bench.takes["record"] = 1_000.0
+    bench.begin(LegCreated(A1))
+    await bench.clock.settle()
+    assert "DialLeg a1" in bench.log
+
+
+async def test_what_changes_nothing_is_not_recorded(bench: Bench) -> None:
+    stranger = LegId("call_01h2xcejqtf2nbrexx3vqjhp42.a1")
+    bench.begin(LegRinging(A1), LegEnded(stranger), LegJoined(stranger), DeadlinePassed())
+    await bench.clock.settle()
+    assert bench.log == []
+
+
+async def test_a_runner_lives_until_its_last_record_is_written(bench: Bench) -> None:
+    bench.takes["record"] = 1.0
+    bench.begin(CancelRequested(), LegEnded(A1), LegEnded(A2), LegEnded(B1))
+    await bench.clock.advance(0.9)
+    assert bench.state() is CallState.ENDED
+    assert not bench.task.done()
+    await bench.clock.advance(0.5)
+    assert bench.task.done()
+
+
+async def test_waiting_for_records_has_an_end(bench: Bench) -> None:
+    bench.takes["record"] = 1_000.0
+    runner = bench.begin(LegCreated(A1))
+    await bench.clock.settle()
+    waiting = asyncio.create_task(runner.recorded())
+    await bench.clock.advance(RECORD_WITHIN + 0.01)
+    assert waiting.done()
+
+
+async def test_a_runner_that_is_stopped_gives_its_records_no_end(bench: Bench) -> None:
+    bench.takes["record"] = 1.0
+    bench.begin(LegCreated(A1))
+    await bench.clock.settle()
+    bench.task.cancel()
+    await bench.clock.advance(1.1)
+    assert bench.task.cancelled()
+    assert f"record {CallState.RINGING_USER} done" in bench.log
+
+
+# --- deadlines ---
+
+
+async def test_a_deadline_passes_when_it_is_due_and_not_before(bench: Bench) -> None:
+    bench.begin(LegCreated(A1))
+    await bench.clock.advance(RING - 0.01)
+    assert bench.state() is CallState.RINGING_USER
+    await bench.clock.advance(0.02)
+    assert bench.state() is CallState.RELEASING
+
+
+async def test_a_signal_that_is_there_when_the_deadline_passes_comes_first(bench: Bench) -> None:
+    """The user answered in the last moment, while a command took its time."""
+    bench.takes[DialLeg] = RING + 1.0
+    bench.begin(LegCreated(A1), LegInvited(A1), LegAnswered(A1))
+    await bench.clock.advance(RING + 1.1)
+    assert bench.state() is CallState.DIALLING_DESTINATION
+
+
+async def test_a_deadline_that_moves_counts_from_anew(bench: Bench) -> None:
+    runner = bench.begin(LegCreated(A1), LegCreated(B1))
+    await bench.clock.advance(RING - 1.0)
+    runner.put(LegAnswered(A1))
+    await bench.clock.advance(10.0)
+    assert bench.state() is CallState.DIALLING_DESTINATION
+
+
+async def test_out_of_touch_a_deadline_waits_and_a_signal_does_not(bench: Bench) -> None:
+    runner = bench.begin(LegCreated(A1))
+    bench.touch = False
+    await bench.clock.advance(RING + 10.0)
+    assert bench.state() is CallState.RINGING_USER
+    runner.put(LegAnswered(A1))
+    await bench.clock.settle()
+    assert bench.state() is CallState.DIALLING_DESTINATION
+
+
+async def test_out_of_touch_a_deadline_does_not_wait_for_ever(bench: Bench) -> None:
+    bench.touch = False
+    bench.begin(LegCreated(A1))
+    await bench.clock.advance(RING + DEAF_PATIENCE - 0.1)
+    assert bench.state() is CallState.RINGING_USER
+    await bench.clock.advance(0.2)
+    assert bench.state() is CallState.RELEASING
+
+
+async def test_what_is_being_released_does_not_wait_to_be_heard(bench: Bench) -> None:
+    bench.touch = False
+    bench.begin(CancelRequested())
+    await bench.clock.advance(10.0)
+    assert bench.state() is CallState.ENDED
+
+
+# --- commands that fail ---
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "message"),
+    [
+        (SwitchRefused(422, "Channel not in Stasis application"), 422, "Channel not in Stasis application"),
+        (SwitchUnavailable("no answer"), NO_REPLY, "no answer"),
+        (KeyError("x"), NO_REPLY, "KeyError('x')"),
+    ],
+)
+async def test_a_command_that_fails_is_a_signal(bench: Bench, failure: Exception, status: int, message: str) -> None:
+    bench.fails[DialLeg] = failure
+    bench.begin(LegCreated(A1))
+    await bench.clock.settle()
+    assert bench.signals[1:] == [CommandRefused(DialLeg(A1, None, 35), status, message)]
+
+
+async def test_a_command_that_fails_hinders_no_other_of_its_step(bench: Bench) -> None:
+    bench.fails = dict.fromkeys((HangUpLeg, DestroyBridge), SwitchUnavailable("no answer"))
+    bench.begin(CancelRequested())
+    await bench.clock.settle()
+    assert bench.begun() == ["HangUpLeg a1", "HangUpLeg a2", "HangUpLeg b1"]
+
+
+async def test_only_what_nobody_knew_is_told_with_a_traceback(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.fails[DialLeg] = SwitchRefused(409, "no")
+    bench.begin(LegCreated(A1))
+    await bench.clock.settle()
+    assert not [record for record in caplog.records if record.exc_info]
+    bench.fails[HangUpLeg] = KeyError("x")
+    bench.signals.clear()
+    await bench.clock.advance(RING + 1.0)
+    assert [record.levelno for record in caplog.records if record.exc_info][:1] == [logging.ERROR]
+
+
+# --- the story in the log ---
+
+
+async def test_the_story_of_a_call_is_told_at_info_and_the_rest_at_debug(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="c2c_stasis.service.runner")
+    bench.begin(*ANSWERED, LegInvited(B1), LegAnswered(B1))
+    await bench.clock.settle()
+    events = {event.value for event in EventType}
+    story = [(record.message, record.levelname) for record in caplog.records if record.message in events]
+    assert ("call.ringing", "INFO") in story
+    assert ("call.answered", "INFO") in story
+    assert all(level == "DEBUG" for message, level in story if message.startswith("leg."))
+    assert all(getattr(record, "call_id", "") for record in caplog.records)
+
+
+async def test_a_created_call_asks_for_its_bridge_and_its_legs_first(bench: Bench) -> None:
+    now = bench.clock.now()
+    first = step(_on(outward_call(), now), CallPlaced(), now)
+    runner = Runner(
+        first.call, store=bench, switch=bench, publisher=Envelopes(), clock=bench.clock, in_touch=lambda: True
+    )
+    bench.task = asyncio.create_task(runner.run(first.commands))
+    await bench.clock.settle()
+    assert {type(command) for command in first.commands} == {CreateBridge, CreateLeg}
+    assert sorted(bench.begun()) == ["CreateBridge", "CreateLeg a1", "CreateLeg a2", "CreateLeg b1"]
