@@ -3,14 +3,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check
+.PHONY: demo test check bench
 
 demo: $(VENV)/.for-demo
 	@$(BIN)/c2c-stasis demo $(ARGS)
 
-# The heart first, for every branch of it must be seen; then everything else, the real Asterisk included.
+# The heart first: every branch of it must be seen, and every planted fault be caught. Then everything else, the real
+# Asterisk included.
 test: $(VENV)/.for-work
 	$(BIN)/pytest tests/call --cov=c2c_stasis.call --cov-branch --cov-report=term --cov-fail-under=100
+	$(BIN)/python tools/planted_faults.py
 	$(BIN)/pytest --ignore=tests/call $(ARGS)
 
 check: $(VENV)/.for-work
@@ -19,6 +21,10 @@ check: $(VENV)/.for-work
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/draw_states.py --check
+
+# Figures of this machine; docs/figures.md has those of a quiet one.
+bench: $(VENV)/.for-work
+	$(BIN)/python -m bench
 
 # Everything that is installed is in .venv, with the versions of constraints.txt.
 $(VENV)/.for-demo: pyproject.toml constraints.txt tools/venv.sh

@@ -57,3 +57,17 @@ def test_a_call_knows_its_legs() -> None:
     assert [leg.id for leg in call.side(Side.A)] == [A1, A2]
     assert call.leg(B1) is call.side(Side.B)[0]
     assert call.leg(phone(Side.A, 9).id) is None
+
+
+def test_the_latest_moment_of_a_call_is_of_the_call_or_of_a_leg() -> None:
+    call = outward_call()
+    assert call.latest == 0.0
+    assert replace(call, answered_at=2.0, connected_at=3.0).latest == 3.0
+    for leg in (
+        replace(call.legs[0], dialled_at=4.0),
+        replace(call.legs[0], invited_at=4.0),
+        replace(call.legs[0], ringing_at=4.0),
+        replace(call.legs[0], answered_at=4.0),
+        replace(call.legs[0], ended_at=4.0),
+    ):
+        assert replace(call, answered_at=2.0).with_leg(leg).latest == 4.0

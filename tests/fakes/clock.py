@@ -22,11 +22,12 @@ class Clock:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop: Any = loop
         self._zero = self._mono = time.monotonic()
+        self.set_by = 0.0  # seconds by which somebody has set the wall clock since the test began
         self.busy: list[Callable[[], bool]] = []
 
     def now(self) -> Now:
         """One reading of both clocks."""
-        return Now(WALL + self._mono - self._zero, self._mono)
+        return Now(WALL + self.set_by + self._mono - self._zero, self._mono)
 
     @property
     def elapsed(self) -> float:

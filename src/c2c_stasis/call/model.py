@@ -285,6 +285,14 @@ class Call:
             return None
         return 0 if self.answered_at is None else round(self.ended_at - self.answered_at)
 
+    @property
+    def latest(self) -> float:
+        """The latest moment that is known of this call."""
+        moments = [self.initiated_at, self.answered_at, self.connected_at, self.ended_at]
+        for leg in self.legs:
+            moments += [leg.dialled_at, leg.invited_at, leg.ringing_at, leg.answered_at, leg.ended_at]
+        return max((moment for moment in moments if moment is not None), default=0.0)
+
     def wall(self, moment: float | None) -> float | None:
         """A moment of this call as Unix seconds."""
         return None if moment is None else self.accepted_at + moment

@@ -302,9 +302,12 @@ class CallService:
 
 
 def _on_our_clock(call: Call, now: Now) -> Call:
-    """A call of our predecessor, whose moments are counted from its acceptance, on this process's monotonic clock."""
-    age = max(0.0, now.wall - call.accepted_at)
-    return replace(call, clock_zero=now.mono - age)
+    """A call of our predecessor, whose moments are counted from its acceptance, on this process's monotonic clock.
+
+    The wall clock is all we have to tell how old it is. When that was set back meanwhile, the call is as old as the last
+    thing that we know of it, so that nothing ends before it began.
+    """
+    return replace(call, clock_zero=now.mono - max(call.latest, now.wall - call.accepted_at))
 
 
 def _what_was_found(call: Call, asked: tuple[LegId, ...], stock: Stock, *, after_restart: bool) -> Signal:
