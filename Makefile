@@ -21,6 +21,7 @@ check: $(VENV)/.for-work
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/draw_states.py --check
+	$(BIN)/python tools/draw_configuration.py --check
 
 # Figures of this machine; docs/figures.md has those of a quiet one.
 bench: $(VENV)/.for-work

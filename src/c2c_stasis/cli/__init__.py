@@ -2,6 +2,7 @@
 
 import click
 
+from c2c_stasis.cli.config import config
 from c2c_stasis.cli.demo import demo
 from c2c_stasis.cli.init import init
 from c2c_stasis.cli.serve import migrate, serve
@@ -25,5 +26,5 @@ def main() -> None:
     """Self-hosted click-to-call on Asterisk: every phone of a user rings, the first answer wins."""
 
 
-for _command in (serve, init, migrate, demo):
+for _command in (serve, init, config, migrate, demo):
     main.add_command(_command)

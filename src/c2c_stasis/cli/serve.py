@@ -11,7 +11,7 @@ from c2c_stasis.cli.reporting import config_option, load_config, reporting
 @click.command()
 @config_option
 def serve(path: Path) -> None:
-    """Run the service until SIGTERM, SIGINT or SIGHUP.
+    """Run the service until SIGTERM or SIGINT; SIGHUP lets it read the configuration again.
 
     Live calls go on in Asterisk and are taken over by the next start.
     """
@@ -19,7 +19,7 @@ def serve(path: Path) -> None:
         config = load_config(path)
         from c2c_stasis import app  # aiohttp and the database are not needed to find a mistake in the file
 
-        asyncio.run(app.serve(config))
+        asyncio.run(app.serve(config, lambda: load_config(path)))
 
 
 @click.command()

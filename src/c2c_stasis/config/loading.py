@@ -9,11 +9,12 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from c2c_stasis.config.model import SECTIONS, Ari, Calls, Config, Database, Http, Log, NumberFormat, Trunk, rules_of
+from c2c_stasis.config.model import SECTIONS, Ari, Calls, Config, Database, Http, Log, NumberFormat, Trunk, keys_of
 from c2c_stasis.config.problems import ConfigError, Problem, Wrong
 from c2c_stasis.config.rules import Rule
 from c2c_stasis.config.toml_lines import Lines, lines_of
@@ -23,13 +24,47 @@ _ENVIRONMENT = "environment"
 _MAX_BYTES = 1_000_000  # a configuration is a page of text; anything larger is the wrong file
 
 
+class Source(StrEnum):
+    """What set a value."""
+
+    FILE = "file"
+    ENVIRONMENT = "environment"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What set a value, and where: `c2c.toml:12`, the name of a variable, or nothing for a default."""
+
+    source: Source
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration and where each of its values comes from, by key: `calls.ring_timeout`, `trunks[0].name`.
+
+    A key that is not in `origins` has its default.
+    """
+
+    config: Config
+    origins: Mapping[str, Origin]
+
+
 @dataclass(frozen=True, slots=True)
 class _Setting:
     """A value and where it was set; `name` is what the operator wrote to set it."""
 
-    value: object
+    value: object = field(repr=False)
     where: str
     name: str
+
+    @property
+    def origin(self) -> Origin:
+        """The same, for who asks where a value comes from."""
+        if self.where == _ENVIRONMENT:
+            return Origin(Source.ENVIRONMENT, self.name)
+        return Origin(Source.FILE, self.where)
 
 
 _Section = dict[str, _Setting]
@@ -40,13 +75,18 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
 
     Raises `ConfigError` with every problem found.
     """
+    return load_with_origins(path, environ).config
+
+
+def load_with_origins(path: Path | None, environ: Mapping[str, str]) -> Loaded:
+    """The same, and where each value comes from. Raises `ConfigError` with every problem found."""
     reader = _Reader(path)
     reader.read_file()
     reader.read_environment(environ)
     config = reader.build()
     if config is None or reader.problems:
         raise ConfigError(sorted(reader.problems, key=_position))
-    return config
+    return Loaded(config, reader.origins())
 
 
 class _Reader:
@@ -58,6 +98,12 @@ class _Reader:
         self.sections: dict[str, _Section] = {name: {} for name in SECTIONS if name != "trunks"}
         self.trunks: list[_Section] = []
         self.lines: Lines = {}
+        self.unreadable = False  # the file says nothing, so nobody can say what is missing in it
+
+    def origins(self) -> dict[str, Origin]:
+        """Where each value that was set comes from."""
+        tables = self.sections | {f"trunks[{index}]": trunk for index, trunk in enumerate(self.trunks)}
+        return {f"{label}.{key}": one.origin for label, table in tables.items() for key, one in table.items()}
 
     def problem(self, where: str, key: str, what: str, fix: str) -> None:
         """Note one problem."""
@@ -66,29 +112,44 @@ class _Reader:
     def place(self, *keys: str | int) -> str:
         """Where a key stands in the file."""
         assert self.path is not None
-        line = self.lines.get(keys)
-        return f"{self.path}:{line}" if line else str(self.path)
+        for depth in range(len(keys), 0, -1):  # what is not written itself stands in what is around it
+            if line := self.lines.get(keys[:depth]):
+                return f"{self.path}:{line}"
+        return str(self.path)
 
-    def read_file(self) -> None:
-        """Take every value of the file, or stop at once when it is no TOML file: nothing else could be said about it."""
-        if self.path is None:
-            return
+    def _read_tree(self) -> dict[str, object]:
+        """What the file says. Raises `ConfigError` when it is no TOML file."""
+        assert self.path is not None
         text = _text_of(self.path)
         try:
             tree = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as exc:
+        except (ValueError, RecursionError) as exc:
+            # Beside what it reports itself, tomllib fails so at a number of thousands of digits and at a deep nesting.
             line = re.search(r"at line (\d+)", str(exc))
             where = f"{self.path}:{line[1]}" if line else str(self.path)
+            what = str(exc) if isinstance(exc, tomllib.TOMLDecodeError) else "a value is too long or too deep"
             raise ConfigError(
-                [Problem(where, "", f"is not TOML: {exc}", 'A line reads key = value, with texts in "quotes"')]
-            ) from exc
+                [Problem(where, "", f"is not TOML: {what}", 'A line reads key = value, with texts in "quotes"')]
+            ) from None  # newer Pythons keep the whole text in the error, and the password with it
         self.lines = lines_of(text)
+        return tree
+
+    def read_file(self) -> None:
+        """Take every value of the file."""
+        if self.path is None:
+            return
+        try:
+            tree = self._read_tree()
+        except ConfigError as error:
+            self.unreadable = True
+            self.problems += error.problems
+            return
         for name, value in tree.items():
             self._read_section(name, value)
 
     def _read_section(self, name: str, value: object) -> None:
         if name not in SECTIONS:
-            homes = [section for section, model in SECTIONS.items() if name in rules_of(model)]
+            homes = [section for section, model in SECTIONS.items() if name in keys_of(model)]
             fix = (
                 f"It belongs under [{homes[0]}]" if homes and not isinstance(value, dict) else _suggest(name, SECTIONS)
             )
@@ -111,7 +172,7 @@ class _Reader:
 
     def read_environment(self, environ: Mapping[str, str]) -> None:
         """Lay the environment over what the file said."""
-        for variable in sorted(environ):
+        for variable in sorted(environ, key=_in_order):
             text = environ[variable]
             if not variable.startswith(_PREFIX) or "__" not in variable.removeprefix(_PREFIX) or not text:
                 continue
@@ -130,6 +191,8 @@ class _Reader:
             self.problem(_ENVIRONMENT, variable, "does not say which trunk it means", fix)
             return
         index = int(keys[0])
+        if self.unreadable:
+            return  # nobody knows how many trunks there are
         if index > len(self.trunks):
             self.problem(
                 _ENVIRONMENT,
@@ -143,13 +206,13 @@ class _Reader:
         self._set(self.trunks[index], Trunk, variable, keys[1], text)
 
     def _set(self, section: _Section, model: type, variable: str, key: str, text: str) -> None:
-        rule = rules_of(model).get(key)
-        if rule is None:
+        known_key = keys_of(model).get(key)
+        if known_key is None:
             section_name = variable.rpartition("__")[0]
-            known = [f"{section_name}__{name.upper()}" for name in rules_of(model)]
+            known = [f"{section_name}__{name.upper()}" for name in keys_of(model)]
             self.problem(_ENVIRONMENT, variable, "is not known", _suggest(variable, known))
         else:
-            section[key] = _Setting(rule.from_text(text), _ENVIRONMENT, variable)
+            section[key] = _Setting(known_key.rule.from_text(text), _ENVIRONMENT, variable)
 
     def build(self) -> Config | None:
         """The configuration, or nothing when a required value is missing or unusable."""
@@ -168,17 +231,17 @@ class _Reader:
     def _make(self, model: type, settings: _Section, label: str) -> object | None:
         """One section, or nothing when something in it is wrong."""
         before = len(self.problems)
-        rules = rules_of(model)
-        for key, setting in settings.items():
-            if key not in rules:
-                self.problem(setting.where, setting.name, "is not known", _suggest(key, rules))
+        keys = keys_of(model)
+        for name, setting in settings.items():
+            if name not in keys:
+                self.problem(setting.where, setting.name, "is not known", _suggest(name, keys))
         values: dict[str, Any] = {}
-        for field in fields(model):
-            if field.name in settings:
-                values[field.name] = self._value(settings[field.name], rules[field.name])
-            elif field.default is MISSING:
-                self._missing(model, field.name, label)
-        return model(**values) if len(self.problems) == before else None
+        for name, key in keys.items():
+            if name in settings:
+                values[name] = self._value(settings[name], key.rule)
+            elif key.required and not self.unreadable:
+                self._missing(model, name, label)
+        return model(**values) if len(self.problems) == before and not self.unreadable else None
 
     def _value(self, setting: _Setting, rule: Rule) -> object:
         try:
@@ -192,7 +255,8 @@ class _Reader:
         number = f"{label[len(section) + 1 : -1]}__" if model is Trunk else ""
         variable = f"{_PREFIX}{section.upper()}__{number}{key.upper()}"
         header = f"[[{section}]]" if model is Trunk else f"[{section}]"
-        where = str(self.path) if self.path else _ENVIRONMENT
+        at: tuple[str | int, ...] = ("trunks", int(number[:-2])) if model is Trunk else (section,)
+        where = self.place(*at) if self.path else _ENVIRONMENT
         self.problem(
             where, f"{label}.{key}", "is missing", f"Set {key} under {header}, or {variable} in the environment"
         )
@@ -213,6 +277,11 @@ class _Reader:
                 at = settings["prefix"]
                 what = 'cannot stand before a number that begins with "+"'
                 self.problem(at.where, at.name, what, 'Use format = "e164-no-plus", or leave the prefix out')
+
+
+def _in_order(variable: str) -> list[tuple[int, str]]:
+    """By name, but trunk 2 before trunk 10."""
+    return [(int(part) if part.isdecimal() else -1, part) for part in variable.split("__")]
 
 
 def _position(problem: Problem) -> tuple[bool, int]:
@@ -239,7 +308,8 @@ def _text_of(path: Path) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         line = data[: exc.start].count(b"\n") + 1
-        raise ConfigError([Problem(f"{path}:{line}", "", "is not UTF-8 text", "Save the file as UTF-8")]) from exc
+        # Not `from exc`: that error holds the whole file, and the password with it.
+        raise ConfigError([Problem(f"{path}:{line}", "", "is not UTF-8 text", "Save the file as UTF-8")]) from None
 
 
 def _suggest(name: str, known: Iterable[str]) -> str:

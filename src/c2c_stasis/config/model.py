@@ -1,8 +1,12 @@
-"""The sections of the configuration file and what each key may be; a new key is one line here."""
+"""The sections of the configuration file: of each key its meaning, what it may be, its default, and whether it reloads.
 
-from dataclasses import dataclass, field
+A new key is one entry here; the reader, the file that `init` writes, `config` and the documents follow.
+"""
+
+from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
-from typing import Annotated, get_type_hints
+from ipaddress import IPv6Address
+from typing import Annotated, Any, get_type_hints
 from urllib.parse import urlsplit
 
 from c2c_stasis.config.problems import Wrong
@@ -26,6 +30,18 @@ class LogFormat(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What an operator is told about a key.
+
+    `reloads` keys are taken over at SIGHUP, all others need a restart. A `secret` is never shown.
+    """
+
+    meaning: str
+    reloads: bool = False
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Address:
     """Where to listen; port 0 means any free port."""
 
@@ -40,7 +56,12 @@ def _address(text: str) -> Address:
     host, _, port = text.rpartition(":")
     if int(port) > 65_535:
         raise Wrong(f"names port {port}, which does not exist", "Ports go from 0 (any free one) to 65535")
-    return Address(host.strip("[]"), int(port))
+    if host.startswith("["):
+        try:
+            host = str(IPv6Address(host.strip("[]")))
+        except ValueError:
+            raise Wrong("names no IPv6 address between the brackets", 'Write it as listen = "[::1]:8080"') from None
+    return Address(host, int(port))
 
 
 def _ari_url(text: str) -> str:
@@ -70,84 +91,150 @@ def _database_url(text: str) -> str:
 
 _LOOPBACK = Address("127.0.0.1", 8080)
 _LISTEN = Text(
-    'Write it as listen = "127.0.0.1:8080"', r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}", parse=_address
+    'Write it as listen = "127.0.0.1:8080"',
+    "host:port, an IPv6 address in [brackets]; port 0 is any free one",
+    r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}",
+    parse=_address,
 )
 _ARI_URL = Text(
-    'Write it as url = "http://127.0.0.1:8088"', r"https?://[^\s\x00-\x1f\x7f]+", secret=True, parse=_ari_url
+    'Write it as url = "http://127.0.0.1:8088"',
+    "an http or https URL without user and password",
+    r"https?://[^\s\x00-\x1f\x7f]+",
+    private=True,
+    parse=_ari_url,
 )
-_ARI_USER = Text("Give the name of the ARI user, as in Asterisk's ari.conf", r"[^\s:\x00-\x1f\x7f]+")
-_ARI_PASSWORD = Text("Give the password of the ARI user, as in Asterisk's ari.conf", secret=True)
-_DATABASE_URL = Text('Write it as url = "sqlite+aiosqlite:///c2c.db"', secret=True, parse=_database_url)
+_ARI_USER = Text(
+    "Give the name of the ARI user, as in Asterisk's ari.conf",
+    "a name without blanks and colons",
+    r"[^\s:\x00-\x1f\x7f]+",
+    private=True,  # user:password is written here by mistake
+)
+_ARI_PASSWORD = Text(
+    "Give the password of the ARI user, as in Asterisk's ari.conf", "any text of one line", private=True
+)
+_DATABASE_URL = Text(
+    'Write it as url = "sqlite+aiosqlite:///c2c.db"',
+    "sqlite+aiosqlite:/// and a path: a fourth slash begins an absolute one",
+    private=True,
+    parse=_database_url,
+)
 _TRUNK_ENDPOINT = Text(
     'Write it as endpoint = "PJSIP/{number}@carrier", where carrier is a PJSIP endpoint',
+    "PJSIP/{number}@ and a PJSIP endpoint",
     r"PJSIP/\{number\}@[A-Za-z0-9_.-]{1,64}",
 )
-_PREFIX = Text("Give the digits that go before every number, or leave the key out", "[0-9]{0,7}")
+_PREFIX = Text(
+    "Give the digits that go before every number, or leave the key out", "up to 7 digits, or none", "[0-9]{0,7}"
+)
+_LEVEL = one_of(["debug", "info", "warning", "error"])
+_LOG_FORMAT = one_of(list(LogFormat), LogFormat)
+_NUMBER_FORMAT = one_of(list(NumberFormat), NumberFormat)
 
 
 def _named(what: str) -> Text:
-    return Text(f"Give {what} a name of letters, digits, _ and -", r"[A-Za-z0-9_-]{1,64}")
+    fix = f"Give {what} a name of letters, digits, _ and -"
+    return Text(fix, "up to 64 letters, digits, _ and -", r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Http:
     """`[http]`: where the API is served."""
 
-    listen: Annotated[Address, _LISTEN] = _LOOPBACK
+    listen: Annotated[
+        Address,
+        _LISTEN,
+        About("Where to listen. Keep it on loopback behind a TLS proxy: API keys travel in a header"),
+    ] = _LOOPBACK
 
 
 @dataclass(frozen=True, slots=True)
 class Ari:
     """`[ari]`: how to reach Asterisk."""
 
-    password: Annotated[str, _ARI_PASSWORD] = field(repr=False)
-    url: Annotated[str, _ARI_URL] = "http://127.0.0.1:8088"
-    username: Annotated[str, _ARI_USER] = "c2c-stasis"
-    app: Annotated[str, _named("the Stasis application")] = "c2c-stasis"
-    request_timeout: Annotated[float, Number(0.1, 60, "seconds")] = 3.0
-    pool: Annotated[int, Number(1, 32, "connections", whole=True)] = 20
+    password: Annotated[
+        str,
+        _ARI_PASSWORD,
+        About("The password of the ARI user, as in ari.conf; or leave it to C2C_ARI__PASSWORD", secret=True),
+    ] = field(repr=False)
+    url: Annotated[str, _ARI_URL, About("Where Asterisk's HTTP server listens; without /ari")] = "http://127.0.0.1:8088"
+    username: Annotated[str, _ARI_USER, About("A user of ari.conf that is not read_only")] = "c2c-stasis"
+    app: Annotated[
+        str, _named("the Stasis application"), About("The Stasis application. Two services on one Asterisk need two")
+    ] = "c2c-stasis"
+    request_timeout: Annotated[float, Number(0.1, 60, "seconds"), About("How long one request may take")] = 3.0
+    pool: Annotated[
+        int,
+        Number(1, 32, "connections", whole=True),
+        About("How many requests go to Asterisk at a time. Its sessionlimit (http.conf) must be well above"),
+    ] = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
     """`[database]`: where calls and the directory are kept."""
 
-    url: Annotated[str, _DATABASE_URL] = "sqlite+aiosqlite:///c2c.db"
+    url: Annotated[
+        str, _DATABASE_URL, About("The database file. A relative path counts from the working directory of the service")
+    ] = "sqlite+aiosqlite:///c2c.db"
 
 
 @dataclass(frozen=True, slots=True)
 class Trunk:
-    """`[[trunks]]`: a way out to the telephone network.
+    """`[[trunks]]`: a way out to the telephone network; without one, only extensions can be called.
 
-    `endpoint` is the Asterisk dial string with `{number}` in it. A trunk with `emergency` carries emergency calls and nothing
-    else; a trunk with `test` carries the calls of test keys and nothing else.
+    A trunk with `emergency` carries emergency calls and nothing else; a trunk with `test` carries the calls of test keys and
+    nothing else.
     """
 
-    name: Annotated[str, _named("the trunk")]
-    endpoint: Annotated[str, _TRUNK_ENDPOINT]
-    format: Annotated[NumberFormat, one_of(list(NumberFormat), NumberFormat)] = NumberFormat.E164
-    prefix: Annotated[str, _PREFIX] = ""
-    emergency: Annotated[bool, Flag()] = False
-    test: Annotated[bool, Flag()] = False
+    name: Annotated[str, _named("the trunk"), About("What we call it. Each trunk has its own name", reloads=True)]
+    endpoint: Annotated[
+        str, _TRUNK_ENDPOINT, About("What Asterisk dials; after the @ stands an endpoint of pjsip.conf", reloads=True)
+    ]
+    format: Annotated[
+        NumberFormat,
+        _NUMBER_FORMAT,
+        About("How the carrier wants a number: +442079460018, 442079460018, 00442079460018, 02079460018", reloads=True),
+    ] = NumberFormat.E164
+    prefix: Annotated[str, _PREFIX, About('Digits before every number; not with format = "e164"', reloads=True)] = ""
+    emergency: Annotated[
+        bool, Flag(), About("Whether it carries emergency calls, and then nothing else", reloads=True)
+    ] = False
+    test: Annotated[
+        bool, Flag(), About("Whether it carries the calls of test keys, and then nothing else", reloads=True)
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """`[calls]`: how long each part of a call may take, and how many a user may have."""
+    """`[calls]`: how long each part of a call may take, and how many a user may have. A live call keeps what it began with."""
 
-    ring_timeout: Annotated[float, Number(1, 120, "seconds")] = 30.0
-    answer_timeout: Annotated[float, Number(1, 180, "seconds")] = 60.0
-    max_duration: Annotated[float, Number(1, 86_400, "seconds")] = 14_400.0
-    max_calls_per_user: Annotated[int, Number(1, 100, "calls", whole=True)] = 2
-    tone_seconds: Annotated[float, Number(0, 30, "seconds")] = 4.0
+    ring_timeout: Annotated[
+        float, Number(1, 120, "seconds"), About("How long the user's phones ring", reloads=True)
+    ] = 30.0
+    answer_timeout: Annotated[
+        float, Number(1, 180, "seconds"), About("How long the destination may take to answer", reloads=True)
+    ] = 60.0
+    max_duration: Annotated[
+        float, Number(1, 86_400, "seconds"), About("How long they may talk; emergency calls may longer", reloads=True)
+    ] = 14_400.0
+    max_calls_per_user: Annotated[
+        int,
+        Number(1, 100, "calls", whole=True),
+        About("How many calls a user may have at a time; an emergency call is never refused for it", reloads=True),
+    ] = 2
+    tone_seconds: Annotated[
+        float,
+        Number(0, 30, "seconds"),
+        About("How long the user hears the tone that says why the destination was not reached", reloads=True),
+    ] = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class Log:
     """`[log]`: how much is logged, and how it is written."""
 
-    level: Annotated[str, one_of(["debug", "info", "warning", "error"])] = "info"
-    format: Annotated[LogFormat, one_of(list(LogFormat), LogFormat)] = LogFormat.TEXT
+    level: Annotated[str, _LEVEL, About("The least important lines that are written", reloads=True)] = "info"
+    format: Annotated[LogFormat, _LOG_FORMAT, About("One JSON object a line, or text for people")] = LogFormat.TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +259,39 @@ SECTIONS: dict[str, type] = {
 }
 
 
-def rules_of(section: type) -> dict[str, Rule]:
-    """The keys of a section and the rule of each."""
-    return {key: hint.__metadata__[0] for key, hint in get_type_hints(section, include_extras=True).items()}
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key, with all that is said where it is defined."""
+
+    name: str
+    rule: Rule
+    about: About
+    default: object  # MISSING for a key that must be set
+
+    @property
+    def required(self) -> bool:
+        """Whether it must be set."""
+        return self.default is MISSING
+
+
+def keys_of(section: type) -> dict[str, Key]:
+    """The keys of a section, in the order of their definition."""
+    return _KEYS[section]
+
+
+def _read_keys(section: type[Any]) -> dict[str, Key]:
+    hints = get_type_hints(section, include_extras=True)
+    keys = {}
+    for one in fields(section):
+        rule, about = hints[one.name].__metadata__
+        keys[one.name] = Key(one.name, rule, about, one.default)
+    return keys
+
+
+_KEYS = {section: _read_keys(section) for section in SECTIONS.values()}
+
+
+def meaning_of(section: type) -> str:
+    """What a section is for, in one sentence: what stands after its name in its docstring."""
+    sentence = (section.__doc__ or "").partition("\n")[0].partition(": ")[2]
+    return sentence[:1].upper() + sentence[1:].removesuffix(".")

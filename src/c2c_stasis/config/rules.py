@@ -1,6 +1,5 @@
 """What a value of the configuration may be; each rule says what is wrong and what to write instead."""
 
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,11 +7,18 @@ from typing import Protocol
 
 from c2c_stasis.config.problems import Wrong
 
+_SHOWN = 64  # characters of a wrong value that are quoted
+_CREDENTIAL = re.compile(r"://|:[^@]*@")  # a URL, or user:password@host
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
 class Rule(Protocol):
     """What one value may be."""
+
+    @property
+    def form(self) -> str:
+        """What is allowed, in a few words for documents: `1 to 120 seconds`."""
+        ...
 
     def from_text(self, text: str) -> object:
         """The value that a text of the environment stands for, as TOML would have given it; unreadable text stays text."""
@@ -32,6 +38,11 @@ class Number:
     unit: str = ""
     whole: bool = False
 
+    @property
+    def form(self) -> str:
+        """The bounds and the unit."""
+        return f"{self.low:g} to {_plain(self.high)} {self.unit}".rstrip()
+
     def from_text(self, text: str) -> object:
         """Whole numbers and decimal fractions."""
         for kind in (int, float):
@@ -44,19 +55,25 @@ class Number:
     def check(self, value: object) -> float | int:
         """Booleans are no numbers here, nor are `inf` and `nan`, which TOML has."""
         unit = f" {self.unit}" if self.unit else ""
-        fix = f"Give a {'whole number' if self.whole else 'number'} from {self.low:g} to {self.high:g}{unit}, without quotes"
+        number = "whole number" if self.whole else "number"
+        fix = f"Give a {number} from {self.low:g} to {_plain(self.high)}{unit}, without quotes"
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise Wrong(f"is {_kind(value)} and must be a number", fix)
         if self.whole and not isinstance(value, int):
-            raise Wrong(f"is {value} and must be a whole number", fix)
-        if not math.isfinite(value) or not self.low <= value <= self.high:
-            raise Wrong(f"is {value}, which is out of range", fix)
+            raise Wrong(f"is {_short(value)} and must be a whole number", fix)
+        if not self.low <= value <= self.high:  # false for nan, too
+            raise Wrong(f"is {_short(value)}, which is out of range", fix)
         return value if self.whole else float(value)
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
     """True or false."""
+
+    @property
+    def form(self) -> str:
+        """The two words."""
+        return "true or false"
 
     def from_text(self, text: str) -> object:
         """The usual words for yes and no."""
@@ -72,11 +89,16 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text that full-matches a pattern; `parse` makes the program's value of it and may raise `Wrong`."""
+    """A text that full-matches a pattern; `parse` makes the program's value of it and may raise `Wrong`.
+
+    `form` says in a few words what is allowed. What is wrong with a `private` text is said without quoting it: it is a secret,
+    or a place where people write one by mistake.
+    """
 
     fix: str
+    form: str
     pattern: str = r"[^\x00-\x1f\x7f]+"
-    secret: bool = False
+    private: bool = False
     parse: Callable[[str], object] | None = None
 
     def from_text(self, text: str) -> object:
@@ -84,11 +106,12 @@ class Text:
         return text
 
     def check(self, value: object) -> object:
-        """A secret is never quoted in what is raised."""
+        """A secret is never quoted in what is raised, nor is what looks like one."""
         if not isinstance(value, str):
             raise Wrong(f"is {_kind(value)} and must be a text", f"{self.fix}, in quotes")
         if re.fullmatch(self.pattern, value) is None:
-            shown = "has a form" if self.secret else f"is {value!r}"
+            hidden = self.private or _CREDENTIAL.search(value) is not None
+            shown = "has a form" if hidden else f"is {_short(value)}"
             raise Wrong(f"{shown} which is not understood" if value else "is empty", self.fix)
         return self.parse(value) if self.parse else value
 
@@ -96,7 +119,18 @@ class Text:
 def one_of(names: list[str], parse: Callable[[str], object] | None = None) -> Text:
     """A rule for one of several words."""
     listed = ", ".join(f'"{name}"' for name in names)
-    return Text(f"Write one of {listed}", "|".join(re.escape(name) for name in names), parse=parse)
+    return Text(f"Write one of {listed}", listed, "|".join(re.escape(name) for name in names), parse=parse)
+
+
+def _plain(number: float) -> str:
+    """86400, not 8.64e+04 or 86400.0."""
+    return str(int(number)) if number == int(number) else str(number)
+
+
+def _short(value: object) -> str:
+    """A wrong value as a message quotes it."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _kind(value: object) -> str:

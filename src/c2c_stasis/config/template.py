@@ -1,47 +1,22 @@
-"""The configuration file that `c2c-stasis init` writes."""
+"""The configuration file that `c2c-stasis init` writes: every key with all that is said where it is defined."""
 
-import json
+import textwrap
+from collections.abc import Mapping
 
-_TEMPLATE = """\
-# c2c-stasis. Every value can be overridden from the environment: C2C_ARI__PASSWORD is password under [ari],
-# C2C_TRUNKS__0__ENDPOINT the endpoint of the first trunk.
+from c2c_stasis.config.model import SECTIONS, Key, Trunk, keys_of, meaning_of
+from c2c_stasis.config.toml_text import toml_text
 
-[http]
-listen = {listen}  # keep it on loopback behind a TLS proxy: API keys travel in a header
+_WIDTH = 110  # columns of a comment
 
-[ari]
-url = {ari_url}  # where Asterisk's HTTP server listens, without /ari
-username = {ari_username}  # a user of ari.conf
-password = {ari_password}
-app = {ari_app}  # two services on one Asterisk need two names
-# request_timeout = 3  # seconds for one request
-# pool = 20  # connections, at most 32; Asterisk's sessionlimit must be well above
-
-[database]
-url = {database_url}  # three slashes: relative to the working directory; four: absolute
-
-# A way out to the telephone network. Without one, only extensions can be called.
-{trunk}
-[calls]
-ring_timeout = 30  # seconds the user's phones ring
-answer_timeout = 60  # seconds the destination rings
-max_duration = 14400  # seconds of talk
-max_calls_per_user = 2  # at a time; emergency calls are never counted out
-tone_seconds = 4  # how long the user hears why the destination was not reached
-
-[log]
-level = "info"  # debug, info, warning, error
-format = "text"  # text or json
+_HEAD = """\
+# The configuration of c2c-stasis, with every key there is. `c2c-stasis config` prints what counts in the end.
+#
+# Every key can be overridden from the environment: C2C_ARI__PASSWORD is password under [ari], C2C_TRUNKS__0__ENDPOINT the
+# endpoint of the first trunk. SIGHUP lets a running service read this file again: a key marked "reloads" then counts for
+# the next call, all others need a restart.
 """
 
-_TRUNK = """\
-{mark}[[trunks]]
-{mark}name = "carrier"
-{mark}endpoint = {endpoint}  # carrier is an endpoint of pjsip.conf
-{mark}format = "e164"  # or "e164-no-plus", "00", "national"
-# prefix = "9"  # digits before every number, not with e164
-# emergency = true  # carries emergency calls and nothing else
-"""
+_Values = Mapping[str, object]
 
 
 def template(
@@ -54,23 +29,42 @@ def template(
     database_url: str = "sqlite+aiosqlite:///c2c.db",
     trunk_endpoint: str | None = None,
 ) -> str:
-    """The text of a small commented file with these values; without a trunk, one stands there as a comment.
+    """The text of the file with these values, and the defaults of all others; without a trunk, one stands there as a comment.
 
     The file holds the ARI password: write it readable by its owner alone.
     """
-    mark = "# " if trunk_endpoint is None else ""
-    trunk = _TRUNK.format(mark=mark, endpoint=_quoted(trunk_endpoint or "PJSIP/{number}@carrier"))
-    return _TEMPLATE.format(
-        listen=_quoted(listen),
-        ari_url=_quoted(ari_url),
-        ari_username=_quoted(ari_username),
-        ari_password=_quoted(ari_password),
-        ari_app=_quoted(ari_app),
-        database_url=_quoted(database_url),
-        trunk=trunk,
-    )
+    ari = {"url": ari_url, "username": ari_username, "password": ari_password, "app": ari_app}
+    given: dict[str, _Values] = {"http": {"listen": listen}, "ari": ari, "database": {"url": database_url}}
+    parts = [_HEAD]
+    for name, model in SECTIONS.items():
+        if model is Trunk:
+            endpoint = trunk_endpoint or "PJSIP/{number}@carrier"
+            text = _section(f"[[{name}]]", model, {"name": "carrier", "endpoint": endpoint})
+            parts.append(text if trunk_endpoint is not None else _commented(text))
+        else:
+            parts.append(_section(f"[{name}]", model, given.get(name, {})))
+    return "\n".join(parts)
 
 
-def _quoted(text: str) -> str:
-    """A TOML basic string: JSON's escapes are TOML's too, but for DEL, which TOML wants escaped (TOML 1.0)."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+def about(key: Key) -> str:
+    """All that is said about a key, in one paragraph."""
+    facts = [key.rule.form, "must be set" if key.required else f"default {toml_text(key.default)}"]
+    facts += ["reloads"] if key.about.reloads else []
+    return f"{key.about.meaning} ({'; '.join(facts)})."
+
+
+def _section(header: str, model: type, values: _Values) -> str:
+    lines = [*_comment(f"{meaning_of(model)}."), header]
+    for key in keys_of(model).values():
+        value = values.get(key.name, key.default)
+        lines += [*_comment(about(key)), f"{key.name} = {toml_text(value)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _comment(text: str) -> list[str]:
+    return [f"# {line}" for line in textwrap.wrap(text, _WIDTH, break_long_words=False, break_on_hyphens=False)]
+
+
+def _commented(text: str) -> str:
+    """The text as a comment: take `# ` away from the lines that begin so, and what was a comment stays one."""
+    return "".join(f"# {line}\n" if not line.startswith("#") else f"#{line}\n" for line in text.splitlines())
