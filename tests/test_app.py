@@ -1,13 +1,15 @@
 """The whole process put together: what it starts it stops, in whatever state it is, and it notices what others change."""
 
 import asyncio
+import io
 import logging
 import os
 import signal
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -17,7 +19,7 @@ from c2c_stasis import app as module
 from c2c_stasis.app import App, serve
 from c2c_stasis.ari import connection
 from c2c_stasis.ari.connection import AppTaken
-from c2c_stasis.config import Address, Ari, Config, Database, Http, Trunk
+from c2c_stasis.config import Address, Ari, Config, ConfigError, Database, Http, Log, Problem, Trunk
 from c2c_stasis.directory.model import Account, User
 from c2c_stasis.errors import StoreUnavailable, SwitchRefused
 from c2c_stasis.service import CallService
@@ -182,7 +184,7 @@ async def test_without_asterisk_it_starts_says_so_and_connects_later(site: Site)
 # --- serving until told otherwise ---
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_it_in_order(site: Site, number: signal.Signals) -> None:
     before = possessions()
     serving = asyncio.create_task(serve(site.config))
@@ -199,6 +201,103 @@ async def test_who_is_displaced_stops_serving_and_says_why(site: Site) -> None:
     await site.asterisk.send({"type": "ApplicationReplaced"})
     await until(serving.done, "the end")
     assert isinstance(serving.exception(), AppTaken)
+
+
+# --- the configuration, read again ---
+
+
+@dataclass
+class Serving:
+    """A service that runs, and what it will read when it is told to."""
+
+    site: Site
+    following: Config | Exception
+    log: io.StringIO = field(default_factory=io.StringIO)
+
+    def hang_up(self) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    def read(self) -> Config:
+        if isinstance(self.following, Exception):
+            raise self.following
+        return self.following
+
+    def warned(self) -> list[str]:
+        """The keys that need a restart, in the order in which it was said."""
+        lines = [line for line in self.log.getvalue().splitlines() if "needs a restart" in line]
+        return [line.rpartition("key=")[2] for line in lines]
+
+    async def told(self, what: str) -> str:
+        """Wait for a line of the log."""
+        await until(lambda: what in self.log.getvalue(), what)
+        return next(line for line in self.log.getvalue().splitlines() if what in line)
+
+
+@pytest.fixture
+async def serving(site: Site, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Serving]:
+    one = Serving(site, site.config)
+    monkeypatch.setattr("sys.stderr", one.log)
+    before = possessions()[1:]  # a fixture begins and ends in two tasks of different names
+    task = asyncio.create_task(serve(site.config, one.read))
+    await until(lambda: site.asterisk.sockets, "a connection to Asterisk")
+    await one.told("listening")
+    yield one
+    os.kill(os.getpid(), signal.SIGTERM)
+    await until(task.done, "the end")
+    task.result()
+    await until(lambda: possessions()[1:] == before, "everything given back")
+
+
+async def test_at_sighup_it_goes_on_with_what_the_file_says_now(serving: Serving) -> None:
+    config = serving.site.config
+    serving.following = replace(config, calls=replace(config.calls, ring_timeout=7.0), log=Log(level="debug"))
+    serving.hang_up()
+    assert '["calls.ring_timeout", "log.level"]' in (await serving.told("configuration read again")).replace("\\", "")
+    await until(lambda: logging.getLogger("c2c_stasis").level == logging.DEBUG, "the level")
+    assert "needs a restart" not in serving.log.getvalue()
+
+
+async def test_what_needs_a_restart_is_named_and_keeps_its_value(serving: Serving) -> None:
+    config = serving.site.config
+    serving.following = replace(
+        config, ari=replace(config.ari, password="another-secret", pool=3), http=Http(Address("127.0.0.1", 1))
+    )
+    for said in (3, 6):  # it is said again, for it is still so
+        serving.hang_up()
+        await until(partial(_said, serving, said), "the warnings")
+    assert set(serving.warned()) == {"http.listen", "ari.password", "ari.pool"}
+    assert "another-secret" not in serving.log.getvalue()
+
+
+def _said(serving: Serving, warnings: int) -> bool:
+    return len(serving.warned()) == warnings
+
+
+async def test_a_configuration_that_is_wrong_changes_nothing_and_every_mistake_is_a_line(serving: Serving) -> None:
+    serving.following = ConfigError(
+        [Problem("c2c.toml:3", "calls.ring_timeout", "is a text and must be a number", "Give a number"),
+         Problem("environment", "C2C_LOG__LEVLE", "is not known", "Did you mean C2C_LOG__LEVEL?")]
+    )  # fmt: skip
+    serving.hang_up()
+    await serving.told("C2C_LOG__LEVLE is not known")
+    refused = [line for line in serving.log.getvalue().splitlines() if "configuration refused" in line]
+    assert len(refused) == 2
+    assert "ERROR" in refused[0]
+    assert "c2c.toml:3: calls.ring_timeout is a text and must be a number" in refused[0]
+    assert "configuration read again" not in serving.log.getvalue()
+
+    serving.following = serving.site.config
+    serving.hang_up()
+    await serving.told("configuration read again")  # it still listens
+
+
+async def test_a_fault_in_the_reading_is_told_and_the_next_reading_is_done(serving: Serving) -> None:
+    serving.following = RuntimeError("a fault of ours")
+    serving.hang_up()
+    await serving.told("configuration not read")
+    serving.following = serving.site.config
+    serving.hang_up()
+    await serving.told("configuration read again")
 
 
 # --- the directory ---

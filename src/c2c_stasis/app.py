@@ -1,16 +1,17 @@
-"""The composition root: builds every part, starts them in order, and stops them in the opposite order."""
+"""The composition root: builds every part, starts them in order, stops them in the opposite order, and reconfigures them."""
 
 import asyncio
 import logging
 import signal
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from c2c_stasis import logs
 from c2c_stasis.api.server import HttpServer, build_app
 from c2c_stasis.ari.connection import Connection
 from c2c_stasis.call.model import Now
-from c2c_stasis.config import Config
+from c2c_stasis.config import Config, ConfigError, changes
 from c2c_stasis.errors import StoreUnavailable, SwitchRefused, SwitchUnavailable
 from c2c_stasis.publish.envelope import Envelopes
 from c2c_stasis.service import CallService
@@ -72,27 +73,59 @@ class App:
             self._stack = stack.pop_all()
         return self
 
+    def reconfigure(self, read: Config) -> Config:
+        """Take over what can change while we run, tell what cannot, and give the configuration that counts now."""
+        found = changes(self._config, read)
+        self._config = found.config
+        self.service.reconfigure(found.config.calls, found.config.trunks)
+        logger.info("configuration read again", extra={"changed": found.reloaded})
+        for key in found.restart:
+            logger.warning("needs a restart", extra={"key": key})
+        return found.config
+
     async def __aexit__(self, *exc_info: object) -> None:
         await self._stack.aclose()
 
 
-async def serve(config: Config) -> None:
-    """Run until SIGTERM, SIGINT or SIGHUP. Raises what ends the service by itself, such as `AppTaken`."""
-    stop = asyncio.Event()
+async def serve(config: Config, read: Callable[[], Config] | None = None) -> None:
+    """Run until SIGTERM or SIGINT; at SIGHUP, `read` the configuration again, or keep it if there is nothing to read.
+
+    Raises what ends the service by itself, such as `AppTaken`.
+    """
+    stop, again = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, again.set)
     log = logs.start(level=config.log.level, style=config.log.format)
     try:
         async with App(config) as app:
             waiting = asyncio.create_task(stop.wait())
+            reading = asyncio.create_task(_read_again(again, read or (lambda: config), app, log), name="configuration")
             await asyncio.wait({waiting, app.lost}, return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
+            await _end(reading)
             if app.lost.done():
                 app.lost.result()
             logger.info("stopping", extra={"live_calls": app.service.live})
     finally:
         log.stop()
+
+
+async def _read_again(again: asyncio.Event, read: Callable[[], Config], app: App, log: logs.LogSink) -> None:
+    """Read the configuration again whenever we are told to. One that is wrong changes nothing."""
+    while True:
+        await again.wait()
+        again.clear()
+        try:
+            config = app.reconfigure(await asyncio.to_thread(read))  # a slow disk must not hold up a call
+            log.set_level(config.log.level)
+        except ConfigError as error:
+            # Not a warning: with this file the next start would fail.
+            for problem in error.problems:
+                logger.error("configuration refused", extra={"problem": str(problem)})
+        except Exception:
+            logger.exception("configuration not read")  # whatever it was: the old one goes on
 
 
 async def _follow_directory(store: SqlStore, service: CallService, seen: int) -> None:

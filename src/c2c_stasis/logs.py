@@ -154,6 +154,11 @@ class LogSink:
         self._listener.start()
         logging.getLogger().addHandler(self._handler)
 
+    def set_level(self, level: str) -> None:
+        """Let our own lines through from this level on, from now on."""
+        self._level = logging.getLevelNamesMapping()[level.upper()]
+        logging.getLogger(_PACKAGE).setLevel(self._level)
+
     def stop(self) -> None:
         """Write what is still queued, as far as the stream takes it within two seconds, and give logging back."""
         logging.getLogger().removeHandler(self._handler)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 from asyncio.subprocess import DEVNULL, Process
 from pathlib import Path
@@ -70,6 +71,21 @@ class ServiceProcess:
             await process.wait()
         assert process.returncode == 0, self._log.read_text()
 
+    def rewrite(self, text: str) -> None:
+        """Put another text into its configuration file; it does not know of it yet."""
+        self._file.write_text(text)
+
+    async def read_again(self, said: str) -> list[dict[str, Any]]:
+        """Let it read its configuration again (SIGHUP), and give what it says from then on, as soon as it says this."""
+        assert self._process is not None
+        before = len(self.lines())
+        self._process.send_signal(signal.SIGHUP)
+
+        async def news() -> list[dict[str, Any]]:
+            return self.lines()[before:]
+
+        return await eventually(news, lambda lines: any(line["message"] == said for line in lines), said)
+
     def lines(self) -> list[dict[str, Any]]:
         """Its whole log; a line that is no JSON, such as one of a traceback, is an alarm."""
         if not self._log.exists():
@@ -92,7 +108,9 @@ def as_toml(config: Config) -> str:
         "[log]": {"level": "info", "format": "json"},
     }
     texts = [f"{header}\n{as_lines(values)}" for header, values in sections.items()]
-    texts += [f"[[trunks]]\n{as_lines({'name': trunk.name, 'endpoint': trunk.endpoint})}" for trunk in config.trunks]
+    for trunk in config.trunks:
+        values = {name: getattr(trunk, name) for name in ("name", "endpoint", "format", "prefix")}
+        texts.append(f"[[trunks]]\n{as_lines(values)}")
     return "\n".join(texts)
 
 

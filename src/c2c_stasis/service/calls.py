@@ -98,6 +98,11 @@ class CallService:
         self._directory = Directory.of(rows)
         await self._watch({device.endpoint for device in rows.devices})
 
+    def reconfigure(self, calls: Calls, trunks: Sequence[Trunk]) -> None:
+        """Use these for calls that are placed from now on; live calls keep what they were planned with."""
+        self._calls = calls
+        self._trunks = trunks
+
     @property
     def live(self) -> int:
         """How many calls are live."""
