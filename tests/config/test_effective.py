@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from c2c_stasis.cli import main
-from c2c_stasis.config import Config, Http, Trunk, changes, load, load_with_origins, settings, template
+from c2c_stasis.config import Config, Http, LogFormat, Trunk, changes, load, load_with_origins, settings, template
 from c2c_stasis.config.model import SECTIONS, Address, keys_of
 
 SECRET = "hunter2-topsecret"
@@ -118,7 +118,7 @@ def test_what_reloads_is_taken_over_and_what_does_not_keeps_its_value(running: C
         http=Http(Address("127.0.0.1", 1)),
         trunks=(Trunk("x", "PJSIP/{number}@x"),),
         calls=replace(running.calls, ring_timeout=3.0, tone_seconds=0.0),
-        log=replace(running.log, level="debug", format="json"),
+        log=replace(running.log, level="debug", format=LogFormat.JSON),
     )
     found = changes(running, read)
     assert found.reloaded == ("trunks", "calls.ring_timeout", "calls.tone_seconds", "log.level")

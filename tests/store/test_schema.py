@@ -106,7 +106,10 @@ async def test_tables_of_an_older_version(file: Path, monkeypatch: pytest.Monkey
     upgrade(url_of(file))
     monkeypatch.setattr("alembic.script.ScriptDirectory.get_heads", lambda _: ["9999"])
     said = await refusal(file)
-    assert said == f"{file}: the tables are those of an older version; make a backup and run `c2c-stasis migrate`"
+    assert (
+        said
+        == f"{file}: the tables are those of an older version; run `c2c-stasis migrate`, which makes a backup first"
+    )
 
 
 async def test_tables_of_a_newer_version(file: Path) -> None:

@@ -2,10 +2,12 @@
 
 import click
 
+from c2c_stasis.cli.backup import backup, restore
 from c2c_stasis.cli.config import config
 from c2c_stasis.cli.demo import demo
 from c2c_stasis.cli.init import init
-from c2c_stasis.cli.serve import migrate, serve
+from c2c_stasis.cli.migrate import migrate
+from c2c_stasis.cli.serve import serve
 
 __all__ = ["main"]
 
@@ -26,5 +28,5 @@ def main() -> None:
     """Self-hosted click-to-call on Asterisk: every phone of a user rings, the first answer wins."""
 
 
-for _command in (serve, init, config, migrate, demo):
+for _command in (serve, init, config, migrate, backup, restore, demo):
     main.add_command(_command)

@@ -27,6 +27,13 @@ config_option = click.option(
 )
 
 
+database_option = click.option(
+    "--database",
+    metavar="FILE|URL",
+    help="A database instead of the one that the configuration names; the configuration is then not read.",
+)
+
+
 @contextmanager
 def reporting() -> Iterator[None]:
     """Turn what may go wrong on purpose into plain words on standard error and an exit status."""
@@ -43,3 +50,10 @@ def reporting() -> Iterator[None]:
 def load_config(path: Path) -> Config:
     """The configuration as the service sees it. Raises `ConfigError`."""
     return load(path, os.environ)
+
+
+def database_of(path: Path, database: str | None) -> str:
+    """The URL of the database that is meant: the one named, or that of the configuration. Raises `ConfigError`."""
+    if database is None:
+        return load_config(path).database.url
+    return database if "://" in database else f"sqlite+aiosqlite:///{Path(database).absolute()}"

@@ -1,4 +1,4 @@
-"""`c2c-stasis serve` runs the service; `c2c-stasis migrate` brings its database to this version."""
+"""`c2c-stasis serve` runs the service."""
 
 import asyncio
 from pathlib import Path
@@ -20,19 +20,3 @@ def serve(path: Path) -> None:
         from c2c_stasis import app  # aiohttp and the database are not needed to find a mistake in the file
 
         asyncio.run(app.serve(config, lambda: load_config(path)))
-
-
-@click.command()
-@config_option
-def migrate(path: Path) -> None:
-    """Bring the database to this version; make a backup first."""
-    with reporting():
-        config = load_config(path)
-        from c2c_stasis.store.sql_store import open_store
-
-        async def run() -> None:
-            store = await open_store(config.database.url, migrate=True)
-            await store.close()
-
-        asyncio.run(run())
-    click.echo("the database is that of this version")

@@ -2,12 +2,15 @@
 
 ClickToCallError
 ├── DatabaseNotUsable        start-up refuses: missing, damaged, not writable, not a database
-│   └── SchemaNotCurrent     the tables are missing, older, newer or incomplete
+│   ├── SchemaNotCurrent     the tables are missing, older, newer or incomplete
+│   └── DatabaseInUse        a service, or another program, has it open
+├── FileInTheWay             a backup does not overwrite a file unless it is told to
 └── StoreUnavailable         (errors.py) the database did not take the record
     └── RecordRefused        this one record breaks a rule of the tables; repeating it will not help
 """
 
 import sqlite3
+from pathlib import Path
 
 from sqlalchemy import exc as sa
 
@@ -22,6 +25,20 @@ class DatabaseNotUsable(ClickToCallError):
 
 class SchemaNotCurrent(DatabaseNotUsable):
     """The tables are not the ones this version works with."""
+
+
+class DatabaseInUse(DatabaseNotUsable):
+    """Somebody has the database open, and what was asked for would pull it away."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(f"{file}: is used by a running service or another program; stop that first")
+
+
+class FileInTheWay(ClickToCallError):
+    """The file that was to be written is there already."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(f"{file}: is there already")
 
 
 class RecordRefused(StoreUnavailable):

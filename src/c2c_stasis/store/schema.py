@@ -43,6 +43,22 @@ def upgrade(url: str) -> None:
         engine.dispose()
 
 
+def head() -> str:
+    """The revision of the tables that this version works with."""
+    newest = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    assert newest is not None  # there is a migration
+    return newest
+
+
+def revisions(connection: Connection, file: Path) -> tuple[str | None, str]:
+    """The revision of the tables, None when there are none, and the one of this version.
+
+    Raises `SchemaNotCurrent` for what a newer version, or something else, has made.
+    """
+    _require_known(connection, file)
+    return MigrationContext.configure(connection).get_current_revision(), head()
+
+
 def require_current(connection: Connection, file: Path) -> None:
     """Raise `SchemaNotCurrent` when the tables are missing, older, newer or incomplete; it names what to do."""
     _require_known(connection, file)
@@ -52,7 +68,7 @@ def require_current(connection: Connection, file: Path) -> None:
         raise SchemaNotCurrent(f"{file}: has no tables yet; run `c2c-stasis init`")
     if present != set(script.get_heads()):
         raise SchemaNotCurrent(
-            f"{file}: the tables are those of an older version; make a backup and run `c2c-stasis migrate`"
+            f"{file}: the tables are those of an older version; run `c2c-stasis migrate`, which makes a backup first"
         )
     if missing := metadata.tables.keys() - set(inspect(connection).get_table_names()):
         raise SchemaNotCurrent(f"{file}: tables are missing: {', '.join(sorted(missing))}; restore a backup")

@@ -1,7 +1,9 @@
 """What SQLite needs of us: settings of each connection, who may begin which transaction, and proofs that the file is sound."""
 
+import fcntl
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,11 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from c2c_stasis.errors import StoreUnavailable
-from c2c_stasis.store.errors import DatabaseNotUsable, sqlite_name
+from c2c_stasis.store.errors import DatabaseInUse, DatabaseNotUsable, sqlite_name
 
 BUSY_TIMEOUT = 5.0  # seconds to wait for a lock that another process holds
 QUICK_CHECK_BELOW = 32_768  # pages of 4 kB: below this, looking at every page at start-up takes well under a second
+PENDING_BYTE, LOCKED_BYTES = 0x40000000, 512  # where SQLite locks: pending, reserved, and 510 shared bytes
 EXAMPLE = "sqlite+aiosqlite:///c2c.db"
 DAMAGED = (
     "the database is damaged; stop the service, keep the file, and restore a backup"
@@ -134,6 +137,25 @@ def same_file_guard(file: Path) -> Callable[[], None]:
             raise StoreUnavailable(f"{file}: the database file was replaced while it was in use")
 
     return guard
+
+
+@contextmanager
+def alone_with(file: Path) -> Iterator[None]:
+    """Hold the file so that no SQLite connection reads or writes it. Raises `DatabaseInUse` when one has it open.
+
+    These are SQLite's own locks, taken without SQLite, for it could not lock a file that is damaged: a connection in WAL mode
+    keeps the shared range locked for as long as it lives (sqlite.org/lockingv3.html, "os_unix.c"). Not for a process that has
+    the same file open itself: POSIX locks of a process go with the first descriptor of the file that it closes.
+    """
+    descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, LOCKED_BYTES, PENDING_BYTE)
+        except (BlockingIOError, PermissionError) as error:
+            raise DatabaseInUse(file) from error
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def require_sound(connection: Connection, file: Path) -> None:
