@@ -1,14 +1,12 @@
 """Copies of the database: whole, of one moment, checked, and never in the way of those who write."""
 
-
-
 import asyncio
 import json
 import os
 import sqlite3
 import stat
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
@@ -113,9 +111,21 @@ def prove_whole(file: Path, acknowledged: set[str]) -> None:
     assert rows(file, "SELECT last_sequence FROM event_counters") == [(len(numbers),)]
 
 
+async def by_command(file: Path, target: Path) -> None:
+    """As an operator takes it; until the command begins to copy, a second of calls has passed."""
+    status, said = await command("backup", target, "--database", file)
+    assert status == 0, said
+
+
+async def at_once(file: Path, target: Path) -> None:
+    """In this process, so that nothing passes between the last acknowledged call and the copy."""
+    await asyncio.to_thread(backup, url_of(file), target)
+
+
 @pytest.mark.timeout(120)
+@pytest.mark.parametrize("take", [by_command, at_once])
 async def test_a_backup_under_load_restored_elsewhere_is_complete_and_of_one_moment(
-    place: Place, tmp_path: Path
+    place: Place, file: Path, tmp_path: Path, take: Callable[[Path, Path], Awaitable[None]]
 ) -> None:
     load = Load(place)
     for _ in range(EARLIER // 500):
@@ -126,8 +136,7 @@ async def test_a_backup_under_load_restored_elsewhere_is_complete_and_of_one_mom
             await load.more(50)
             before = set(load.acknowledged)
             copy, there = tmp_path / f"backup-{number}.db", tmp_path / "elsewhere" / "c2c.db"
-            status, said = await command("backup", copy, "--database", tmp_path / "c2c.db", "--json")
-            assert status == 0, said
+            await take(file, copy)
             assert len(load.acknowledged) > len(before), "nobody was held up"
             status, said = await command("restore", copy, "--database", there, "--json")
             assert status == 0, said
