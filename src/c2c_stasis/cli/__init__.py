@@ -6,6 +6,7 @@ from c2c_stasis.cli.backup import backup, restore
 from c2c_stasis.cli.config import config
 from c2c_stasis.cli.demo import demo
 from c2c_stasis.cli.init import init
+from c2c_stasis.cli.lab import lab
 from c2c_stasis.cli.migrate import migrate
 from c2c_stasis.cli.serve import serve
 
@@ -28,5 +29,5 @@ def main() -> None:
     """Self-hosted click-to-call on Asterisk: every phone of a user rings, the first answer wins."""
 
 
-for _command in (serve, init, config, migrate, backup, restore, demo):
+for _command in (serve, init, config, migrate, backup, restore, demo, lab):
     main.add_command(_command)

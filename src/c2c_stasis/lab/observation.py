@@ -24,10 +24,14 @@ def ladder(messages: Iterable[SipMessage]) -> str:
     lines, first = [], None
     for message in messages:
         first = message.at if first is None else first
-        arrow = "->" if message.sent else "<-"
-        reasons = "".join(f"  [{value}]" for value in message.headers_all("Reason"))
-        lines.append(f"  {message.at - first:8.3f} {arrow} {message}{reasons}")
+        lines.append(f"  {message.at - first:8.3f} {rung(message)}")
     return "\n".join(lines)
+
+
+def rung(message: SipMessage) -> str:
+    """One message on one line: its direction as the phone sees it, what it is, and its reasons."""
+    arrow = "->" if message.sent else "<-"
+    return f"{arrow} {message}" + "".join(f"  [{value}]" for value in message.headers_all("Reason"))
 
 
 class Watch:

@@ -72,6 +72,22 @@ def sweep(parent: Path | None = None) -> list[Path]:
     return removed
 
 
+def living(parent: Path | None = None) -> list[Path]:
+    """The folders of this user's laboratories that run now."""
+    found: list[Path] = []
+    for path in sorted((parent or Path(tempfile.gettempdir())).glob(f"{PREFIX}*")):
+        try:
+            if path.is_symlink() or path.stat().st_uid != os.getuid():
+                continue
+            with (path / LOCK).open("r+") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            found.append(path)
+        except OSError:  # being made or removed at this moment
+            continue
+    return found
+
+
 def _end_survivor(path: Path) -> None:
     try:
         pid = int((path / PID).read_text())

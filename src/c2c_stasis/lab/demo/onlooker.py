@@ -33,6 +33,10 @@ class Onlooker:
         if text and (message.call_id, text) not in self._told:  # and no retransmission
             self._told.add((message.call_id, text))
             self._timeline.note(message.at, phone.name, text)
+        self.listen(phone, message)
+
+    def listen(self, phone: Phone, message: SipMessage) -> None:
+        """Begin to tell what a phone hears, if it answers with this message."""
         if message.sent and message.status == 200 and message.cseq.method == "INVITE":
             self._listen(phone, message.call_id)
 

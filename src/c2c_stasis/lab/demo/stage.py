@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import aiohttp
 
+from c2c_stasis.lab import carrier
 from c2c_stasis.lab.asterisk import Asterisk
 from c2c_stasis.lab.configuration import DeviceAccount
 from c2c_stasis.lab.demo import env_file
@@ -21,7 +22,7 @@ from c2c_stasis.lab.errors import LaboratoryError
 from c2c_stasis.lab.installation import Installation
 from c2c_stasis.lab.phone import Phone, PhoneCall, Script
 from c2c_stasis.lab.ports import free_ports
-from c2c_stasis.lab.sip import SipMessage, parse_uri
+from c2c_stasis.lab.sip import SipMessage
 
 DESTINATION = "+15551234567"
 CALLER_NUMBER = "+12025550142"  # one of those kept for films
@@ -33,7 +34,6 @@ PICKED_UP_AFTER = 1.0  # seconds; by whoever is first
 TOO_LATE_AFTER = 5.0  # seconds; by the other phone, if it still rings then
 DESTINATION_ANSWERS_AFTER = 1.5  # seconds; time to hear ringback
 TALK = 3.0  # seconds
-REFUSALS = (404, 480, 486, 503, 603)  # a number that ends in one of these is refused with it
 
 STEADY = 5.0  # seconds; a service that lives shorter than this did not start well
 MOST_STARTS = 3  # of a service that does not live
@@ -71,16 +71,16 @@ class Stage:
     # --- what it is made of ---
 
     async def _start(self, stack: AsyncExitStack) -> None:
-        carrier = await stack.enter_async_context(
+        far_end = await stack.enter_async_context(
             await Phone.start(CARRIER, script=self._carrier_script, on_message=self.onlooker.see)
         )
         accounts = {name: DeviceAccount(name, secrets.token_urlsafe(12)) for name in (DESK, MOBILE, BOB)}
         started = time.monotonic()
-        self.asterisk = await Asterisk.start(self._installation, accounts.values(), carrier.address)
+        self.asterisk = await Asterisk.start(self._installation, accounts.values(), far_end.address)
         await stack.enter_async_context(self.asterisk)
         took = time.monotonic() - started
         self._screen.say(f"Asterisk {self._installation.version} runs (process {self.asterisk.pid}, {took:.1f} s)")
-        self.phones = {CARRIER: carrier}
+        self.phones = {CARRIER: far_end}
         for name, account in accounts.items():
             phone = await Phone.start(
                 name,
@@ -137,17 +137,14 @@ class Stage:
         )
 
     def _carrier_script(self, invite: SipMessage) -> Script:
-        number = parse_uri(invite.request_uri).user
-        for status in REFUSALS:
-            if number.endswith(str(status)):
-                return Script(ring_after=RING_AFTER, reject=status, reject_after=PICKED_UP_AFTER)
-        return Script(
+        answers = Script(
             ring_after=RING_AFTER,
             answer_after=DESTINATION_ANSWERS_AFTER,
             hang_up_after=TALK,
             tone_hz=TONES[CARRIER],
             muted=self._mute == CARRIER,
         )
+        return carrier.by_number(invite, answers, refuse_after=PICKED_UP_AFTER)
 
     # --- for those who call ---
 
