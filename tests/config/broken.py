@@ -45,6 +45,7 @@ BROKEN: tuple[Broken, ...] = (
     _file("an unfinished line", f"{OK}[calls]\nring_timeout\n", "4 is not TOML"),
     _file("a text without quotes", f"[ari]\npassword = {SECRET}\n", "2 is not TOML"),
     _file("a quote that is not closed", f'[ari]\npassword = "{SECRET}\n', "2 is not TOML"),
+    _file("a text of many lines that is not closed", f'{OK}app = """\nx\n', "4 is not TOML"),
     _file("a key twice", f"{OK}password = 'x'\n", "3 is not TOML"),
     _file("a section twice", f"{OK}{OK}", "3 is not TOML"),
     _file("another format", "ari:\n  password: x\n", "1 is not TOML"),

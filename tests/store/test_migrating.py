@@ -128,6 +128,14 @@ def test_a_file_that_is_no_database_is_named(file: Path) -> None:
     assert f"{file}: this file is not a database" in result.output
 
 
+def test_init_keeps_a_copy_too(older: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["init", "--ari-password", "x", "--database", str(older)])
+    assert result.exit_code == 0, result.output
+    assert len(copies(older)) == 1
+    assert rows(older, "SELECT id FROM platforms") == [("plat_1",)]
+
+
 SERVICE = """import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1])
 connection.execute("PRAGMA journal_mode = WAL").fetchone()

@@ -18,6 +18,7 @@ from c2c_stasis.cli.config_file import ARI_PASSWORD_VARIABLE, ASTERISK_PASSWORD_
 from c2c_stasis.cli.reporting import config_option, load_config, reporting
 from c2c_stasis.config import Config
 from c2c_stasis.directory.model import DirectoryRows
+from c2c_stasis.store.migrating import migrate
 from c2c_stasis.store.sql_store import open_store
 from c2c_stasis.store.sqlite import database_file, parse_url
 
@@ -144,7 +145,8 @@ def _run(path: Path, settings: Settings, wishes: Wishes, asterisk_etc: Path, *, 
 async def _provide(config: Config, wishes: Wishes, before_key: Callable[[], None] = lambda: None) -> Outcome:
     if not database_file(parse_url(config.database.url)).exists():
         Plan(DirectoryRows(), wishes)  # what is refused leaves no empty database behind
-    store = await open_store(config.database.url, migrate=True)
+    await asyncio.to_thread(migrate, config.database.url)  # one of an older version is copied first
+    store = await open_store(config.database.url)
     try:
         outcome = await Plan(await store.directory(), wishes).carry_out(store)
         before_key()

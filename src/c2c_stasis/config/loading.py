@@ -126,7 +126,8 @@ class _Reader:
         except (ValueError, RecursionError) as exc:
             # Beside what it reports itself, tomllib fails so at a number of thousands of digits and at a deep nesting.
             line = re.search(r"at line (\d+)", str(exc))
-            where = f"{self.path}:{line[1]}" if line else str(self.path)
+            number = line[1] if line else len(text.splitlines()) if "end of document" in str(exc) else None
+            where = f"{self.path}:{number}" if number else str(self.path)
             what = str(exc) if isinstance(exc, tomllib.TOMLDecodeError) else "a value is too long or too deep"
             raise ConfigError(
                 [Problem(where, "", f"is not TOML: {what}", 'A line reads key = value, with texts in "quotes"')]
