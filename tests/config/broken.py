@@ -139,6 +139,8 @@ BROKEN: tuple[Broken, ...] = (
     _environment("C2C_TRUNKS__1__NAME", "a", "C2C_TRUNKS__1__NAME leaves a gap in the list of trunks"),
     _environment("C2C_TRUNKS__0__EMERGENCY", "maybe", "C2C_TRUNKS__0__EMERGENCY is a text and must be true or false",
         text=OK + TRUNK),
+    Broken("a trunk of the environment that is not whole", OK + TRUNK, ("environment: C2C_TRUNKS__1__ENDPOINT is missing",),
+        {"C2C_TRUNKS__1__NAME": "b"}),
     # Several at once: nobody has to correct one to hear of the next.
     Broken("a file that is none, and an environment that is none either", "[ari\n", ("c2c.toml:1 is not TOML",
         "environment: C2C_ARI__PASWORD is not known", "environment: C2C_CALLS__RING_TIMEOUT is a text"),

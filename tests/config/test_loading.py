@@ -270,7 +270,7 @@ def test_a_variable_that_looks_like_configuration_must_be_right(name: str, value
 
 
 def test_a_trunk_from_the_environment_must_be_complete() -> None:
-    with pytest.raises(ConfigError, match=r"trunks\[0\]\.endpoint is missing.*C2C_TRUNKS__0__ENDPOINT"):
+    with pytest.raises(ConfigError, match=r"environment: C2C_TRUNKS__0__ENDPOINT is missing"):
         load(None, {"C2C_ARI__PASSWORD": "pw", "C2C_TRUNKS__0__NAME": "a"})
 
 

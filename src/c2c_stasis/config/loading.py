@@ -241,7 +241,7 @@ class _Reader:
             if name in settings:
                 values[name] = self._value(settings[name], key.rule)
             elif key.required and not self.unreadable:
-                self._missing(model, name, label)
+                self._missing(model, name, label, settings)
         return model(**values) if len(self.problems) == before and not self.unreadable else None
 
     def _value(self, setting: _Setting, rule: Rule) -> object:
@@ -251,16 +251,18 @@ class _Reader:
             self.problem(setting.where, setting.name, wrong.what, wrong.fix)
             return None
 
-    def _missing(self, model: type, key: str, label: str) -> None:
-        section = label.partition("[")[0]
-        number = f"{label[len(section) + 1 : -1]}__" if model is Trunk else ""
-        variable = f"{_PREFIX}{section.upper()}__{number}{key.upper()}"
-        header = f"[[{section}]]" if model is Trunk else f"[{section}]"
-        at: tuple[str | int, ...] = ("trunks", int(number[:-2])) if model is Trunk else (section,)
-        where = self.place(*at) if self.path else _ENVIRONMENT
-        self.problem(
-            where, f"{label}.{key}", "is missing", f"Set {key} under {header}, or {variable} in the environment"
-        )
+    def _missing(self, model: type, key: str, label: str, settings: _Section) -> None:
+        section, _, number = label.rstrip("]").partition("[")
+        variable = f"{_PREFIX}{label.rstrip(']').replace('[', '__').upper()}__{key.upper()}"
+        header = f"[[{section}]]" if number else f"[{section}]"
+        fix = f"Set {key} under {header}, or {variable} in the environment"
+        # A trunk that only the environment knows is completed there.
+        theirs = bool(number) and bool(settings) and all(one.where == _ENVIRONMENT for one in settings.values())
+        if self.path is None or theirs:
+            self.problem(_ENVIRONMENT, variable, "is missing", fix)
+        else:
+            at = ("trunks", int(number)) if number else (section,)
+            self.problem(self.place(*at), f"{label}.{key}", "is missing", fix)
 
     def _check_trunks(self, trunks: Iterable[object]) -> None:
         """What only two values together can show."""
