@@ -241,7 +241,7 @@ class _Reader:
             if name in settings:
                 values[name] = self._value(settings[name], key.rule)
             elif key.required and not self.unreadable:
-                self._missing(model, name, label, settings)
+                self._missing(name, label, settings)
         return model(**values) if len(self.problems) == before and not self.unreadable else None
 
     def _value(self, setting: _Setting, rule: Rule) -> object:
@@ -251,7 +251,7 @@ class _Reader:
             self.problem(setting.where, setting.name, wrong.what, wrong.fix)
             return None
 
-    def _missing(self, model: type, key: str, label: str, settings: _Section) -> None:
+    def _missing(self, key: str, label: str, settings: _Section) -> None:
         section, _, number = label.rstrip("]").partition("[")
         variable = f"{_PREFIX}{label.rstrip(']').replace('[', '__').upper()}__{key.upper()}"
         header = f"[[{section}]]" if number else f"[{section}]"
