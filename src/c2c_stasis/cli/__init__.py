@@ -5,10 +5,12 @@ import click
 from c2c_stasis.cli.backup import backup, restore
 from c2c_stasis.cli.config import config
 from c2c_stasis.cli.demo import demo
+from c2c_stasis.cli.doctor import doctor
 from c2c_stasis.cli.init import init
 from c2c_stasis.cli.lab import lab
 from c2c_stasis.cli.migrate import migrate
 from c2c_stasis.cli.serve import serve
+from c2c_stasis.cli.trunks import trunks
 
 __all__ = ["main"]
 
@@ -16,7 +18,7 @@ _EXIT_STATUS = """\
 \b
 Exit status:
    0  done
-   1  the demo's call did not do what it should
+   1  the demo's call did not do what it should; the doctor has warnings and no errors
    2  wrong usage; nothing was changed
   69  something that is needed is not there: Asterisk, database, port
   78  the configuration is wrong; everything wrong with it is listed
@@ -29,5 +31,5 @@ def main() -> None:
     """Self-hosted click-to-call on Asterisk: every phone of a user rings, the first answer wins."""
 
 
-for _command in (serve, init, config, migrate, backup, restore, demo, lab):
+for _command in (serve, init, doctor, config, trunks, migrate, backup, restore, demo, lab):
     main.add_command(_command)

@@ -1,0 +1,137 @@
+"""What Asterisk is and has, asked without a call: nothing is dialled, and no application is taken over.
+
+Asterisk 22.10.1 answers `GET /asterisk/variable` with nothing for every function (PJSIP_AOR, AST_CONFIG, DIALPLAN_EXISTS), so
+functions are read through a helper channel, which is made and never dialled.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import quote, urljoin
+
+from typeid import TypeID
+
+from c2c_stasis.ari.devices import HELPER_ENDPOINT, HELPER_LIFETIME
+from c2c_stasis.ari.transport import Transport
+from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
+
+CONNECTIONS = 8  # at once; a busy Asterisk has other work
+IN_STASIS_WITHIN = 2.0  # seconds from the creation of a channel until it can be given variables; 20 ms are usual
+POLL = 0.01  # seconds
+
+FORBIDDEN, NOT_FOUND, CONFLICT, UNREADABLE = 403, 404, 409, 500
+
+
+class Helper:
+    """A channel that is never dialled, on which functions are read and set."""
+
+    def __init__(self, inspector: "Inspector", channel_id: str) -> None:
+        self._inspector = inspector
+        self._path = f"channels/{channel_id}/variable"
+
+    async def read(self, function: str) -> str | None:
+        """The value of a function such as `PJSIP_AOR(desk,contact)`; None when Asterisk cannot read it."""
+        try:
+            return str((await self._inspector.get(self._path, variable=function))["value"])
+        except SwitchRefused as refusal:
+            if refusal.status == UNREADABLE:
+                return None
+            raise
+
+    async def set(self, function: str, value: str) -> None:
+        """Set a function. Asterisk says yes whatever became of it (22.10.1): read it afterwards."""
+        give_up = asyncio.get_running_loop().time() + IN_STASIS_WITHIN
+        while True:
+            try:
+                await self._inspector.ask("POST", self._path, variable=function, value=value)
+            except SwitchRefused as refusal:
+                # A channel may be given variables some milliseconds after it is made.
+                if refusal.status != CONFLICT or asyncio.get_running_loop().time() > give_up:
+                    raise
+            else:
+                return
+            await asyncio.sleep(POLL)
+
+
+class Inspector:
+    """Questions to one Asterisk; `close` ends it. All raise `SwitchUnavailable` or `SwitchRefused`."""
+
+    def __init__(self, url: str, username: str, password: str, *, timeout: float) -> None:
+        self._url = url
+        self._transport = Transport(url, username, password, connections=CONNECTIONS, timeout=timeout)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._transport.shut()
+
+    async def ask(self, method: str, path: str, **params: str) -> Any:
+        """One request below /ari. Raises `ValueError` when the answer is no JSON: then nobody there speaks ARI."""
+        reply = await self._transport.request(method, urljoin(self._url, f"/ari/{path}"), params)
+        return reply.json()
+
+    async def get(self, path: str, **params: str) -> Any:
+        """What is there."""
+        return await self.ask("GET", path, **params)
+
+    async def may_write(self) -> bool:
+        """Whether this user may change anything; asked by ending a channel that does not exist."""
+        try:
+            await self.ask("DELETE", f"channels/{TypeID(prefix='nobody')}")
+        except SwitchRefused as refusal:
+            return refusal.status != FORBIDDEN
+        return True
+
+    async def pjsip_object(self, kind: str, name: str) -> dict[str, str] | None:
+        """The settings of an endpoint, an aor, a registration, wherever they are kept; None when there is none."""
+        try:
+            found = await self.get(f"asterisk/config/dynamic/res_pjsip/{kind}/{quote(name, safe='')}")
+        except SwitchRefused as refusal:
+            if refusal.status == NOT_FOUND:
+                return None
+            raise
+        return {row["attribute"]: row["value"] for row in found}
+
+    async def clock(self) -> int:
+        """Asterisk's wall clock, in whole Unix seconds."""
+        return int((await self.get("asterisk/variable", variable="EPOCH"))["value"])
+
+    @asynccontextmanager
+    async def helper(self) -> AsyncIterator[Helper]:
+        """A helper channel in an application of its own, which ends with it; the service's application is not touched."""
+        app = str(TypeID(prefix="doctor"))
+        channel_id = str(TypeID(prefix="helper"))
+        # While nobody listens for its application, a new channel vanishes at once.
+        socket = await self._transport.ws_connect(urljoin(self._url, "/ari/events"), {"app": app})
+        reading = asyncio.create_task(_discard(socket))
+        try:
+            await self._transport.request(
+                "POST",
+                urljoin(self._url, "/ari/channels/create"),
+                {
+                    "endpoint": HELPER_ENDPOINT,
+                    "app": app,
+                    "channelId": channel_id,
+                    "variables": {"TIMEOUT(absolute)": str(HELPER_LIFETIME)},
+                },
+            )
+            try:
+                yield Helper(self, channel_id)
+            finally:
+                await self._remove(channel_id)
+        finally:
+            reading.cancel()
+            await asyncio.wait({reading})
+            await socket.close()
+
+    async def _remove(self, channel_id: str) -> None:
+        try:
+            await self.ask("DELETE", f"channels/{channel_id}")
+        except (SwitchRefused, SwitchUnavailable):
+            return  # its own timer ends it
+
+
+async def _discard(socket: Any) -> None:
+    """Read what Asterisk tells of the helper: unread, it would fill the socket."""
+    async for _ in socket:
+        pass

@@ -1,0 +1,102 @@
+"""`c2c-stasis doctor`: what is wrong with this installation, and what to do about it."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import click
+
+from c2c_stasis.cli.reporting import config_option, load_config
+from c2c_stasis.config import ConfigError
+from c2c_stasis.doctor.examination import EVERY_FAULT, Report, examine, unreadable
+from c2c_stasis.doctor.findings import Finding, Level
+from c2c_stasis.doctor.patient import Patient
+
+_EXIT_STATUS = """\
+\b
+Exit status, the largest of all findings:
+   0  all is well, as far as can be seen
+   1  warnings: calls work, but not as well or as safely as they should
+  69  something that is needed is not there: Asterisk, a carrier, the database, the port
+  78  the configuration is wrong: the service's, Asterisk's or the machine's
+"""
+
+_COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "red"}
+_CODES = sorted({fault.code for _, fault in EVERY_FAULT})
+_NAME, _LEVEL = 15, 12  # columns
+
+
+@click.command(epilog=_EXIT_STATUS)
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option(
+    "--ignore",
+    "ignored",
+    multiple=True,
+    metavar="CODE",
+    type=click.Choice(_CODES),
+    help="A fault that is meant to be so: said, and not counted; repeatable.",
+)
+def doctor(path: Path, as_json: bool, ignored: tuple[str, ...]) -> None:
+    """Name every fault of this installation, with its fix.
+
+    Looks at Asterisk, the database and this machine. It changes nothing, rings nothing and disturbs no call: run it beside a
+    service that works, as the user who runs the service. All codes: docs/doctor.md.
+    """
+    try:
+        report = asyncio.run(_examine(path, ignored))
+    except ConfigError as error:
+        report = unreadable(error)
+    click.echo(json.dumps(as_object(report)) if as_json else _as_text(report))
+    raise SystemExit(int(report.status))
+
+
+async def _examine(path: Path, ignored: tuple[str, ...]) -> Report:
+    async with Patient(load_config(path)) as patient:
+        return await examine(patient, ignored)
+
+
+def as_object(report: Report) -> dict[str, object]:
+    """The report for a program."""
+    findings = [
+        {
+            "check": check,
+            "level": finding.level.value,
+            "code": finding.code or None,
+            "fact": finding.fact,
+            "fix": finding.fix or None,
+            "exit_status": int(finding.status),
+        }
+        for check, finding in report.findings
+    ]
+    return {"exit_status": int(report.status), "findings": findings}
+
+
+def _as_text(report: Report) -> str:
+    lines = [line for check, finding in report.findings for line in _lines(check, finding)]
+    return "\n".join([*lines, "", _verdict(report)])
+
+
+def _lines(check: str, finding: Finding) -> list[str]:
+    level = click.style(f"{finding.level:<{_LEVEL}}", fg=_COLOURS.get(finding.level), bold=bool(finding.code))
+    lines = [f"{check:<{_NAME}}{level}{finding.fact}"]
+    if finding.fix:
+        lines.append(f"{'':<{_NAME + _LEVEL}}{finding.fix}")
+    if finding.code:
+        lines.append(f"{'':<{_NAME + _LEVEL}}{finding.code}, exit status {finding.status:d}")
+    return lines
+
+
+def _verdict(report: Report) -> str:
+    levels = [finding.level for _, finding in report.findings]
+    counts = [
+        f"{count} {word}{'' if count == 1 or word.startswith('not') else 's'}"
+        for level, word in (
+            (Level.ERROR, "error"),
+            (Level.WARNING, "warning"),
+            (Level.UNSEEN, "not seen"),
+            (Level.SKIPPED, "not checked"),
+        )
+        if (count := levels.count(level))
+    ]
+    return f"{', '.join(counts) or 'all is well'}: exit status {report.status:d}"

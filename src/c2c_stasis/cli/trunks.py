@@ -1,0 +1,173 @@
+"""`c2c-stasis trunks`: the ways out that the configuration names, and how they stand at Asterisk."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import click
+
+from c2c_stasis.call.model import DestinationKind
+from c2c_stasis.cli.reporting import config_option, load_config, reporting
+from c2c_stasis.config import Config, Trunk
+from c2c_stasis.directory import dial_strings
+from c2c_stasis.directory import trunks as routes
+from c2c_stasis.directory.dial_strings import Dialled
+from c2c_stasis.doctor.checks import asterisk
+from c2c_stasis.doctor.checks.trunks import judged
+from c2c_stasis.doctor.findings import Finding, Status
+from c2c_stasis.doctor.patient import CannotSee, Patient
+from c2c_stasis.doctor.trunk_state import TrunkState, look_at
+from c2c_stasis.errors import NumberNotDialable, SwitchRefused, SwitchUnavailable
+
+EXAMPLE, EXAMPLE_REGION = "+442079460018", "GB"
+EXTENSION_LENGTH = 4  # of a new account; the example is longer
+
+_EXIT_STATUS = """\
+\b
+Exit status:
+   0  every trunk can be reached, as far as Asterisk knows
+   1  there is no trunk
+  69  a trunk cannot be reached, or Asterisk cannot be asked
+  78  the configuration is wrong, for one a trunk whose endpoint Asterisk does not have
+"""
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+
+
+@click.group()
+def trunks() -> None:
+    """The ways out to the telephone network. They are kept in the configuration file."""
+
+
+@trunks.command("list")
+@config_option
+@json_option
+@click.option("--number", default=EXAMPLE, show_default=True, help="What to dial, for the example.")
+@click.option(
+    "--region", default=EXAMPLE_REGION, show_default=True, metavar="CC", help="The country it is dialled from."
+)
+def list_trunks(path: Path, as_json: bool, number: str, region: str) -> None:
+    """Show the trunks, and what each would send for a number."""
+    with reporting():
+        config = load_config(path)
+    try:
+        dialled = dial_strings.parse(number, region=region, extension_length=EXTENSION_LENGTH)
+    except NumberNotDialable as error:
+        raise click.UsageError(f"--number {error.reason}") from error
+    if dialled.kind is DestinationKind.EXTENSION:
+        raise click.UsageError("--number: an extension does not leave through a trunk")
+    rows = [_described(trunk, dialled) for trunk in config.trunks]
+    if as_json:
+        click.echo(json.dumps({"number": dialled.number, "region": region, "trunks": rows}))
+        return
+    if not rows:
+        click.echo("no trunk: only extensions can be called. Add a [[trunks]] section to the configuration.")
+        return
+    click.echo(f"Dialled from {region}: {dialled.number}\n")
+    for line in _table(
+        ("trunk", "carries", "format", "prefix", "sends"), [[str(cell or "") for cell in row.values()] for row in rows]
+    ):
+        click.echo(line)
+
+
+@trunks.command("check", epilog=_EXIT_STATUS)
+@config_option
+@json_option
+def check(path: Path, as_json: bool) -> None:
+    """Ask Asterisk for each trunk: does its carrier answer, how fast, and where does it register.
+
+    Asterisk sends the OPTIONS by itself (qualify_frequency of the aor); this command sends nothing.
+    """
+    with reporting():
+        config = load_config(path)
+    status, states, trouble = asyncio.run(_check(config))
+    if as_json:
+        click.echo(json.dumps(_as_object(status, states, trouble)))
+    else:
+        click.echo("\n".join(_story(states, trouble)))
+    raise SystemExit(int(status))
+
+
+Judged = list[tuple[TrunkState, Finding]]
+
+
+async def _check(config: Config) -> tuple[Status, Judged, Finding | None]:
+    """The exit status, every trunk, and what kept us from looking."""
+    if not config.trunks:
+        return Status.WARNING, [], None
+    async with Patient(config) as patient:
+        (greeting,) = await asterisk.look(patient)
+        if greeting.code:
+            return greeting.status, [], greeting
+        try:
+            states = [await look_at(patient, trunk) for trunk in config.trunks]
+        except (CannotSee, SwitchUnavailable, SwitchRefused) as error:
+            return Status.UNAVAILABLE, [], asterisk.UNREACHABLE.found(str(error))
+    found = [(state, judged(state)) for state in states]
+    return max(finding.status for _, finding in found), found, None
+
+
+def _described(trunk: Trunk, dialled: Dialled) -> dict[str, str]:
+    carries = "emergency calls" if trunk.emergency else "calls of test keys" if trunk.test else "calls"
+    try:
+        sends = routes.endpoint(trunk, dialled)
+    except NumberNotDialable as error:
+        sends = f"nothing: {error.reason}"
+    return {
+        "trunk": trunk.name,
+        "carries": carries,
+        "format": trunk.format.value,
+        "prefix": trunk.prefix,
+        "sends": sends,
+    }
+
+
+def _table(head: tuple[str, ...], rows: list[list[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in [list(head), *rows]) for column in range(len(head))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
+    ]
+
+
+def _story(states: Judged, trouble: Finding | None) -> list[str]:
+    if trouble is not None:
+        return [trouble.fact, f"  {trouble.fix}"]
+    if not states:
+        return ["no trunk: only extensions can be called. Add a [[trunks]] section to the configuration."]
+    lines = []
+    for state, finding in states:
+        lines.append(f"{state.trunk.name}  {state.reach}  {finding.fact}")
+        for contact in state.contacts:
+            rtt = f", {contact.rtt_ms:.1f} ms" if contact.rtt_ms is not None else ""
+            lines.append(f"  {contact.uri}  {contact.status}{rtt}")
+        if state.registration:
+            registration = state.registration
+            lines.append(f"  registers at {registration.server} as {registration.client};")
+            lines.append("  whether it is registered now: asterisk -rx 'pjsip show registrations' (ARI does not tell)")
+        if finding.fix:
+            lines.append(f"  {finding.fix}")
+    return lines
+
+
+def _as_object(status: Status, states: Judged, trouble: Finding | None) -> dict[str, object]:
+    return {
+        "exit_status": int(status),
+        "code": trouble.code if trouble else None,
+        "fact": trouble.fact if trouble else None,
+        "trunks": [
+            {
+                "trunk": state.trunk.name,
+                "endpoint": state.endpoint,
+                "reach": state.reach.value,
+                "code": finding.code or None,
+                "fact": finding.fact,
+                "contacts": [
+                    {"uri": contact.uri, "status": contact.status, "rtt_ms": contact.rtt_ms}
+                    for contact in state.contacts
+                ],
+                "registers_at": state.registration.server if state.registration else None,
+                "registers_as": state.registration.client if state.registration else None,
+            }
+            for state, finding in states
+        ],
+    }

@@ -1,0 +1,46 @@
+"""Is our Stasis application ours alone?"""
+
+from c2c_stasis.doctor.check import Check
+from c2c_stasis.doctor.findings import Fault, Finding, Status, unseen, well
+from c2c_stasis.doctor.patient import Patient
+
+TAKEN = Fault(
+    "app_taken",
+    Status.CONFIG,
+    "Another service is connected to Asterisk under the same application name. Two would fight over every call; the one that"
+    " connects first is displaced and ends.",
+    "Give each service its own [ari] app; or this is the same service with another [http] listen: then correct that.",
+)
+
+
+async def look(patient: Patient) -> list[Finding]:
+    """See whether somebody listens for our application, and whether that is the service on our port."""
+    app = patient.config.ari.app
+    await patient.info()
+    found = next((one for one in await patient.inspector.get("applications") if one["name"] == app), None)
+    service = await patient.service()
+    connected = service is not None and service["asterisk"] == "ok"
+    if connected and found is None:
+        return [
+            TAKEN.found(
+                f"the service at {patient.config.http.listen} is connected to Asterisk, but not as {app}: it is another one"
+            )
+        ]
+    if connected:
+        return [well(f"{app} belongs to the running service")]
+    if found is None:
+        return [well(f"nobody uses the application {app}")]
+    if patient.config.http.listen.port == 0:
+        return [unseen(f"somebody uses the application {app}; without a fixed port it cannot be seen who")]
+    if found["channel_ids"] or found["bridge_ids"]:
+        # Without its service an application stays in Asterisk for as long as it has channels (22.10.1).
+        return [
+            unseen(
+                f"the application {app} has calls, and no service answers at {patient.config.http.listen}: either they are left"
+                " of a service that ended, and the next start takes them over, or another service uses the name"
+            )
+        ]
+    return [TAKEN.found(f"somebody is connected as {app}, and no service answers at {patient.config.http.listen}")]
+
+
+CHECK = Check("application", "Is our Stasis application ours alone?", (TAKEN,), look)

@@ -1,0 +1,64 @@
+"""Does Asterisk have the devices of the directory, and is any of them there?"""
+
+from c2c_stasis.doctor.check import Check
+from c2c_stasis.doctor.findings import Fault, Finding, Status, well
+from c2c_stasis.doctor.patient import CannotSee, Patient
+
+NONE = Fault(
+    "devices_none",
+    Status.WARNING,
+    "The directory has no device: nobody can place a call.",
+    "Give a user a device: `c2c-stasis init --user NAME --device ENDPOINT`.",
+)
+OFFLINE = Fault(
+    "devices_offline",
+    Status.WARNING,
+    "No device of the directory is registered: every call ends with the reason no_device.",
+    "Start a phone; see `asterisk -rx 'pjsip show contacts'`, and the log for refused registrations.",
+)
+UNKNOWN = Fault(
+    "device_unknown",
+    Status.CONFIG,
+    "Asterisk has no endpoint of the name that a device has. The device never rings.",
+    "Add the endpoint to pjsip.conf, or give the user the device under the name that Asterisk has.",
+)
+
+SHOWN = 10  # names in one fact
+
+
+async def look(patient: Patient) -> list[Finding]:
+    """Hold the devices of the directory against the endpoints of Asterisk."""
+    names = [device.endpoint for device in (await patient.directory()).devices]
+    if not names:
+        return [NONE.found("the directory has no device")]
+    states = await patient.endpoint_states()
+    # An endpoint of a database is listed only once Asterisk has met it; so ask for it before it is called unknown.
+    unlisted = await patient.endpoints(name for name in names if name not in states)
+    unknown = [name for name, settings in unlisted.items() if settings is None]
+    found = [UNKNOWN.found(f"Asterisk has no endpoint {_listed(unknown)}")] if unknown else []
+    online = sum(states.get(name) == "online" for name in names)
+    if not online and not await _any_registered(patient, [name for name in names if name not in unknown]):
+        return [*found, OFFLINE.found(f"none of {len(names)} devices is registered")]
+    return found or [well(f"{online or 'some'} of {len(names)} devices are registered")]
+
+
+async def _any_registered(patient: Patient, names: list[str]) -> bool:
+    """Whether one of them has a contact: until the first OPTIONS is answered Asterisk calls a registered device offline."""
+    try:
+        helper = await patient.helper("chan_pjsip.so")
+    except CannotSee:
+        return False
+    for name in names:
+        if await helper.read(f"PJSIP_DIAL_CONTACTS({name})"):
+            return True
+    return False
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+CHECK = Check(
+    "devices", "Are the devices of the directory in Asterisk, and is any there?", (NONE, OFFLINE, UNKNOWN), look
+)

@@ -1,0 +1,60 @@
+"""Can the service listen where it should, or does it already?"""
+
+import asyncio
+import errno
+import socket
+
+from c2c_stasis.config import Address
+from c2c_stasis.doctor.check import Check
+from c2c_stasis.doctor.findings import Fault, Finding, Status, well
+from c2c_stasis.doctor.patient import Patient
+
+TAKEN = Fault(
+    "port_taken",
+    Status.UNAVAILABLE,
+    "Another program listens where the service should. The service does not start.",
+    "End that program (`ss -ltnp` shows it), or name another port in [http] listen.",
+)
+NOT_OURS = Fault(
+    "listen_impossible",
+    Status.CONFIG,
+    "The service cannot listen at this address: it is no address of this machine, or only root may have the port.",
+    "Name an address of this machine in [http] listen, such as 127.0.0.1:8080, and a port from 1024 on.",
+)
+
+
+async def look(patient: Patient) -> list[Finding]:
+    """Ask whoever is there; if nobody is, try to have the port for a moment."""
+    address = patient.config.http.listen
+    if address.port == 0:
+        return [well("any free port will do")]
+    if (parts := await patient.service()) is not None:
+        unwell = [f"{part}: {state}" for part, state in parts.items() if state != "ok"]
+        return [
+            well(f"the service itself is running at {address}{', not ready: ' if unwell else ''}{', '.join(unwell)}")
+        ]
+    trouble = await asyncio.get_running_loop().run_in_executor(None, _try, address)
+    if trouble is None:
+        return [well(f"{address} is free")]
+    if trouble.errno == errno.EADDRINUSE:
+        return [TAKEN.found(f"another program listens at {address}")]
+    return [NOT_OURS.found(f"{address}: {trouble.strerror}")]
+
+
+def _try(address: Address) -> OSError | None:
+    """What keeps the service from having this address; as asyncio does, with SO_REUSEADDR."""
+    try:
+        places = socket.getaddrinfo(
+            address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        for family, kind, protocol, _, place in places:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(place)
+                probe.listen(1)  # two may be bound, and one of them listen
+    except OSError as error:
+        return error
+    return None
+
+
+CHECK = Check("port", "Can the service listen where it should, or does it already?", (TAKEN, NOT_OURS), look)

@@ -1,0 +1,31 @@
+"""Can a phone send a call elsewhere by answering with a redirect?"""
+
+from c2c_stasis.doctor.check import Check
+from c2c_stasis.doctor.endpoints import in_use
+from c2c_stasis.doctor.findings import Fault, Finding, Status, well
+from c2c_stasis.doctor.patient import Patient
+
+FOLLOWED = Fault(
+    "redirect_followed",
+    Status.CONFIG,
+    "An endpoint's redirect_method is not `user`. With uri_pjsip Asterisk dials the address in a phone's 302 by itself, unseen"
+    " by the service: whoever has the phone calls anywhere.",
+    "Set redirect_method = user for the endpoint in pjsip.conf, and run `asterisk -rx 'module reload res_pjsip.so'`.",
+)
+
+SAFE = "user"
+
+
+async def look(patient: Patient) -> list[Finding]:
+    """Read the setting of every endpoint that calls use."""
+    used = await in_use(patient)
+    methods = {name: settings.get("redirect_method", SAFE) for name, settings in used.items()}
+    faults = [
+        FOLLOWED.found(f"endpoint {name} has redirect_method = {method}")
+        for name, method in methods.items()
+        if method != SAFE
+    ]
+    return faults or [well(f"no redirect is followed by {len(used)} endpoints")]
+
+
+CHECK = Check("redirects", "Can a phone send a call elsewhere with a redirect?", (FOLLOWED,), look)

@@ -1,0 +1,66 @@
+"""Is there a way out to the telephone network, and is it up?"""
+
+from c2c_stasis.doctor.check import Check
+from c2c_stasis.doctor.findings import Fault, Finding, Status, skipped, unseen, well
+from c2c_stasis.doctor.patient import CannotSee, Patient
+from c2c_stasis.doctor.trunk_state import Reach, TrunkState, look_at
+
+NONE = Fault(
+    "trunk_none",
+    Status.WARNING,
+    "No trunk carries ordinary calls: only extensions can be called.",
+    "Add a [[trunks]] section to the configuration, and its endpoint to pjsip.conf.",
+)
+UNKNOWN = Fault(
+    "trunk_unknown",
+    Status.CONFIG,
+    "Asterisk has no endpoint of the name that a trunk's endpoint gives. Every call through it fails.",
+    "Correct endpoint under [[trunks]], or add the endpoint to pjsip.conf.",
+)
+UNREACHABLE = Fault(
+    "trunk_unreachable",
+    Status.UNAVAILABLE,
+    "A trunk's carrier does not answer Asterisk, or has no address. Calls through it fail.",
+    "Compare the contact in its aor with what the carrier says; look at firewall and registration (`asterisk -rx 'pjsip show"
+    " contacts'`).",
+)
+
+
+async def look(patient: Patient) -> list[Finding]:
+    """Look at every trunk of the configuration."""
+    trunks = patient.config.trunks
+    ordinary = any(not (trunk.test or trunk.emergency) for trunk in trunks)
+    none = [] if ordinary else [NONE.found("no trunk for ordinary calls is configured")]
+    try:
+        return none + [judged(await look_at(patient, trunk)) for trunk in trunks]
+    except CannotSee as reason:
+        return [*none, skipped(str(reason))]
+
+
+def judged(state: TrunkState) -> Finding:
+    """What a trunk's state means."""
+    name = f"trunk {state.trunk.name} (PJSIP/{state.endpoint})"
+    match state.reach:
+        case Reach.UNKNOWN_ENDPOINT:
+            return UNKNOWN.found(f"{name}: Asterisk has no such endpoint")
+        case Reach.NO_CONTACT:
+            return UNREACHABLE.found(f"{name} has no address: its aor has no contact, and nobody registered")
+        case Reach.UNREACHABLE:
+            return UNREACHABLE.found(f"{name}: {state.contacts[0].uri} does not answer OPTIONS")
+        case Reach.NOT_ASKED:
+            how = (
+                "waits for the answer to its first OPTIONS"
+                if state.qualified
+                else "does not ask (qualify_frequency = 0)"
+            )
+            return unseen(
+                f"{name}: whether it can be reached is not known; Asterisk {how}", "See qualify_frequency of its aor."
+            )
+        case Reach.REACHABLE:
+            rtt = min(contact.rtt_ms for contact in state.contacts if contact.rtt_ms is not None)
+            return well(f"{name} answers in {rtt:.1f} ms")
+
+
+CHECK = Check(
+    "trunks", "Is there a way out to the telephone network, and is it up?", (NONE, UNKNOWN, UNREACHABLE), look
+)

@@ -1,0 +1,164 @@
+"""What the checks may look at. Each thing is looked up once, however many checks ask for it."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from c2c_stasis.ari.inspector import Helper, Inspector
+from c2c_stasis.config import Address, Config
+from c2c_stasis.directory.model import DirectoryRows
+from c2c_stasis.errors import ClickToCallError, SwitchRefused, SwitchUnavailable
+from c2c_stasis.store.sql_store import open_store
+
+T = TypeVar("T")
+
+MOUNTS = Path("/proc/self/mountinfo")
+SERVICE_ANSWERS_WITHIN = 2.0  # seconds
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 # where to reach who listens everywhere
+
+
+class CannotSee(Exception):
+    """A check cannot be made because of something that another check reports; the text says what."""
+
+
+class Patient:
+    """One installation: its configuration, its Asterisk, its database, its machine. `async with` lets go of it all.
+
+    `now` and `mounts` are the machine's clock and its table of mounts.
+    """
+
+    def __init__(self, config: Config, *, now: Callable[[], float] = time.time, mounts: Path = MOUNTS) -> None:
+        self.config = config
+        self.now = now
+        self.mounts = mounts
+        self._known: dict[str, asyncio.Task[Any]] = {}
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> "Patient":
+        ari = self.config.ari
+        self.inspector = Inspector(ari.url, ari.username, ari.password, timeout=ari.request_timeout)
+        self._stack.push_async_callback(self.inspector.close)
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        for task in self._known.values():
+            task.cancel()
+        await asyncio.gather(*self._known.values(), return_exceptions=True)
+        await self._stack.aclose()
+
+    # --- Asterisk ---
+
+    async def greet(self) -> dict[str, Any]:
+        """What Asterisk says of itself. Raises what went wrong as it is: for the check whose question this is."""
+        return await self._once("greeting", lambda: self.inspector.get("asterisk/info"))
+
+    async def may_write(self) -> bool:
+        """Whether our ARI user may change anything."""
+        return await self._once("right", self.inspector.may_write)
+
+    async def info(self) -> dict[str, Any]:
+        """What Asterisk says of itself. Raises `CannotSee`."""
+        try:
+            return await self.greet()
+        except (SwitchUnavailable, SwitchRefused, ValueError) as error:
+            raise CannotSee("Asterisk cannot be asked") from error
+
+    async def modules(self) -> set[str]:
+        """The modules that run, such as `res_pjsip.so`. Raises `CannotSee`."""
+        await self.info()
+        found = await self._once("modules", lambda: self.inspector.get("asterisk/modules"))
+        return {module["name"] for module in found if module["status"] == "Running"}
+
+    async def endpoint_states(self) -> dict[str, str]:
+        """Every PJSIP endpoint that Asterisk lists: online, offline or unknown. Raises `CannotSee`."""
+        await self.info()
+        found = await self._once("endpoints", lambda: self.inspector.get("endpoints"))
+        return {one["resource"]: one["state"] for one in found if one["technology"] == "PJSIP"}
+
+    async def endpoint(self, name: str) -> dict[str, str] | None:
+        """The settings of an endpoint; None when Asterisk has none of that name. Raises `CannotSee`."""
+        await self.info()
+        return await self._once(f"endpoint {name}", lambda: self.inspector.pjsip_object("endpoint", name))
+
+    async def endpoints(self, names: Iterable[str]) -> dict[str, dict[str, str] | None]:
+        """The settings of several."""
+        wanted = list(dict.fromkeys(names))
+        return dict(zip(wanted, await asyncio.gather(*map(self.endpoint, wanted)), strict=True))
+
+    async def helper(self, module: str) -> Helper:
+        """A channel on which the functions of this module can be read. Raises `CannotSee` without either."""
+        if module not in await self.modules():
+            raise CannotSee(f"Asterisk has not loaded {module}")
+        if not await self.may_write():
+            raise CannotSee("the ARI user may only read")
+        return await self._once("helper", lambda: self._stack.enter_async_context(self.inspector.helper()))
+
+    @property
+    def beside_asterisk(self) -> bool:
+        """Whether Asterisk runs on this machine, as far as its address says: a socket here could have it."""
+        host = urlsplit(self.config.ari.url).hostname or ""
+        if host == "localhost":
+            return True
+        try:
+            with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                probe.bind((socket.inet_ntop(probe.family, socket.inet_pton(probe.family, host)), 0))
+        except OSError:  # also a name: looking it up may take long, and is not this machine's own
+            return False
+        return True
+
+    # --- the service and its database ---
+
+    async def directory(self) -> DirectoryRows:
+        """The directory. Raises `CannotSee`."""
+        try:
+            return await self.read_database()
+        except (ClickToCallError, OSError) as error:
+            raise CannotSee("the database cannot be used") from error
+
+    async def read_database(self) -> DirectoryRows:
+        """Prove that the database can be read and written, and read the directory. Raises like `open_store`."""
+        return await self._once("database", self._read_database)
+
+    async def _read_database(self) -> DirectoryRows:
+        store = await open_store(self.config.database.url)
+        try:
+            return await store.directory()
+        finally:
+            await store.close()
+
+    async def service(self) -> dict[str, str] | None:
+        """How the service on our port says it is, part by part; None when none is there."""
+        return await self._once("service", lambda: ask_service(self.config.http.listen))
+
+    # --- once ---
+
+    async def _once(self, name: str, look: Callable[[], Awaitable[T]]) -> T:
+        async def looking() -> T:
+            return await look()
+
+        if name not in self._known:
+            self._known[name] = asyncio.create_task(looking(), name=name)
+        return cast(T, await asyncio.shield(self._known[name]))
+
+
+async def ask_service(address: Address) -> dict[str, str] | None:
+    """Ask whoever listens there for `/readyz`, and give its parts if it is a c2c-stasis."""
+    if address.port == 0:
+        return None
+    url = f"http://{Address(_ANY.get(address.host, address.host), address.port)}/readyz"
+    timeout = aiohttp.ClientTimeout(total=SERVICE_ANSWERS_WITHIN)
+    try:
+        async with aiohttp.ClientSession(timeout=timeout) as http, http.get(url) as answer:
+            details = (await answer.json())["details"]
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError):
+        return None
+    if not isinstance(details, dict) or not {"asterisk", "database"} <= details.keys():
+        return None
+    return {str(part): str(state) for part, state in details.items()}
