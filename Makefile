@@ -22,6 +22,7 @@ check: $(VENV)/.for-work
 	$(BIN)/lint-imports
 	$(BIN)/python tools/draw_states.py --check
 	$(BIN)/python tools/draw_configuration.py --check
+	$(BIN)/python tools/draw_doctor.py --check
 
 # Figures of this machine; docs/figures.md has those of a quiet one.
 bench: $(VENV)/.for-work

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from c2c_stasis.cli.reporting import config_option, load_config
+from c2c_stasis.cli.reporting import config_option, load_config, reporting
 from c2c_stasis.config import ConfigError
 from c2c_stasis.doctor.examination import EVERY_FAULT, Report, examine, unreadable
 from c2c_stasis.doctor.findings import Finding, Level
@@ -43,10 +43,11 @@ def doctor(path: Path, as_json: bool, ignored: tuple[str, ...]) -> None:
     Looks at Asterisk, the database and this machine. It changes nothing, rings nothing and disturbs no call: run it beside a
     service that works, as the user who runs the service. All codes: docs/doctor.md.
     """
-    try:
-        report = asyncio.run(_examine(path, ignored))
-    except ConfigError as error:
-        report = unreadable(error)
+    with reporting():
+        try:
+            report = asyncio.run(_examine(path, ignored))
+        except ConfigError as error:
+            report = unreadable(error)
     click.echo(json.dumps(as_object(report)) if as_json else _as_text(report))
     raise SystemExit(int(report.status))
 

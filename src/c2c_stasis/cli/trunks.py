@@ -17,7 +17,8 @@ from c2c_stasis.doctor.checks.trunks import judged
 from c2c_stasis.doctor.findings import Finding, Status
 from c2c_stasis.doctor.patient import CannotSee, Patient
 from c2c_stasis.doctor.trunk_state import TrunkState, look_at
-from c2c_stasis.errors import NumberNotDialable, SwitchRefused, SwitchUnavailable
+from c2c_stasis.errors import InvalidRequest, NumberNotDialable, SwitchRefused, SwitchUnavailable
+from c2c_stasis.store import validation
 
 EXAMPLE, EXAMPLE_REGION = "+442079460018", "GB"
 EXTENSION_LENGTH = 4  # of a new account; the example is longer
@@ -51,9 +52,11 @@ def list_trunks(path: Path, as_json: bool, number: str, region: str) -> None:
     with reporting():
         config = load_config(path)
     try:
+        validation.region(region)
         dialled = dial_strings.parse(number, region=region, extension_length=EXTENSION_LENGTH)
-    except NumberNotDialable as error:
-        raise click.UsageError(f"--number {error.reason}") from error
+    except InvalidRequest as error:
+        option = "--number" if isinstance(error, NumberNotDialable) else "--region"
+        raise click.UsageError(f"{option} {error.reason}") from error
     if dialled.kind is DestinationKind.EXTENSION:
         raise click.UsageError("--number: an extension does not leave through a trunk")
     rows = [_described(trunk, dialled) for trunk in config.trunks]

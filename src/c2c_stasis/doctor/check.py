@@ -7,6 +7,7 @@ from c2c_stasis.doctor.findings import Fault, Finding
 from c2c_stasis.doctor.patient import Patient
 
 DEADLINE = 10.0  # seconds
+DEADLINE_OF_ALL_ENDPOINTS = 60.0  # seconds; each endpoint is one request of about a millisecond
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from c2c_stasis.ari.inspector import Helper, Inspector
+from c2c_stasis.ari.inspector import CONNECTIONS, Helper, Inspector
 from c2c_stasis.config import Address, Config
 from c2c_stasis.directory.model import DirectoryRows
 from c2c_stasis.errors import ClickToCallError, SwitchRefused, SwitchUnavailable
@@ -20,7 +20,8 @@ from c2c_stasis.store.sql_store import open_store
 T = TypeVar("T")
 
 MOUNTS = Path("/proc/self/mountinfo")
-SERVICE_ANSWERS_WITHIN = 2.0  # seconds
+SERVICE_ANSWERS_WITHIN = 6.0  # seconds; `/readyz` of a service that is unwell takes 5
+_PARTS = {"asterisk", "database", "service"}  # by these a c2c-stasis is known
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 # where to reach who listens everywhere
 
 
@@ -90,7 +91,13 @@ class Patient:
     async def endpoints(self, names: Iterable[str]) -> dict[str, dict[str, str] | None]:
         """The settings of several."""
         wanted = list(dict.fromkeys(names))
-        return dict(zip(wanted, await asyncio.gather(*map(self.endpoint, wanted)), strict=True))
+        turn = asyncio.Semaphore(CONNECTIONS)  # who waits for a connection is timed as if Asterisk took that long
+
+        async def ask(name: str) -> dict[str, str] | None:
+            async with turn:
+                return await self.endpoint(name)
+
+        return dict(zip(wanted, await asyncio.gather(*map(ask, wanted)), strict=True))
 
     async def helper(self, module: str) -> Helper:
         """A channel on which the functions of this module can be read. Raises `CannotSee` without either."""
@@ -156,9 +163,10 @@ async def ask_service(address: Address) -> dict[str, str] | None:
     timeout = aiohttp.ClientTimeout(total=SERVICE_ANSWERS_WITHIN)
     try:
         async with aiohttp.ClientSession(timeout=timeout) as http, http.get(url) as answer:
-            details = (await answer.json())["details"]
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError):
+            body = await answer.json()
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
         return None
-    if not isinstance(details, dict) or not {"asterisk", "database"} <= details.keys():
+    details = body.get("details") if isinstance(body, dict) else None
+    if not isinstance(details, dict) or not details.keys() & _PARTS:
         return None
     return {str(part): str(state) for part, state in details.items()}

@@ -7,8 +7,8 @@ from c2c_stasis.doctor.patient import Patient
 TAKEN = Fault(
     "app_taken",
     Status.CONFIG,
-    "Another service is connected to Asterisk under the same application name. Two would fight over every call; the one that"
-    " connects first is displaced and ends.",
+    "Another service is connected to Asterisk under the same application name. Two would fight over every call; the"
+    " one that connected first is displaced and ends.",
     "Give each service its own [ari] app; or this is the same service with another [http] listen: then correct that.",
 )
 
@@ -19,28 +19,26 @@ async def look(patient: Patient) -> list[Finding]:
     await patient.info()
     found = next((one for one in await patient.inspector.get("applications") if one["name"] == app), None)
     service = await patient.service()
-    connected = service is not None and service["asterisk"] == "ok"
-    if connected and found is None:
-        return [
-            TAKEN.found(
-                f"the service at {patient.config.http.listen} is connected to Asterisk, but not as {app}: it is another one"
-            )
-        ]
-    if connected:
-        return [well(f"{app} belongs to the running service")]
+    place = patient.config.http.listen
+    if service is not None and "asterisk" not in service:
+        return [unseen(f"the service at {place} does not say whether it is connected to Asterisk")]
+    if service is not None and service["asterisk"] == "ok":
+        if found is not None:
+            return [well(f"{app} belongs to the running service")]
+        return [TAKEN.found(f"the service at {place} is connected to Asterisk, but not as {app}: it is another one")]
     if found is None:
         return [well(f"nobody uses the application {app}")]
-    if patient.config.http.listen.port == 0:
+    if place.port == 0:
         return [unseen(f"somebody uses the application {app}; without a fixed port it cannot be seen who")]
     if found["channel_ids"] or found["bridge_ids"]:
         # Without its service an application stays in Asterisk for as long as it has channels (22.10.1).
         return [
             unseen(
-                f"the application {app} has calls, and no service answers at {patient.config.http.listen}: either they are left"
+                f"the application {app} has calls, and no service answers at {place}: either they are left"
                 " of a service that ended, and the next start takes them over, or another service uses the name"
             )
         ]
-    return [TAKEN.found(f"somebody is connected as {app}, and no service answers at {patient.config.http.listen}")]
+    return [TAKEN.found(f"somebody is connected as {app}, and no service answers at {place}")]
 
 
 CHECK = Check("application", "Is our Stasis application ours alone?", (TAKEN,), look)

@@ -21,7 +21,8 @@ PASSWORD = Fault(
     "ari_password",
     Status.CONFIG,
     "Asterisk does not accept the user name or the password.",
-    "Give [ari] username and password as they stand in ari.conf; after a change there: `asterisk -rx 'ari reload'`.",
+    "Give [ari] username and password as they stand in ari.conf; after a change there run `asterisk -rx 'module reload"
+    " res_ari.so'`.",
 )
 REFUSED = Fault(
     "ari_refused",

@@ -1,6 +1,6 @@
 """Does Asterisk have the devices of the directory, and is any of them there?"""
 
-from c2c_stasis.doctor.check import Check
+from c2c_stasis.doctor.check import DEADLINE_OF_ALL_ENDPOINTS, Check
 from c2c_stasis.doctor.findings import Fault, Finding, Status, well
 from c2c_stasis.doctor.patient import CannotSee, Patient
 
@@ -60,5 +60,9 @@ def _listed(names: list[str]) -> str:
 
 
 CHECK = Check(
-    "devices", "Are the devices of the directory in Asterisk, and is any there?", (NONE, OFFLINE, UNKNOWN), look
+    "devices",
+    "Are the devices of the directory in Asterisk, and is any there?",
+    (NONE, OFFLINE, UNKNOWN),
+    look,
+    DEADLINE_OF_ALL_ENDPOINTS,
 )

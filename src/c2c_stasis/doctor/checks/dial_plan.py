@@ -3,7 +3,7 @@
 import phonenumbers
 from phonenumbers import PhoneNumberFormat
 
-from c2c_stasis.doctor.check import Check
+from c2c_stasis.doctor.check import DEADLINE_OF_ALL_ENDPOINTS, Check
 from c2c_stasis.doctor.endpoints import in_use
 from c2c_stasis.doctor.findings import Fault, Finding, Status, well
 from c2c_stasis.doctor.patient import Patient
@@ -59,4 +59,6 @@ def _digits(text: str) -> str:
     return "".join(character for character in text if character.isdecimal())
 
 
-CHECK = Check("dial plan", "Can a phone dial out by itself, past the service?", (DIALS_OUT,), look)
+CHECK = Check(
+    "dial plan", "Can a phone dial out by itself, past the service?", (DIALS_OUT,), look, DEADLINE_OF_ALL_ENDPOINTS
+)

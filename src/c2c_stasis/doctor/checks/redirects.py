@@ -1,6 +1,6 @@
 """Can a phone send a call elsewhere by answering with a redirect?"""
 
-from c2c_stasis.doctor.check import Check
+from c2c_stasis.doctor.check import DEADLINE_OF_ALL_ENDPOINTS, Check
 from c2c_stasis.doctor.endpoints import in_use
 from c2c_stasis.doctor.findings import Fault, Finding, Status, well
 from c2c_stasis.doctor.patient import Patient
@@ -28,4 +28,6 @@ async def look(patient: Patient) -> list[Finding]:
     return faults or [well(f"no redirect is followed by {len(used)} endpoints")]
 
 
-CHECK = Check("redirects", "Can a phone send a call elsewhere with a redirect?", (FOLLOWED,), look)
+CHECK = Check(
+    "redirects", "Can a phone send a call elsewhere with a redirect?", (FOLLOWED,), look, DEADLINE_OF_ALL_ENDPOINTS
+)

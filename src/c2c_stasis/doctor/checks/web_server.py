@@ -15,7 +15,7 @@ WRITE_TIMEOUT = Fault(
     "write_timeout_short",
     Status.WARNING,
     "Asterisk closes the event stream of a client that reads slowly: at the default of 100 ms a pause under load loses events.",
-    "Set websocket_write_timeout = 5000 in ari.conf, and run `asterisk -rx 'ari reload'`.",
+    "Set websocket_write_timeout = 5000 in ari.conf, and run `asterisk -rx 'module reload res_ari.so'`.",
 )
 
 DEFAULT_SESSIONS = 100

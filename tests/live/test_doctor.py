@@ -1,0 +1,435 @@
+"""On an installation that is well, with one fault at a time: the doctor names that fault and no other."""
+
+import json
+import os
+import shutil
+import socket
+import sqlite3
+import tempfile
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from c2c_stasis.app import App
+from c2c_stasis.config import Address, Config, Database, Http, Trunk
+from c2c_stasis.doctor.advisories import Advisory
+from c2c_stasis.doctor.checks import tones, version
+from c2c_stasis.doctor.examination import Report
+from c2c_stasis.doctor.findings import Level, Status
+from c2c_stasis.lab.phone import RINGS, Phone
+from c2c_stasis.lab.ports import free_ports
+from tests.live.clinic import DESK, MOBILE, PASSWORD, READER, STRANGER, TRUNK, Clinic, commanded, pretending, registered
+from tests.live.story import ANSWERS_SOON, TALKS_BRIEFLY, Story
+from tests.live.test_asterisk import alarms
+from tests.live.waiting import eventually
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]  # the first run on a machine fetches 80 MB
+
+NOBODY = 65_534
+
+
+@pytest.fixture(scope="module")
+async def well(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clinic]:
+    """An installation without a fault: its carrier answers, one of two devices is registered."""
+    carrier = await Phone.start("carrier")
+    folder = tmp_path_factory.mktemp("well")
+    async with Clinic.open(folder, carrier.address, lambda clinic: None) as clinic, registered(clinic, DESK):
+        await eventually(clinic.examined, _all_is_well, "all to be well")
+        yield clinic
+    await carrier.stop()
+
+
+@pytest.fixture(autouse=True)
+def own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that knows its own name, as the laboratory's Asterisk has one where this machine does not."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "127.0.0.1")
+
+
+def _all_is_well(report: Report) -> bool:
+    return {finding.level for _, finding in report.findings} == {Level.OK}
+
+
+@asynccontextmanager
+async def another_server() -> AsyncIterator[int]:
+    """A web server that knows nothing of us; gives its port."""
+    runner = web.AppRunner(web.Application())
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield runner.addresses[0][1]
+    await runner.cleanup()
+
+
+# --- all is well ---
+
+
+async def test_on_a_well_installation_every_check_is_made_and_all_is_well(well: Clinic) -> None:
+    report = await well.examined()
+
+    assert _all_is_well(report), report
+    assert report.status is Status.WELL
+
+
+async def test_the_doctor_leaves_no_channel_and_no_application(well: Clinic) -> None:
+    await well.examined()
+
+    assert await well.asterisk.channels() == []
+    # It ends with its event stream, some milliseconds after that is closed.
+    await eventually(lambda: well.asterisk.cli("ari show apps"), lambda apps: "doctor" not in apps, "its end")
+
+
+async def test_the_doctor_raises_no_alarm_in_asterisks_log(well: Clinic) -> None:
+    before = alarms(well.asterisk.log_path)
+
+    await well.examined()
+
+    assert alarms(well.asterisk.log_path) == before
+
+
+async def test_beside_a_running_service_with_a_live_call_the_doctor_disturbs_nothing(story: Story) -> None:
+    desk = await story.phone(ANSWERS_SOON)
+    idle = await story.phone(RINGS)
+    alice, _ = await story.user(desk), await story.user(idle, name="Bob")
+    number = story.destination(replace(TALKS_BRIEFLY, hang_up_after=None))
+    await story.open()
+    assert story.app is not None
+    call = await story.place(alice, number)
+    await call.reached("talking")
+    address = Address("127.0.0.1", int(story.app.url.rpartition(":")[2]))
+    heard = len(desk.messages), len(idle.messages)
+
+    report = await Clinic(story.town.asterisk, story.folder).examined(
+        replace(story.config(None), http=Http(address), database=Database(story.database_url))
+    )
+
+    assert report.codes == []
+    assert [finding.fact for finding in report.of("port")] == [f"the service itself is running at {address}"]
+    assert [finding.fact for finding in report.of("application")] == ["c2c-stasis belongs to the running service"]
+    assert (len(desk.messages), len(idle.messages)) == heard
+    assert not story.app.lost.done()
+    assert (await call.record())["state"] == "talking"
+    await call.cancel()
+    second = await story.place(alice, story.destination(TALKS_BRIEFLY))
+    assert (await story.ended(second))["outcome"] == "completed"
+
+
+async def test_calls_that_a_dead_service_left_are_not_taken_for_another_service(story: Story) -> None:
+    desk = await story.phone(ANSWERS_SOON)
+    alice = await story.user(desk)
+    number = story.destination(replace(TALKS_BRIEFLY, hang_up_after=None))
+    service = await story.open_process()
+    call = await story.place(alice, number)
+    await call.reached("talking")
+    await service.kill()
+    config = replace(story.config(None), http=Http(Address("127.0.0.1", free_ports().http)))
+
+    report = await Clinic(story.town.asterisk, story.folder).examined(config)
+
+    assert report.codes == []
+    assert [finding.level for finding in report.of("application")] == [Level.UNSEEN]
+    await story.start_process()
+    await call.cancel()
+
+
+async def test_the_command_says_it_for_people_and_for_programs(well: Clinic, tmp_path: Path) -> None:
+    ghostly = replace(well.config, trunks=(replace(TRUNK, endpoint="PJSIP/{number}@ghost"),))
+
+    # On a machine that does not know its own name that is a fault too, and not the one this is about.
+    machine = ("--ignore", "host_name_slow", "--ignore", "host_name_unknown")
+    status, text = await commanded("doctor", "--json", *machine, config=ghostly, folder=tmp_path)
+
+    told = json.loads(text)
+    (fault,) = [finding for finding in told["findings"] if finding["code"]]
+    assert (status, told["exit_status"], fault["exit_status"]) == (78, 78, 78)
+    assert (fault["check"], fault["level"], fault["code"]) == ("trunks", "error", "trunk_unknown")
+    assert "[[trunks]]" in fault["fix"]
+    assert well.config.ari.password not in text
+
+    status, text = await commanded("doctor", "--ignore", "trunk_unknown", *machine, config=ghostly, folder=tmp_path)
+    assert status == 0, text
+    assert "not seen: exit status 0" in text
+
+
+# --- Asterisk ---
+
+
+async def test_an_asterisk_that_is_not_there(well: Clinic) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        report = await well.examined(well.with_ari(url=f"http://127.0.0.1:{closed.getsockname()[1]}"))
+
+    assert (report.codes, report.status) == (["ari_unreachable"], Status.UNAVAILABLE)
+    assert {finding.fact for finding in report.of("version")} == {"Asterisk cannot be asked"}
+    assert [finding.level for finding in report.of("database")] == [Level.OK]
+
+
+async def test_an_asterisk_that_does_not_answer(well: Clinic) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        report = await well.examined(well.with_ari(url=url, request_timeout=0.2))
+
+    assert report.codes == ["ari_unreachable"]
+
+
+async def test_something_else_where_asterisk_should_be(well: Clinic) -> None:
+    async with another_server() as port:
+        report = await well.examined(well.with_ari(url=f"http://127.0.0.1:{port}"))
+
+    assert report.codes == ["ari_missing"]
+
+
+@pytest.mark.parametrize(
+    ("username", "password", "code"),
+    [
+        ("c2c-stasis", "wrong", "ari_password"),
+        ("no-such-user", PASSWORD, "ari_password"),
+        (STRANGER, PASSWORD, "ari_refused"),
+        (READER, PASSWORD, "ari_read_only"),
+    ],
+)
+async def test_a_user_who_may_not(well: Clinic, username: str, password: str, code: str) -> None:
+    report = await well.examined(well.with_ari(username=username, password=password))
+
+    assert (report.codes, report.status) == ([code], Status.CONFIG)
+    assert [finding.level for finding in report.of("tones")] == [Level.SKIPPED]
+
+
+@pytest.mark.parametrize("release", [b"22.10.0", b"21.12.3", b"20.20.1", b"23.04.0"])
+async def test_an_asterisk_that_is_too_old(well: Clinic, release: bytes) -> None:
+    async with pretending(well.config.ari.url, b"22.10.1", release) as url:
+        report = await well.examined(well.with_ari(url=url))
+
+    assert report.codes == ["version_too_old"]
+    (finding,) = report.of("version")
+    assert ("GHSA-wcvv-g26m-wx5c" in finding.fact) is (release in (b"22.10.0", b"23.04.0"))
+
+
+async def test_an_advisory_that_comes_after_the_floor(well: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = Advisory("GHSA-of-tomorrow", "something new", ((22, 11, 1), (23, 5, 1)))
+    monkeypatch.setattr(version, "affecting", lambda release: [later] if later.affects(release) else [])
+
+    report = await well.examined()
+
+    assert report.codes == ["version_advisories"]
+    assert "GHSA-of-tomorrow" in report.of("version")[0].fact
+
+
+async def test_a_clock_that_differs(well: Clinic) -> None:
+    for seconds, word in ((10, "behind"), (-10, "ahead")):
+        report = await well.examined(now=lambda by=seconds: time.time() + by)
+
+        assert (report.codes, report.status) == (["clock_skew"], Status.WARNING)
+        assert word in report.of("clock")[0].fact
+
+
+async def test_an_account_of_a_country_without_tones(well: Clinic, tmp_path: Path) -> None:
+    database = await well.directory(tmp_path / "iceland.db", [DESK.name], region="IS")
+
+    report = await well.examined(replace(well.config, database=database))
+
+    assert report.codes == ["indications_region"]
+    assert report.of("tones") == [tones.OF_REGION.found("no tones for IS; its users hear those of US")]
+
+
+# --- this machine ---
+
+
+async def test_a_look_up_of_the_own_name_that_hangs(well: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    done, look_up = threading.Event(), socket.getaddrinfo
+
+    def hanging(name: str, *rest: Any, **more: Any) -> Any:
+        if name == "unheard-of":
+            done.wait(20)
+        return look_up("127.0.0.1" if name == "unheard-of" else name, *rest, **more)
+
+    monkeypatch.setattr(socket, "gethostname", lambda: "unheard-of")
+    monkeypatch.setattr(socket, "getaddrinfo", hanging)
+    report = await well.examined()
+    done.set()
+
+    assert (report.codes, report.status) == (["host_name_slow"], Status.CONFIG)
+
+
+async def test_an_own_name_that_nobody_knows(well: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    look_up = socket.getaddrinfo
+
+    def unknown(name: str, *rest: Any, **more: Any) -> Any:
+        if name == "unheard-of":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return look_up(name, *rest, **more)
+
+    monkeypatch.setattr(socket, "gethostname", lambda: "unheard-of")
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+
+    assert (await well.examined()).codes == ["host_name_unknown"]
+
+
+async def test_a_port_that_another_program_has(well: Clinic) -> None:
+    async with another_server() as port:
+        report = await well.examined(replace(well.config, http=Http(Address("127.0.0.1", port))))
+
+    assert (report.codes, report.status) == (["port_taken"], Status.UNAVAILABLE)
+
+
+async def test_an_address_of_another_machine(well: Clinic) -> None:
+    report = await well.examined(replace(well.config, http=Http(Address("192.0.2.1", 8080))))
+
+    assert (report.codes, report.status) == (["listen_impossible"], Status.CONFIG)
+
+
+# --- other services ---
+
+
+async def test_another_service_with_our_application_name(well: Clinic, tmp_path: Path) -> None:
+    database = await well.directory(tmp_path / "other.db", [MOBILE.name])
+    other = replace(well.config, database=database, http=Http(Address("127.0.0.1", 0)))
+    async with App(other) as app:
+        await eventually(app.service.readiness, lambda parts: parts["asterisk"] == "ok", "the other service")
+
+        report = await well.examined()
+        assert (report.codes, report.status) == (["app_taken"], Status.CONFIG)
+
+        theirs = Http(Address("127.0.0.1", int(app.url.rpartition(":")[2])))
+        report = await well.examined(replace(well.with_ari(app="mine"), http=theirs))
+        assert report.codes == ["app_taken"]
+
+        assert not app.lost.done(), "the other service was displaced"
+
+
+# --- directory and trunks ---
+
+
+async def test_no_trunk(well: Clinic) -> None:
+    report = await well.examined(replace(well.config, trunks=()))
+
+    assert (report.codes, report.status) == (["trunk_none"], Status.WARNING)
+
+
+async def test_a_trunk_that_asterisk_does_not_have(well: Clinic) -> None:
+    trunks = (TRUNK, Trunk("second", "PJSIP/{number}@ghost"))
+
+    report = await well.examined(replace(well.config, trunks=trunks))
+
+    assert (report.codes, report.status) == (["trunk_unknown"], Status.CONFIG)
+
+
+async def test_a_device_that_asterisk_does_not_have(well: Clinic, tmp_path: Path) -> None:
+    database = await well.directory(tmp_path / "ghost.db", [DESK.name, "ghost"])
+
+    report = await well.examined(replace(well.config, database=database))
+
+    assert (report.codes, report.status) == (["device_unknown"], Status.CONFIG)
+    assert "ghost" in report.of("devices")[0].fact
+
+
+async def test_a_directory_whose_devices_are_all_away(well: Clinic, tmp_path: Path) -> None:
+    database = await well.directory(tmp_path / "away.db", [MOBILE.name])
+
+    assert (await well.examined(replace(well.config, database=database))).codes == ["devices_offline"]
+
+
+async def test_a_directory_without_devices(well: Clinic, tmp_path: Path) -> None:
+    database = await well.directory(tmp_path / "empty.db", [])
+
+    assert (await well.examined(replace(well.config, database=database))).codes == ["devices_none"]
+
+
+# --- the database ---
+
+
+async def test_a_database_that_is_not_there(well: Clinic, tmp_path: Path) -> None:
+    report = await well.examined(_kept_in(well, tmp_path / "missing.db"))
+
+    assert (report.codes, report.status) == (["database_missing"], Status.UNAVAILABLE)
+    assert os.listdir(tmp_path) == []
+    assert [finding.fact for finding in report.of("devices")] == ["the database cannot be used"]
+
+
+async def test_a_database_that_was_not_migrated(well: Clinic, tmp_path: Path) -> None:
+    file = tmp_path / "old.db"
+    shutil.copyfile(well.folder / "c2c.db", file)
+    with sqlite3.connect(file) as connection:
+        connection.execute("DELETE FROM alembic_version")
+        connection.execute("DROP TABLE events")
+    connection.close()
+
+    assert (await well.examined(_kept_in(well, file))).codes == ["database_not_migrated"]
+
+
+async def test_a_file_that_is_no_database(well: Clinic, tmp_path: Path) -> None:
+    file = tmp_path / "letter.db"
+    file.write_text("Dear Sir or Madam, " * 100)
+
+    assert (await well.examined(_kept_in(well, file))).codes == ["database_unusable"]
+
+
+@pytest.fixture
+def read_only(well: Clinic) -> Iterator[Path]:
+    """A good database that this process may read and not write, also when it runs as root."""
+    folder = Path(tempfile.mkdtemp())
+    file = folder / "c2c.db"
+    shutil.copyfile(well.folder / "c2c.db", file)
+    file.chmod(0o444)
+    folder.chmod(0o555)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(NOBODY)
+    yield file
+    if user == 0:
+        os.seteuid(user)
+    folder.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+async def test_a_database_that_may_only_be_read(well: Clinic, read_only: Path) -> None:
+    report = await well.examined(_kept_in(well, read_only))
+
+    assert (report.codes, report.status) == (["database_not_writable"], Status.UNAVAILABLE)
+
+
+async def test_a_database_on_a_network_disk(well: Clinic, tmp_path: Path) -> None:
+    """No network disk is here: the kernel's table of mounts says that the folder is one."""
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        "22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw\n"
+        f"35 22 0:47 / {well.folder.resolve()} rw,relatime - nfs4 files:/c2c rw\n"
+    )
+
+    report = await well.examined(mounts=mounts)
+
+    assert (report.codes, report.status) == (["database_on_network"], Status.CONFIG)
+
+
+def _kept_in(clinic: Clinic, file: Path) -> Config:
+    return replace(clinic.config, database=Database(f"sqlite+aiosqlite:///{file}"))
+
+
+# --- trunks ---
+
+
+async def test_trunks_check_tells_how_fast_the_carrier_answers(well: Clinic, tmp_path: Path) -> None:
+    status, text = await commanded("trunks", "check", "--json", config=well.config, folder=tmp_path)
+
+    (trunk,) = json.loads(text)["trunks"]
+    assert (status, trunk["reach"], trunk["code"]) == (0, "reachable", None)
+    ((contact),) = trunk["contacts"]
+    assert contact["status"] == "Reachable"
+    assert 0 < contact["rtt_ms"] < 500
+
+
+async def test_trunks_check_names_what_is_wrong(well: Clinic, tmp_path: Path) -> None:
+    config = replace(well.config, trunks=(TRUNK, Trunk("second", "PJSIP/{number}@ghost")))
+
+    status, text = await commanded("trunks", "check", config=config, folder=tmp_path)
+
+    assert status == 78
+    assert "carrier  reachable" in text
+    assert "second  unknown endpoint" in text

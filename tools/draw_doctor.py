@@ -1,0 +1,120 @@
+"""Writes docs/doctor.md from the code: what the doctor asks, every fault it can name, and the advisories it knows.
+
+With `--check` it writes nothing and exits 1 when the file is stale.
+"""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from c2c_stasis.doctor import checks
+from c2c_stasis.doctor.advisories import ADVISORIES, ADVISORY, CHANGE_LOG
+from c2c_stasis.doctor.examination import EVERY_FAULT
+from c2c_stasis.doctor.findings import Level, Status
+
+FILE = Path(__file__).parents[1] / "docs" / "doctor.md"
+
+STATUSES: dict[Status, str] = {
+    Status.WELL: "all is well, as far as can be seen",
+    Status.WARNING: "warnings: calls work, but not as well or as safely as they should",
+    Status.UNAVAILABLE: "something that is needed is not there: Asterisk, a carrier, the database, the port",
+    Status.CONFIG: "the configuration is wrong: the service's, Asterisk's or the machine's",
+}
+
+LEVELS: dict[Level, str] = {
+    Level.OK: "all is well, and this was seen",
+    Level.WARNING: "calls work, but not as well or as safely as they should",
+    Level.ERROR: "calls fail, come late, or can be misused",
+    Level.UNSEEN: "it cannot be seen from here, or you asked to ignore it; no fault is known",
+    Level.SKIPPED: "something that this check needs is missing, and another check says what",
+}
+
+INTRODUCTION = """\
+`c2c-stasis doctor` looks at the configuration, Asterisk, the database and the machine, and names each fault with its code, its
+fix and its exit status; `--json` says the same to programs. Run it as the user who runs the service, before the first start and
+whenever something is strange. `--ignore CODE` says a fault without counting it, for what is meant to be so.
+
+It may run beside a service with live calls. It dials nothing, changes no setting and connects under an application name of its
+own, so that the service keeps its own. What leaves a trace: one counter in the database is raised, to prove that it can be
+written; one channel is made in Asterisk, never dialled, and removed (Asterisk reads its functions only on a channel); and the
+port is tried for a moment if nobody answers there.
+
+Everything of Asterisk is asked over ARI; its files are not read. Four modules help it to see: `func_config` (limits in
+`http.conf` and `ari.conf`), `func_dialplan` (where a phone's context leads), `func_pjsip_aor` and `func_pjsip_contact` (whether
+a trunk answers). Without one, the check says so, and the others are made. What ARI does not tell at all: whether Asterisk is
+registered at a carrier (`asterisk -rx 'pjsip show registrations'`)."""
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
+    """A Markdown table."""
+    columns = list(head)
+    return [_row(columns), _row("---" for _ in columns), *(_row(row) for row in rows)]
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def faults() -> list[str]:
+    """Every code."""
+    rows = (
+        (f"`{fault.code}`", check, fault.level.value, str(int(fault.status)), fault.meaning, fault.fix)
+        for check, fault in EVERY_FAULT
+    )
+    return table(("Code", "Check", "Level", "Exit status", "Meaning", "Fix"), rows)
+
+
+def advisories() -> list[str]:
+    """The known holes, newest first."""
+    rows = (
+        (f"[{one.id}]({ADVISORY.format(id=one.id)})", one.about, ", ".join(".".join(map(str, v)) for v in one.fixed_in))
+        for one in ADVISORIES
+    )
+    return table(("Advisory", "About", "Closed in"), rows)
+
+
+def page() -> str:
+    """The whole file."""
+    parts = (
+        ["# The doctor", "", "Drawn from the code by `tools/draw_doctor.py`; do not edit."],
+        [INTRODUCTION],
+        ["## Faults", "", *faults()],
+        [
+            "## Exit status",
+            "",
+            "The largest of all findings.",
+            "",
+            *table(("Exit status", "Means"), ((str(int(status)), STATUSES[status]) for status in Status)),
+        ],
+        ["## Levels", "", *table(("Level", "Means"), ((level.value, LEVELS[level]) for level in Level))],
+        ["## Checks", "", *table(("Check", "Asks"), ((check.name, check.question) for check in checks.ALL))],
+        [
+            "## Advisories",
+            "",
+            "Read in November 2026 from the ChangeLogs of the releases that close them, such as",
+            f"<{CHANGE_LOG.format(version='22.10.1')}>.",
+            "Only what Asterisk uses here is listed: SIP, ARI, its HTTP server, its core.",
+            "",
+            *advisories(),
+        ],
+    )
+    return "\n".join("\n".join((*part, "")) for part in parts)
+
+
+@click.command(help=__doc__)
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 when the file is stale.")
+def main(check: bool) -> None:
+    drawn = page()
+    if FILE.is_file() and FILE.read_text() == drawn:
+        return
+    if check:
+        click.echo(f"{FILE.relative_to(FILE.parents[1])} is stale: run tools/draw_doctor.py", err=True)
+        sys.exit(1)
+    FILE.write_text(drawn)
+    click.echo(f"{FILE.relative_to(FILE.parents[1])} drawn")
+
+
+if __name__ == "__main__":
+    main()
