@@ -44,7 +44,11 @@ port is tried for a moment if nobody answers there.
 Everything of Asterisk is asked over ARI; its files are not read. Four modules help it to see: `func_config` (limits in
 `http.conf` and `ari.conf`), `func_dialplan` (where a phone's context leads), `func_pjsip_aor` and `func_pjsip_contact` (whether
 a trunk answers). Without one, the check says so, and the others are made. What ARI does not tell at all: whether Asterisk is
-registered at a carrier (`asterisk -rx 'pjsip show registrations'`)."""
+registered at a carrier (`asterisk -rx 'pjsip show registrations'`). Contexts of trunks are not judged: from outside, an inbound
+route looks like a way out.
+
+`--json` prints `{"exit_status": …, "findings": [{"check", "level", "code", "fact", "fix", "exit_status"}]}`; `code` and `fix`
+are null where there is no fault. Codes, levels and exit statuses stay as they are; facts and fixes are prose."""
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:

@@ -92,6 +92,22 @@ async def test_the_doctor_raises_no_alarm_in_asterisks_log(well: Clinic) -> None
     assert alarms(well.asterisk.log_path) == before
 
 
+async def test_without_a_module_that_only_the_doctor_needs_it_says_what_it_cannot_see(well: Clinic) -> None:
+    for module, check in (
+        ("func_config.so", "http sessions"),
+        ("func_dialplan.so", "dial plan"),
+        ("func_pjsip_aor.so", "trunks"),
+    ):
+        await well.asterisk.cli(f"module unload {module}")
+        report = await well.examined()
+        await well.asterisk.cli(f"module load {module}")
+
+        assert report.codes == []
+        (finding,) = report.of(check)
+        assert finding.level is Level.UNSEEN
+        assert module in finding.fix
+
+
 async def test_beside_a_running_service_with_a_live_call_the_doctor_disturbs_nothing(story: Story) -> None:
     desk = await story.phone(ANSWERS_SOON)
     idle = await story.phone(RINGS)

@@ -18,6 +18,7 @@ from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
 
 CONNECTIONS = 8  # at once; a busy Asterisk has other work
 IN_STASIS_WITHIN = 2.0  # seconds from the creation of a channel until it can be given variables; 20 ms are usual
+RELEASED_WITHIN = 1.0  # seconds from the end of a channel until its application has let go of it
 POLL = 0.01  # seconds
 
 FORBIDDEN, NOT_FOUND, CONFLICT, UNREADABLE = 403, 404, 409, 500
@@ -118,16 +119,25 @@ class Inspector:
             try:
                 yield Helper(self, channel_id)
             finally:
-                await self._remove(channel_id)
+                await self._remove(channel_id, app)
         finally:
             reading.cancel()
             await asyncio.wait({reading})
             await socket.close()
 
-    async def _remove(self, channel_id: str) -> None:
+    async def _remove(self, channel_id: str, app: str) -> None:
+        """End the channel, and wait until its application has let go of it.
+
+        An application whose event stream ends before that stays in Asterisk until another one ends (22.10.1).
+        """
         try:
             await self.ask("DELETE", f"channels/{channel_id}")
-        except (SwitchRefused, SwitchUnavailable):
+            async with asyncio.timeout(RELEASED_WITHIN):
+                while True:
+                    if not (await self.get(f"applications/{app}"))["channel_ids"]:
+                        return
+                    await asyncio.sleep(POLL)
+        except (SwitchRefused, SwitchUnavailable, TimeoutError):
             return  # its own timer ends it
 
 

@@ -14,8 +14,9 @@ from c2c_stasis.directory import trunks as routes
 from c2c_stasis.directory.dial_strings import Dialled
 from c2c_stasis.doctor.checks import asterisk
 from c2c_stasis.doctor.checks.trunks import judged
+from c2c_stasis.doctor.examination import NO_ANSWER
 from c2c_stasis.doctor.findings import Finding, Status
-from c2c_stasis.doctor.patient import CannotSee, Patient
+from c2c_stasis.doctor.patient import CannotSee, NotLoaded, Patient
 from c2c_stasis.doctor.trunk_state import TrunkState, look_at
 from c2c_stasis.errors import InvalidRequest, NumberNotDialable, SwitchRefused, SwitchUnavailable
 from c2c_stasis.store import validation
@@ -104,8 +105,8 @@ async def _check(config: Config) -> tuple[Status, Judged, Finding | None]:
             return greeting.status, [], greeting
         try:
             states = [await look_at(patient, trunk) for trunk in config.trunks]
-        except (CannotSee, SwitchUnavailable, SwitchRefused) as error:
-            return Status.UNAVAILABLE, [], asterisk.UNREACHABLE.found(str(error))
+        except (CannotSee, NotLoaded, SwitchUnavailable, SwitchRefused) as error:
+            return Status.UNAVAILABLE, [], NO_ANSWER.found(str(error))
     found = [(state, judged(state)) for state in states]
     return max(finding.status for _, finding in found), found, None
 

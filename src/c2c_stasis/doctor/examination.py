@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from c2c_stasis.config import ConfigError
 from c2c_stasis.doctor import checks
 from c2c_stasis.doctor.check import Check
-from c2c_stasis.doctor.findings import Fault, Finding, Level, Status, skipped, well
-from c2c_stasis.doctor.patient import CannotSee, Patient
+from c2c_stasis.doctor.findings import Fault, Finding, Level, Status, skipped, unseen, well
+from c2c_stasis.doctor.patient import CannotSee, NotLoaded, Patient
 from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
 
 INVALID = Fault(
@@ -78,6 +78,9 @@ async def _make(check: Check, patient: Patient) -> list[Finding]:
             found = await check.look(patient)
     except CannotSee as reason:
         return [skipped(str(reason))]
+    except NotLoaded as reason:
+        fix = f"Add `load = {reason.module}` to modules.conf, and run `asterisk -rx 'module load {reason.module}'`."
+        return [unseen(str(reason), fix)]
     except TimeoutError:
         return [NO_ANSWER.found(f"no answer within {check.deadline:g} s to: {check.question}")]
     except (SwitchUnavailable, SwitchRefused, ValueError, KeyError) as error:

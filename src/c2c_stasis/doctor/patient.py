@@ -29,6 +29,14 @@ class CannotSee(Exception):
     """A check cannot be made because of something that another check reports; the text says what."""
 
 
+class NotLoaded(Exception):
+    """Asterisk runs without a module that only the doctor needs, to see something."""
+
+    def __init__(self, module: str) -> None:
+        super().__init__(f"Asterisk has not loaded {module}, through which it could be seen")
+        self.module = module
+
+
 class Patient:
     """One installation: its configuration, its Asterisk, its database, its machine. `async with` lets go of it all.
 
@@ -77,6 +85,11 @@ class Patient:
         found = await self._once("modules", lambda: self.inspector.get("asterisk/modules"))
         return {module["name"] for module in found if module["status"] == "Running"}
 
+    async def require(self, module: str) -> None:
+        """Raise `NotLoaded` when this module does not run, or `CannotSee`."""
+        if module not in await self.modules():
+            raise NotLoaded(module)
+
     async def endpoint_states(self) -> dict[str, str]:
         """Every PJSIP endpoint that Asterisk lists: online, offline or unknown. Raises `CannotSee`."""
         await self.info()
@@ -100,9 +113,8 @@ class Patient:
         return dict(zip(wanted, await asyncio.gather(*map(ask, wanted)), strict=True))
 
     async def helper(self, module: str) -> Helper:
-        """A channel on which the functions of this module can be read. Raises `CannotSee` without either."""
-        if module not in await self.modules():
-            raise CannotSee(f"Asterisk has not loaded {module}")
+        """A channel on which the functions of this module can be read. Raises `NotLoaded` or `CannotSee`."""
+        await self.require(module)
         if not await self.may_write():
             raise CannotSee("the ARI user may only read")
         return await self._once("helper", lambda: self._stack.enter_async_context(self.inspector.helper()))

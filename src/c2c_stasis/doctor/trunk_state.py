@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from c2c_stasis.ari.inspector import Helper
 from c2c_stasis.config import Trunk
-from c2c_stasis.doctor.patient import CannotSee, Patient
+from c2c_stasis.doctor.patient import Patient
 
 
 class Reach(StrEnum):
@@ -53,14 +53,13 @@ def endpoint_of(trunk: Trunk) -> str:
 
 
 async def look_at(patient: Patient, trunk: Trunk) -> TrunkState:
-    """Ask Asterisk about one trunk. Raises `CannotSee`."""
+    """Ask Asterisk about one trunk. Raises `CannotSee` or `NotLoaded`."""
     name = endpoint_of(trunk)
     settings = await patient.endpoint(name)
     if settings is None:
         return TrunkState(trunk, name, Reach.UNKNOWN_ENDPOINT)
     aors = [aor.strip() for aor in settings.get("aors", "").split(",") if aor.strip()]
-    if not {"func_pjsip_aor.so", "func_pjsip_contact.so"} <= await patient.modules():
-        raise CannotSee("Asterisk has not loaded func_pjsip_aor.so and func_pjsip_contact.so")
+    await patient.require("func_pjsip_aor.so")
     helper = await patient.helper("func_pjsip_contact.so")
     contacts = tuple([contact for aor in aors for contact in await _contacts(helper, aor)])
     objects = [await patient.inspector.pjsip_object("aor", aor) for aor in aors]

@@ -2,7 +2,7 @@
 
 from c2c_stasis.doctor.check import DEADLINE_OF_ALL_ENDPOINTS, Check
 from c2c_stasis.doctor.findings import Fault, Finding, Status, well
-from c2c_stasis.doctor.patient import CannotSee, Patient
+from c2c_stasis.doctor.patient import CannotSee, NotLoaded, Patient
 
 NONE = Fault(
     "devices_none",
@@ -46,7 +46,7 @@ async def _any_registered(patient: Patient, names: list[str]) -> bool:
     """Whether one of them has a contact: until the first OPTIONS is answered Asterisk calls a registered device offline."""
     try:
         helper = await patient.helper("chan_pjsip.so")
-    except CannotSee:
+    except (CannotSee, NotLoaded):
         return False
     for name in names:
         if await helper.read(f"PJSIP_DIAL_CONTACTS({name})"):

@@ -1,6 +1,7 @@
 """Is this machine's own name found at once?"""
 
 import asyncio
+import contextlib
 import socket
 import threading
 import time
@@ -59,7 +60,7 @@ async def _look_up(name: str) -> tuple[bool | None, float]:
             known = bool(socket.getaddrinfo(name, None))
         except OSError:
             known = False
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop has ended long ago
             loop.call_soon_threadsafe(tell, known)
 
     begun = time.monotonic()
