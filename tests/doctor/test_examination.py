@@ -103,6 +103,13 @@ def test_every_problem_of_the_configuration_is_named_and_nothing_else_is_checked
     assert "hush" not in result.output
 
 
+def test_a_code_that_is_none_cannot_be_ignored(broken: Path) -> None:
+    result = CliRunner().invoke(main, ["doctor", "--ignore", "nonsense", "-c", str(broken)])
+
+    assert result.exit_code == 2
+    assert "nonsense is no code" in result.output
+
+
 def test_for_people_the_last_line_is_the_verdict(broken: Path) -> None:
     result = CliRunner().invoke(main, ["doctor", "-c", str(broken)])
 

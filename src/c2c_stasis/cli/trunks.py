@@ -3,23 +3,21 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from c2c_stasis.call.model import DestinationKind
 from c2c_stasis.cli.reporting import config_option, load_config, reporting
-from c2c_stasis.config import Config, Trunk
+from c2c_stasis.config import Trunk
 from c2c_stasis.directory import dial_strings
 from c2c_stasis.directory import trunks as routes
 from c2c_stasis.directory.dial_strings import Dialled
-from c2c_stasis.doctor.checks import asterisk
-from c2c_stasis.doctor.checks.trunks import judged
-from c2c_stasis.doctor.examination import NO_ANSWER
-from c2c_stasis.doctor.findings import Finding, Status
-from c2c_stasis.doctor.patient import CannotSee, NotLoaded, Patient
-from c2c_stasis.doctor.trunk_state import TrunkState, look_at
-from c2c_stasis.errors import InvalidRequest, NumberNotDialable, SwitchRefused, SwitchUnavailable
+from c2c_stasis.errors import InvalidRequest, NumberNotDialable
 from c2c_stasis.store import validation
+
+if TYPE_CHECKING:
+    from c2c_stasis.doctor.trunk_report import TrunkReport
 
 EXAMPLE, EXAMPLE_REGION = "+442079460018", "GB"
 EXTENSION_LENGTH = 4  # of a new account; the example is longer
@@ -84,31 +82,13 @@ def check(path: Path, as_json: bool) -> None:
     """
     with reporting():
         config = load_config(path)
-    status, states, trouble = asyncio.run(_check(config))
-    if as_json:
-        click.echo(json.dumps(_as_object(status, states, trouble)))
-    else:
-        click.echo("\n".join(_story(states, trouble)))
-    raise SystemExit(int(status))
+        from c2c_stasis.doctor.trunk_report import (
+            look_at_trunks,  # asyncari takes its time, and other commands need none
+        )
 
-
-Judged = list[tuple[TrunkState, Finding]]
-
-
-async def _check(config: Config) -> tuple[Status, Judged, Finding | None]:
-    """The exit status, every trunk, and what kept us from looking."""
-    if not config.trunks:
-        return Status.WARNING, [], None
-    async with Patient(config) as patient:
-        (greeting,) = await asterisk.look(patient)
-        if greeting.code:
-            return greeting.status, [], greeting
-        try:
-            states = [await look_at(patient, trunk) for trunk in config.trunks]
-        except (CannotSee, NotLoaded, SwitchUnavailable, SwitchRefused) as error:
-            return Status.UNAVAILABLE, [], NO_ANSWER.found(str(error))
-    found = [(state, judged(state)) for state in states]
-    return max(finding.status for _, finding in found), found, None
+        report = asyncio.run(look_at_trunks(config))
+    click.echo(json.dumps(_as_object(report)) if as_json else "\n".join(_story(report)))
+    raise SystemExit(int(report.status))
 
 
 def _described(trunk: Trunk, dialled: Dialled) -> dict[str, str]:
@@ -133,13 +113,13 @@ def _table(head: tuple[str, ...], rows: list[list[str]]) -> list[str]:
     ]
 
 
-def _story(states: Judged, trouble: Finding | None) -> list[str]:
-    if trouble is not None:
-        return [trouble.fact, f"  {trouble.fix}"]
-    if not states:
+def _story(report: "TrunkReport") -> list[str]:
+    if report.trouble is not None:
+        return [report.trouble.fact, f"  {report.trouble.fix}"]
+    if not report.trunks:
         return ["no trunk: only extensions can be called. Add a [[trunks]] section to the configuration."]
     lines = []
-    for state, finding in states:
+    for state, finding in report.trunks:
         lines.append(f"{state.trunk.name}  {state.reach}  {finding.fact}")
         for contact in state.contacts:
             rtt = f", {contact.rtt_ms:.1f} ms" if contact.rtt_ms is not None else ""
@@ -153,9 +133,10 @@ def _story(states: Judged, trouble: Finding | None) -> list[str]:
     return lines
 
 
-def _as_object(status: Status, states: Judged, trouble: Finding | None) -> dict[str, object]:
+def _as_object(report: "TrunkReport") -> dict[str, object]:
+    trouble = report.trouble
     return {
-        "exit_status": int(status),
+        "exit_status": int(report.status),
         "code": trouble.code if trouble else None,
         "fact": trouble.fact if trouble else None,
         "trunks": [
@@ -172,6 +153,6 @@ def _as_object(status: Status, states: Judged, trouble: Finding | None) -> dict[
                 "registers_at": state.registration.server if state.registration else None,
                 "registers_as": state.registration.client if state.registration else None,
             }
-            for state, finding in states
+            for state, finding in report.trunks
         ],
     }
