@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from c2c_stasis.config import Ari, Config
+from c2c_stasis.config import Ari, Config, Trunk
 from c2c_stasis.doctor.advisories import ADVISORIES, Advisory, Version, affecting
 from c2c_stasis.doctor.checks import descriptors
 from c2c_stasis.doctor.checks.database import kind_of_disk
 from c2c_stasis.doctor.checks.dial_plan import examples
+from c2c_stasis.doctor.checks.trunks import judged
 from c2c_stasis.doctor.findings import Finding, Level
 from c2c_stasis.doctor.patient import Patient
+from c2c_stasis.doctor.trunk_state import ContactState, Reach, TrunkState
 from c2c_stasis.lab.installation import FLOOR, FLOOR_OF_23
 from c2c_stasis.lab.ports import has_ipv6
 
@@ -138,3 +140,24 @@ async def _files(proc: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, 
     monkeypatch.setattr(Patient, "info", info)
     (finding,) = await descriptors.look(Patient(Config(Ari("secret"))))
     return finding
+
+
+@pytest.mark.parametrize(
+    ("reach", "qualified", "level", "words"),
+    [
+        (Reach.REACHABLE, True, Level.OK, "answers in 2.5 ms"),
+        (Reach.UNREACHABLE, True, Level.ERROR, "sip:192.0.2.10 does not answer OPTIONS"),
+        (Reach.NO_CONTACT, True, Level.ERROR, "has no address"),
+        (Reach.UNKNOWN_ENDPOINT, False, Level.ERROR, "has no such endpoint"),
+        (Reach.NOT_ASKED, True, Level.UNSEEN, "waits for the answer to its first OPTIONS"),
+        (Reach.NOT_ASKED, False, Level.UNSEEN, "does not ask whether it is there"),
+    ],
+)
+def test_what_the_state_of_a_trunk_means(reach: Reach, qualified: bool, level: Level, words: str) -> None:
+    contacts = (ContactState("sip:192.0.2.10", "", 2.5),)
+
+    finding = judged(TrunkState(Trunk("carrier", "PJSIP/{number}@c"), "c", reach, contacts, qualified))
+
+    assert finding.level is level
+    assert words in finding.fact
+    assert finding.fact.startswith("trunk carrier (PJSIP/c)")

@@ -47,18 +47,14 @@ def judged(state: TrunkState) -> Finding:
             return UNREACHABLE.found(f"{name} has no address: its aor has no contact, and nobody registered")
         case Reach.UNREACHABLE:
             return UNREACHABLE.found(f"{name}: {state.contacts[0].uri} does not answer OPTIONS")
+        case Reach.NOT_ASKED if state.qualified:
+            return unseen(f"{name}: Asterisk waits for the answer to its first OPTIONS", "Ask again in a minute.")
         case Reach.NOT_ASKED:
-            how = (
-                "waits for the answer to its first OPTIONS"
-                if state.qualified
-                else "does not ask (qualify_frequency = 0)"
-            )
-            return unseen(
-                f"{name}: whether it can be reached is not known; Asterisk {how}", "See qualify_frequency of its aor."
-            )
+            fix = "Set qualify_frequency = 60 in its aor: Asterisk then sends it an OPTIONS every minute."
+            return unseen(f"{name}: Asterisk does not ask whether it is there", fix)
         case Reach.REACHABLE:
-            rtt = min(contact.rtt_ms for contact in state.contacts if contact.rtt_ms is not None)
-            return well(f"{name} answers in {rtt:.1f} ms")
+            times = [contact.rtt_ms for contact in state.contacts if contact.rtt_ms is not None]
+            return well(f"{name} answers{f' in {min(times):.1f} ms' if times else ''}")
 
 
 CHECK = Check(
