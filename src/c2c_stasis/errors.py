@@ -2,10 +2,14 @@
 
 ClickToCallError
 ├── InvalidRequest           the request cannot be understood            (field, reason)
-│   └── NumberNotDialable    the dial string is no number we can dial
+│   ├── NumberNotDialable    the dial string is no number we can dial
+│   └── AlreadyInUse         what must be unique belongs to somebody already
 ├── NotAuthenticated         no key, or not a valid one
 ├── AccountNotAllowed        the account is unknown or belongs to another platform
-├── UserNotFound, CallNotFound
+├── NotFound                 there is none, or it is another account's
+│   └── UserNotFound, CallNotFound, AccountNotFound, DeviceNotFound, ExtensionNotFound, PhoneNumberNotFound, KeyNotFound
+├── StillInUse               it cannot be removed as long as something needs it
+├── NotAllowed               this key may not do that
 ├── DestinationNotAllowed    a rule forbids this destination             (rule)
 ├── UserBusy                 the user has as many calls as may be
 └── Unavailable              nothing was done; the same request may be repeated later
@@ -36,6 +40,13 @@ class NumberNotDialable(InvalidRequest):
         super().__init__("dial_string", reason)
 
 
+class AlreadyInUse(InvalidRequest):
+    """Something that can exist once exists already."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field, "is already in use")
+
+
 class NotAuthenticated(ClickToCallError):
     """The credential is missing, malformed, unknown or revoked: one answer for all of them."""
 
@@ -44,12 +55,63 @@ class AccountNotAllowed(ClickToCallError):
     """The account does not exist or is not the credential's."""
 
 
-class UserNotFound(ClickToCallError):
+class NotFound(ClickToCallError):
+    """It does not exist, or it is another account's, which must look the same; `what` is its name in the API."""
+
+    what = "Resource"
+
+    def __init__(self) -> None:
+        super().__init__(f"{self.what} not found")
+
+
+class UserNotFound(NotFound):
     """The user does not exist in this account."""
 
+    what = "User"
 
-class CallNotFound(ClickToCallError):
+
+class CallNotFound(NotFound):
     """The call does not exist in this account."""
+
+    what = "Call"
+
+
+class AccountNotFound(NotFound):
+    """The account does not exist on this platform."""
+
+    what = "Account"
+
+
+class DeviceNotFound(NotFound):
+    """The user has no such device."""
+
+    what = "Endpoint"
+
+
+class ExtensionNotFound(NotFound):
+    """The account has no such extension."""
+
+    what = "Extension"
+
+
+class PhoneNumberNotFound(NotFound):
+    """The account has no such number."""
+
+    what = "Phone number"
+
+
+class KeyNotFound(NotFound):
+    """The platform has no such key."""
+
+    what = "Key"
+
+
+class StillInUse(ClickToCallError):
+    """It cannot be removed as long as something needs it; the text says what does."""
+
+
+class NotAllowed(ClickToCallError):
+    """The key that was presented may not do this; the text says why."""
 
 
 class DestinationNotAllowed(ClickToCallError):

@@ -9,7 +9,7 @@ import pytest
 from c2c_stasis.directory import keys
 from c2c_stasis.directory.directory import Directory
 from c2c_stasis.directory.model import DirectoryRows
-from c2c_stasis.errors import AccountNotAllowed, InvalidRequest, UserNotFound
+from c2c_stasis.errors import AccountNotAllowed, DeviceNotFound, InvalidRequest, KeyNotFound, UserNotFound
 from c2c_stasis.ids import (
     ACCOUNT,
     DEVICE,
@@ -130,7 +130,7 @@ async def test_nothing_of_another_account_can_be_named(place: Place) -> None:
         await store.create_extension(mine.id, "1001", ben.id)
     with pytest.raises(UserNotFound):
         await store.set_do_not_disturb(mine.id, ben.id, True)
-    with pytest.raises(InvalidRequest, match="device_id"):
+    with pytest.raises(DeviceNotFound):
         await store.delete_device(mine.id, device.id)
     with pytest.raises(InvalidRequest, match="caller_number_id"):
         await store.set_account_caller_number(mine.id, number.id)
@@ -142,13 +142,13 @@ Change = Callable[[Place], Awaitable[object]]
 MISSING: list[tuple[Change, type[Exception]]] = [
     (lambda place: place.store.create_account(PlatformId(new_id(PLATFORM)), "Bakery"), InvalidRequest),
     (lambda place: place.store.create_key(PlatformId(new_id(PLATFORM))), InvalidRequest),
-    (lambda place: place.store.revoke_key("key_unknown"), InvalidRequest),
+    (lambda place: place.store.revoke_key("key_unknown"), KeyNotFound),
     (lambda place: place.store.create_user(NO_ACCOUNT, "Ben"), AccountNotAllowed),
     (lambda place: place.store.create_extension(NO_ACCOUNT, "1001", place.user.id), AccountNotAllowed),
     (lambda place: place.store.create_phone_number(NO_ACCOUNT, "+15557654321"), AccountNotAllowed),
     (lambda place: place.store.set_account_caller_number(NO_ACCOUNT, None), AccountNotAllowed),
     (lambda place: place.store.create_device(place.account.id, UserId(new_id(USER)), "d1"), UserNotFound),
-    (lambda place: place.store.delete_device(place.account.id, DeviceId(new_id(DEVICE))), InvalidRequest),
+    (lambda place: place.store.delete_device(place.account.id, DeviceId(new_id(DEVICE))), DeviceNotFound),
     (lambda place: place.store.set_account_caller_number(place.account.id, NumberId(new_id(NUMBER))), InvalidRequest),
 ]
 

@@ -1,6 +1,10 @@
-"""Accounts and what belongs to them, as frozen values."""
+"""Accounts and what belongs to them, as frozen values.
 
-from dataclasses import dataclass
+When something was made and changed (Unix seconds) is told beside what it is: two values that differ in that alone are equal.
+`kept` is JSON that published clients send and we do not use: it is given back as it came.
+"""
+
+from dataclasses import dataclass, field
 
 from c2c_stasis.ids import AccountId, DeviceId, NumberId, PlatformId, UserId
 
@@ -24,6 +28,11 @@ class Account:
     extension_length: int = 4
     timezone: str = "UTC"
     caller_number_id: NumberId | None = None
+    email: str = ""
+    primary_contact_name: str = ""
+    kept: str = "{}"
+    created_at: float = field(default=0.0, compare=False)
+    updated_at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,9 @@ class User:
     email: str = ""
     do_not_disturb: bool = False
     caller_number_id: NumberId | None = None
+    kept: str = "{}"
+    created_at: float = field(default=0.0, compare=False)
+    updated_at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,7 @@ class Device:
     user_id: UserId
     endpoint: str
     name: str = ""
+    created_at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,7 @@ class Extension:
     account_id: AccountId
     number: str
     user_id: UserId
+    created_at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +82,7 @@ class PhoneNumber:
     active: bool = True
     outbound_enabled: bool = True
     caller_id_name: str = ""
+    created_at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Table, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, select
 
 from c2c_stasis.directory.model import (
     Account,
@@ -32,10 +32,15 @@ TABLES: dict[type[Any], Table] = {
 
 def read(connection: Connection, kind: type[T], *where: ColumnElement[bool]) -> tuple[T, ...]:
     """Every value of this kind that meets the conditions, oldest first."""
+    rows = connection.execute(all_of(kind).where(*where).order_by(*TABLES[kind].primary_key.columns))
+    return tuple(kind(*row) for row in rows)
+
+
+def all_of(kind: type[T]) -> Select[Any]:
+    """The columns of a value of this kind, of every row that was not deleted."""
     table = TABLES[kind]
     columns = [table.c[field.name] for field in dataclasses.fields(kind)]
-    rows = connection.execute(select(*columns).where(*where).order_by(*table.primary_key.columns))
-    return tuple(kind(*row) for row in rows)
+    return select(*columns).where(*([table.c.deleted_at.is_(None)] if "deleted_at" in table.c else []))
 
 
 def read_directory(connection: Connection) -> DirectoryRows:

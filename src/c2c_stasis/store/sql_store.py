@@ -16,6 +16,7 @@ from c2c_stasis.ids import AccountId, CallId
 from c2c_stasis.ports import StoredEvent
 from c2c_stasis.store import schema, sqlite
 from c2c_stasis.store.database import Database
+from c2c_stasis.store.listing import Listing
 from c2c_stasis.store.provisioning import Provisioning
 from c2c_stasis.store.records import EVENT_FIELDS, CallWrite, call_of_row
 from c2c_stasis.store.rows import read_directory
@@ -55,12 +56,12 @@ def _require_usable(connection: Connection, file: Path) -> None:
     schema.require_current(connection, file)
 
 
-class SqlStore(Provisioning):
+class SqlStore(Provisioning, Listing):
     """Calls, events and the directory in one SQL database; `open_store` makes it and `close` ends it."""
 
     def __init__(self, database: Database, writer: Writer) -> None:
-        super().__init__(writer, time.time)
-        self._database = database
+        Provisioning.__init__(self, writer, time.time)
+        Listing.__init__(self, database)
 
     @classmethod
     async def started(cls, database: Database, writer: Writer) -> "SqlStore":

@@ -53,6 +53,10 @@ accounts = Table(
     Column("caller_number_id", String),  # no foreign key: it would close a circle; provisioning checks it
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
+    Column("email", String, server_default=text("''"), nullable=False),
+    Column("primary_contact_name", String, server_default=text("''"), nullable=False),
+    Column("kept", Text, server_default=text("'{}'"), nullable=False),
+    Column("deleted_at", Float),  # the row stays, without what is personal: the call log refers to it
 )
 
 phone_numbers = Table(
@@ -79,6 +83,8 @@ users = Table(
     Column("caller_number_id", String),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
+    Column("kept", Text, server_default=text("'{}'"), nullable=False),
+    Column("deleted_at", Float),  # as with accounts
     UniqueConstraint("account_id", "id"),
     ForeignKeyConstraint(["account_id", "caller_number_id"], ["phone_numbers.account_id", "phone_numbers.id"]),
 )

@@ -1,0 +1,91 @@
+"""How something leaves the directory; the call log keeps naming it."""
+
+from dataclasses import replace
+
+from sqlalchemy import Connection, delete, update
+
+from c2c_stasis.directory.model import Account, Key, User
+from c2c_stasis.errors import KeyNotFound, StillInUse
+from c2c_stasis.ids import AccountId, DeviceId, NumberId, UserId
+from c2c_stasis.store import tables
+from c2c_stasis.store.changing import Changing, account_of, user_of
+from c2c_stasis.store.rows import read, row_of
+from c2c_stasis.store.updating import device_of, extension_of, number_of
+
+FORGOTTEN = {"name": "", "email": "", "kept": "{}", "caller_number_id": None}  # nothing personal stays in a deleted row
+
+
+class Removing(Changing):
+    """The part of the store that removes."""
+
+    async def delete_account(self, account_id: AccountId) -> None:
+        """Remove an account without users, and its numbers with it. Raises `StillInUse` as long as it has users."""
+
+        def change(connection: Connection) -> None:
+            account_of(connection, account_id)
+            if users := len(read(connection, User, tables.users.c.account_id == account_id)):
+                raise StillInUse(f"the account has {users} {'user' if users == 1 else 'users'}; delete them first")
+            forgotten = FORGOTTEN | {"primary_contact_name": "", "deleted_at": self._wall()}
+            connection.execute(update(tables.accounts).where(tables.accounts.c.id == account_id).values(forgotten))
+            connection.execute(delete(tables.phone_numbers).where(tables.phone_numbers.c.account_id == account_id))
+
+        await self._change(change)
+
+    async def delete_user(self, account_id: AccountId, user_id: UserId) -> None:
+        """Remove a user, and the devices and extensions with it."""
+
+        def change(connection: Connection) -> None:
+            user_of(connection, account_id, user_id)
+            for table in (tables.devices, tables.extensions):
+                connection.execute(delete(table).where(table.c.account_id == account_id, table.c.user_id == user_id))
+            forgotten = FORGOTTEN | {"deleted_at": self._wall()}
+            connection.execute(update(tables.users).where(tables.users.c.id == user_id).values(forgotten))
+
+        await self._change(change)
+
+    async def delete_device(self, account_id: AccountId, device_id: DeviceId) -> None:
+        """Remove a device; its endpoint may become another user's."""
+
+        def change(connection: Connection) -> None:
+            device_of(connection, account_id, device_id)
+            connection.execute(delete(tables.devices).where(tables.devices.c.id == device_id))
+
+        await self._change(change)
+
+    async def delete_extension(self, account_id: AccountId, number: str) -> None:
+        """Remove an extension."""
+
+        def change(connection: Connection) -> None:
+            extension_of(connection, account_id, number)
+            mine, same = tables.extensions.c.account_id == account_id, tables.extensions.c.number == number
+            connection.execute(delete(tables.extensions).where(mine, same))
+
+        await self._change(change)
+
+    async def delete_phone_number(self, account_id: AccountId, number_id: NumberId) -> None:
+        """Remove a number. Raises `StillInUse` as long as somebody shows it: calls without a number are often refused."""
+
+        def change(connection: Connection) -> None:
+            number = number_of(connection, account_id, number_id)
+            users = read(connection, User, tables.users.c.caller_number_id == number.id)
+            accounts = read(connection, Account, tables.accounts.c.caller_number_id == number.id)
+            if shown_by := [account.id for account in accounts] + [user.id for user in users]:
+                raise StillInUse(f"it is the caller number of {', '.join(shown_by[:3])}; give another one first")
+            connection.execute(delete(tables.phone_numbers).where(tables.phone_numbers.c.id == number.id))
+
+        await self._change(change)
+
+    async def revoke_key(self, key_id: str) -> Key:
+        """Make a key useless; a key that is revoked already stays revoked since then."""
+
+        def change(connection: Connection) -> Key:
+            found = read(connection, Key, tables.keys.c.id == key_id)
+            if not found:
+                raise KeyNotFound
+            if found[0].revoked_at is not None:
+                return found[0]
+            revoked = replace(found[0], revoked_at=self._wall())
+            connection.execute(update(tables.keys).where(tables.keys.c.id == key_id).values(row_of(revoked)))
+            return revoked
+
+        return await self._change(change)

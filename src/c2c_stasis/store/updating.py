@@ -1,0 +1,159 @@
+"""How something in the directory becomes different."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection
+
+from c2c_stasis.directory.changes import (
+    AccountChanges,
+    DeviceChanges,
+    ExtensionChanges,
+    PhoneNumberChanges,
+    UserChanges,
+)
+from c2c_stasis.directory.model import Account, Device, Extension, PhoneNumber, User
+from c2c_stasis.errors import DeviceNotFound, ExtensionNotFound, InvalidRequest, PhoneNumberNotFound
+from c2c_stasis.ids import AccountId, DeviceId, NumberId, UserId
+from c2c_stasis.store import tables, validation
+from c2c_stasis.store.changing import Changing, account_of, kept_json, require_free, require_number, user_of
+from c2c_stasis.store.rows import read
+
+CHECKS: dict[str, Callable[[Any], object]] = {
+    "name": lambda text: validation.name("name", text),
+    "email": validation.email,
+    "primary_contact_name": lambda text: validation.one_line("primary_contact_name", text, validation.NAME_LENGTH),
+    "region": validation.region,
+    "extension_length": validation.extension_length,
+    "timezone": validation.timezone,
+    "endpoint": validation.endpoint,
+    "caller_id_name": lambda text: validation.one_line("caller_id_name", text, validation.CALLER_ID_NAME_LENGTH),
+}
+
+
+class Updating(Changing):
+    """The part of the store that changes what there is."""
+
+    async def update_account(self, account_id: AccountId, changes: AccountChanges) -> Account:
+        """Change an account; its extensions must fit what it becomes."""
+        _check(changes)
+
+        def change(connection: Connection) -> Account:
+            account = account_of(connection, account_id)
+            require_number(connection, account_id, changes.get("caller_number_id"))
+            changed = self._alter(connection, account, _with_kept(account.kept, changes))
+            if {"extension_length", "region"} & set(changes):
+                _require_fitting_extensions(connection, changed)
+            return changed
+
+        return await self._change(change)
+
+    async def update_user(self, account_id: AccountId, user_id: UserId, changes: UserChanges) -> User:
+        """Change a user."""
+        _check(changes)
+
+        def change(connection: Connection) -> User:
+            user = user_of(connection, account_id, user_id)
+            require_number(connection, account_id, changes.get("caller_number_id"))
+            return self._alter(connection, user, _with_kept(user.kept, changes))
+
+        return await self._change(change)
+
+    async def update_device(self, account_id: AccountId, device_id: DeviceId, changes: DeviceChanges) -> Device:
+        """Change a device; its endpoint can belong to one device only."""
+        named = (
+            {"name": validation.one_line("name", changes["name"], validation.NAME_LENGTH)} if "name" in changes else {}
+        )
+        endpoint = {"endpoint": validation.endpoint(changes["endpoint"])} if "endpoint" in changes else {}
+
+        def change(connection: Connection) -> Device:
+            device = device_of(connection, account_id, device_id)
+            if endpoint and endpoint["endpoint"] != device.endpoint:
+                same = tables.devices.c.endpoint == endpoint["endpoint"]
+                require_free(connection, "endpoint", tables.devices, same)
+            return self._alter(connection, device, named | endpoint)
+
+        return await self._change(change)
+
+    async def update_extension(self, account_id: AccountId, number: str, changes: ExtensionChanges) -> Extension:
+        """Let an extension lead to another user."""
+
+        def change(connection: Connection) -> Extension:
+            extension = extension_of(connection, account_id, number)
+            if "user_id" in changes:
+                user_of(connection, account_id, changes["user_id"])
+            return self._alter(connection, extension, changes)
+
+        return await self._change(change)
+
+    async def update_phone_number(
+        self, account_id: AccountId, number_id: NumberId, changes: PhoneNumberChanges
+    ) -> PhoneNumber:
+        """Change what a number may be used for, and the name that is shown with it."""
+        _check(changes)
+
+        def change(connection: Connection) -> PhoneNumber:
+            return self._alter(connection, number_of(connection, account_id, number_id), changes)
+
+        return await self._change(change)
+
+    async def set_account_caller_number(self, account_id: AccountId, number_id: NumberId | None) -> Account:
+        """The number that users of the account show when they have none of their own."""
+        return await self.update_account(account_id, {"caller_number_id": number_id})
+
+    async def set_user_caller_number(self, account_id: AccountId, user_id: UserId, number_id: NumberId | None) -> User:
+        """The number that this user shows; without one, the account's."""
+        return await self.update_user(account_id, user_id, {"caller_number_id": number_id})
+
+    async def set_do_not_disturb(self, account_id: AccountId, user_id: UserId, on: bool) -> User:
+        """Whether the user's devices ring when somebody else calls the user."""
+        return await self.update_user(account_id, user_id, {"do_not_disturb": on})
+
+
+def device_of(connection: Connection, account_id: AccountId, device_id: DeviceId) -> Device:
+    """Raises `DeviceNotFound`."""
+    found = read(connection, Device, tables.devices.c.account_id == account_id, tables.devices.c.id == device_id)
+    if not found:
+        raise DeviceNotFound
+    return found[0]
+
+
+def extension_of(connection: Connection, account_id: AccountId, number: str) -> Extension:
+    """Raises `ExtensionNotFound`."""
+    mine, same = tables.extensions.c.account_id == account_id, tables.extensions.c.number == number
+    found = read(connection, Extension, mine, same)
+    if not found:
+        raise ExtensionNotFound
+    return found[0]
+
+
+def number_of(connection: Connection, account_id: AccountId, number_id: NumberId) -> PhoneNumber:
+    """Raises `PhoneNumberNotFound`."""
+    mine, same = tables.phone_numbers.c.account_id == account_id, tables.phone_numbers.c.id == number_id
+    found = read(connection, PhoneNumber, mine, same)
+    if not found:
+        raise PhoneNumberNotFound
+    return found[0]
+
+
+def _check(changes: Mapping[str, object]) -> None:
+    """Raises `InvalidRequest` for the first value that makes no sense."""
+    for name, value in changes.items():
+        if name in CHECKS:
+            CHECKS[name](value)
+
+
+def _with_kept(before: str, changes: Mapping[str, Any]) -> dict[str, object]:
+    kept = {"kept": kept_json(before, changes["kept"])} if changes.get("kept") else {}
+    return {name: value for name, value in changes.items() if name != "kept"} | kept
+
+
+def _require_fitting_extensions(connection: Connection, account: Account) -> None:
+    """Raises `InvalidRequest` when an extension could not be dialled any more."""
+    for extension in read(connection, Extension, tables.extensions.c.account_id == account.id):
+        try:
+            validation.extension(extension.number, account.extension_length, account.region)
+        except InvalidRequest as error:
+            reason = f"does not fit the extension {extension.number}, which {error.reason}; delete that first"
+            field = "region" if "emergency" in error.reason else "extension_length"
+            raise InvalidRequest(field, reason) from error
