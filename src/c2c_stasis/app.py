@@ -66,7 +66,7 @@ class App:
             )  # before the connection: no call shall take its end for a failure
             follower = asyncio.create_task(_follow_directory(store, self.service, seen), name="directory")
             stack.push_async_callback(_end, follower)
-            server = HttpServer(build_app(self.service), config.http.listen)
+            server = HttpServer(build_app(self.service, store), config.http.listen)
             stack.push_async_callback(server.stop)
             self.url = f"http://{await server.start()}"
             logger.info("listening", extra={"url": self.url})

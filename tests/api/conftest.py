@@ -7,7 +7,7 @@ from aiohttp import ClientSession
 
 from c2c_stasis.api.server import HttpServer, build_app
 from c2c_stasis.config import Address
-from tests.api.fakes import FakeService
+from tests.api.fakes import NO_STORE, FakeService
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def service() -> FakeService:
 
 @pytest.fixture
 def server(service: FakeService) -> HttpServer:
-    return HttpServer(build_app(service), Address("127.0.0.1", 0))
+    return HttpServer(build_app(service, NO_STORE), Address("127.0.0.1", 0))
 
 
 @pytest.fixture

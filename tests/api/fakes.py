@@ -1,8 +1,12 @@
 """A service that behaves: it knows one platform with one account, and remembers the calls it accepted."""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
+from typing import cast
 
+from c2c_stasis.api.port import DirectoryStore
 from c2c_stasis.call.model import (
     Call,
     CallState,
@@ -19,8 +23,9 @@ from c2c_stasis.directory.model import Account, Key
 from c2c_stasis.errors import AccountNotAllowed, CallNotFound, NotAuthenticated, UserNotFound
 from c2c_stasis.ids import AccountId, CallId, PlatformId, UserId, new_id
 from c2c_stasis.policy.regions import check_region
-from c2c_stasis.ports import StoredEvent
+from c2c_stasis.ports import Contact, StoredEvent
 
+NO_STORE = cast("DirectoryStore", None)  # calls do not need one
 KEY = "sk_live_fakefakefakefakefakefakefakefake"
 PLATFORM = PlatformId("plat_01h2xcejqtf2nbrexx3vqjhp40")
 ACCOUNT = AccountId("acct_01h2xcejqtf2nbrexx3vqjhp41")
@@ -98,6 +103,15 @@ class FakeService:
     async def call_events(self, account: Account, call_id: str) -> list[StoredEvent]:
         await self.find_call(account, call_id)
         return self.events.get(call_id, [])
+
+    async def directory_changed(self) -> None:
+        """The one account of this service never changes."""
+
+    def removing_user(self, user_id: UserId) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
+
+    def contacts(self, endpoint: str) -> Sequence[Contact]:
+        return ()
 
     async def readiness(self) -> dict[str, str]:
         if self.hangs:

@@ -9,7 +9,7 @@ from aiohttp import ClientPayloadError, ClientSession, web
 
 from c2c_stasis.api.server import HttpServer, build_app
 from c2c_stasis.config import Address
-from tests.api.fakes import FakeService
+from tests.api.fakes import NO_STORE, FakeService
 from tests.api.requests import GOOD, HEADERS
 
 
@@ -82,7 +82,7 @@ async def test_an_error_behind_all_our_handlers_is_flat_and_logged(caplog: pytes
 
 async def test_a_taken_port_is_told_and_leaves_nothing_behind() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        server = HttpServer(build_app(FakeService()), Address("127.0.0.1", taken.getsockname()[1]))
+        server = HttpServer(build_app(FakeService(), NO_STORE), Address("127.0.0.1", taken.getsockname()[1]))
         with pytest.raises(OSError, match="address already in use"):
             await server.start()
 
@@ -103,8 +103,8 @@ async def test_stopping_waits_for_the_request_that_is_being_answered(
 async def test_a_parser_in_python_is_warned_of(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    build_app(FakeService())
+    build_app(FakeService(), NO_STORE)
     assert not caplog.records
     monkeypatch.setattr(aiohttp.http_parser, "HttpRequestParser", aiohttp.http_parser.HttpRequestParserPy)
-    build_app(FakeService())
+    build_app(FakeService(), NO_STORE)
     assert "C parser" in caplog.text

@@ -16,8 +16,13 @@ def authenticate(request: web.Request, service: Service) -> tuple[Key, Account]:
 
     Raises `NotAuthenticated`, `Problem` when the account header is missing or there twice, and `AccountNotAllowed`.
     """
-    key = service.authenticate(_bearer(request))
+    key = authenticate_key(request, service)
     return key, service.account(key, _account_id(request))
+
+
+def authenticate_key(request: web.Request, service: Service) -> Key:
+    """The key of a request that is about no account. Raises `NotAuthenticated`."""
+    return service.authenticate(_bearer(request))
 
 
 def _bearer(request: web.Request) -> str:

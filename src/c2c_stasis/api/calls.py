@@ -12,9 +12,11 @@ from aiohttp import web
 from c2c_stasis.api.auth import authenticate
 from c2c_stasis.api.bodies import read_json
 from c2c_stasis.api.edge import CALL_ID
+from c2c_stasis.api.paging import Listed
 from c2c_stasis.api.port import Service
 from c2c_stasis.api.records import record_of
-from c2c_stasis.api.schemas import read_place_call
+from c2c_stasis.api.routes import Route, Scope
+from c2c_stasis.api.schemas import CallRecord, read_place_call
 from c2c_stasis.directory.dial_strings import is_emergency
 from c2c_stasis.directory.model import Account
 from c2c_stasis.errors import CallNotFound
@@ -34,13 +36,14 @@ class CallRoutes:
         self._service = service
         self._unfinished: set[asyncio.Task[Any]] = set()
 
-    def routes(self) -> list[web.RouteDef]:
-        """The routes, for the router."""
+    def routes(self) -> list[Route]:
+        """For the route table. These handlers prove the credential themselves: the way of a call shall be short."""
+        one = "/v1/calls/{call_id:[^/]+}"
         return [
-            web.post("/v1/calls", self.place),
-            web.get("/v1/calls/{call_id:[^/]+}", self.show),
-            web.delete("/v1/calls/{call_id:[^/]+}", self.cancel),
-            web.get("/v1/calls/{call_id:[^/]+}/events", self.events),
+            Route("POST", "/v1/calls", self.place, Scope.ACCOUNT),
+            Route("GET", one, self.show, Scope.ACCOUNT, gives=CallRecord),
+            Route("DELETE", one, self.cancel, Scope.ACCOUNT),
+            Route("GET", one + "/events", self.events, Scope.ACCOUNT, gives=Listed),
         ]
 
     async def place(self, request: web.Request) -> web.Response:

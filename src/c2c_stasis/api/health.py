@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 
 from c2c_stasis.api.port import Service
+from c2c_stasis.api.routes import Route, Scope
 
 _ANSWER_WITHIN = 5.0  # seconds; who asks for health does not wait for long
 
@@ -16,9 +17,9 @@ class HealthRoutes:
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    def routes(self) -> list[web.RouteDef]:
-        """The routes, for the router."""
-        return [web.get("/livez", self.live), web.get("/readyz", self.ready)]
+    def routes(self) -> list[Route]:
+        """For the route table."""
+        return [Route("GET", "/livez", self.live, Scope.OPEN), Route("GET", "/readyz", self.ready, Scope.OPEN)]
 
     async def live(self, _request: web.Request) -> web.Response:
         """200 as long as the event loop turns: a restart would help against nothing else."""

@@ -1,10 +1,28 @@
-"""What the handlers need from the service; they know nothing else of it."""
+"""What the handlers need from the service and from the store of the directory; they know nothing else of them."""
 
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, TypeVar
 
 from c2c_stasis.call.model import Call
-from c2c_stasis.directory.model import Account, Key
-from c2c_stasis.ports import StoredEvent
+from c2c_stasis.directory.changes import (
+    AccountChanges,
+    DeviceChanges,
+    ExtensionChanges,
+    PhoneNumberChanges,
+    UserChanges,
+)
+from c2c_stasis.directory.model import Account, Device, Extension, Key, PhoneNumber, User
+from c2c_stasis.directory.pages import Page, Wish
+from c2c_stasis.ids import AccountId, DeviceId, NumberId, PlatformId, UserId
+from c2c_stasis.ports import Contact, StoredEvent
+
+Equal = Mapping[str, object]
+"""Values that a field must have."""
+
+NO_CONDITION: Equal = {}
+
+T = TypeVar("T", Account, User, Device, Extension, PhoneNumber, Key)
 
 
 class Service(Protocol):
@@ -39,6 +57,134 @@ class Service(Protocol):
         """The event log of a call of this account, in order. Raises `CallNotFound`."""
         ...
 
+    async def directory_changed(self) -> None:
+        """Let a change of the directory count for the next request."""
+        ...
+
+    def removing_user(self, user_id: UserId) -> AbstractAsyncContextManager[None]:
+        """The time in which a user is removed. Raises `StillInUse` when a call of or to the user lives."""
+        ...
+
+    def contacts(self, endpoint: str) -> Sequence[Contact]:
+        """Where a device is registered now."""
+        ...
+
     async def readiness(self) -> dict[str, str]:
         """What is needed to place calls, each "ok" or what is wrong with it, in words that anyone may read."""
+        ...
+
+
+class DirectoryStore(Protocol):
+    """The directory as it is committed, and every change of it.
+
+    A method returns when its change is committed. It raises `InvalidRequest` (naming the field), `AlreadyInUse`,
+    `AccountNotAllowed`, `NotFound` or `StillInUse`, and `StoreUnavailable`; then nothing has changed.
+    """
+
+    async def find(self, kind: type[T], owner: str, key: str) -> T | None:
+        """One value of an account, by its id or number; of a platform, when it is an account or a key."""
+        ...
+
+    async def page(
+        self, kind: type[T], owner: str, wish: Wish, *, search: str = "", equal: Equal = NO_CONDITION
+    ) -> Page[T]:
+        """A page of the values that an account has, or a platform."""
+        ...
+
+    async def create_account(
+        self,
+        platform_id: PlatformId,
+        name: str,
+        *,
+        region: str = ...,
+        extension_length: int = ...,
+        timezone: str = ...,
+        email: str = ...,
+        primary_contact_name: str = ...,
+        kept: Mapping[str, object] | None = ...,
+    ) -> Account:
+        """A new account."""
+        ...
+
+    async def update_account(self, account_id: AccountId, changes: AccountChanges) -> Account:
+        """Change an account."""
+        ...
+
+    async def delete_account(self, account_id: AccountId) -> None:
+        """Remove an account that has no users."""
+        ...
+
+    async def create_user(
+        self,
+        account_id: AccountId,
+        name: str,
+        *,
+        email: str = ...,
+        do_not_disturb: bool = ...,
+        caller_number_id: NumberId | None = ...,
+        kept: Mapping[str, object] | None = ...,
+    ) -> User:
+        """A new user."""
+        ...
+
+    async def update_user(self, account_id: AccountId, user_id: UserId, changes: UserChanges) -> User:
+        """Change a user."""
+        ...
+
+    async def delete_user(self, account_id: AccountId, user_id: UserId) -> None:
+        """Remove a user with devices and extensions."""
+        ...
+
+    async def create_device(self, account_id: AccountId, user_id: UserId, endpoint: str, *, name: str = ...) -> Device:
+        """A new device."""
+        ...
+
+    async def update_device(self, account_id: AccountId, device_id: DeviceId, changes: DeviceChanges) -> Device:
+        """Change a device."""
+        ...
+
+    async def delete_device(self, account_id: AccountId, device_id: DeviceId) -> None:
+        """Remove a device."""
+        ...
+
+    async def create_extension(self, account_id: AccountId, number: str, user_id: UserId) -> Extension:
+        """A new extension."""
+        ...
+
+    async def update_extension(self, account_id: AccountId, number: str, changes: ExtensionChanges) -> Extension:
+        """Change whom an extension leads to."""
+        ...
+
+    async def delete_extension(self, account_id: AccountId, number: str) -> None:
+        """Remove an extension."""
+        ...
+
+    async def create_phone_number(
+        self,
+        account_id: AccountId,
+        number: str,
+        *,
+        caller_id_name: str = ...,
+        active: bool = ...,
+        outbound_enabled: bool = ...,
+    ) -> PhoneNumber:
+        """A new number."""
+        ...
+
+    async def update_phone_number(
+        self, account_id: AccountId, number_id: NumberId, changes: PhoneNumberChanges
+    ) -> PhoneNumber:
+        """Change a number."""
+        ...
+
+    async def delete_phone_number(self, account_id: AccountId, number_id: NumberId) -> None:
+        """Remove a number that nobody shows."""
+        ...
+
+    async def create_key(self, platform_id: PlatformId, *, livemode: bool = ...) -> tuple[str, Key]:
+        """A new key, and what is kept of it."""
+        ...
+
+    async def revoke_key(self, key_id: str) -> Key:
+        """Make a key useless."""
         ...

@@ -11,13 +11,15 @@ from aiohttp import web
 
 from c2c_stasis.errors import (
     AccountNotAllowed,
-    CallNotFound,
+    AlreadyInUse,
     DestinationNotAllowed,
     InvalidRequest,
+    NotAllowed,
     NotAuthenticated,
+    NotFound,
+    StillInUse,
     Unavailable,
     UserBusy,
-    UserNotFound,
 )
 
 
@@ -61,6 +63,12 @@ def invalid(field: str, reason: str) -> Problem:
     return Problem(400, f"Invalid {name}: {reason}", "validation_error", {name: reason})
 
 
+def invalid_pagination() -> Problem:
+    """The cursor is none of ours."""
+    reason = "is no page of this list; follow next_page_url and previous_page_url"
+    return Problem(400, f"Invalid page: {reason}", "invalid_pagination", {"page": reason})
+
+
 def not_supported(field: str) -> Problem:
     """A field that we know and cannot honour yet: silence would let the client believe that we did."""
     return Problem(400, f"{field} is not supported", "not_supported", {field: "is not supported"})
@@ -100,12 +108,16 @@ def problem_of(error: Exception) -> Problem:
             return Problem(401, "Unauthorized", "unauthorized", headers={"WWW-Authenticate": "Bearer"})
         case AccountNotAllowed():
             return Problem(403, "Account not found or not yours", "account_not_allowed")
+        case AlreadyInUse():
+            return Problem(409, f"{error.field} {error.reason}", "already_in_use", {error.field: error.reason})
         case InvalidRequest():
             return invalid(error.field, error.reason)
-        case UserNotFound():
-            return Problem(404, "User not found", "user_not_found")
-        case CallNotFound():
-            return Problem(404, "Call not found", "call_not_found")
+        case NotFound():
+            return Problem(404, f"{error.what} not found", f"{error.what.lower().replace(' ', '_')}_not_found")
+        case StillInUse():
+            return Problem(409, f"Still in use: {error}", "in_use")
+        case NotAllowed():
+            return Problem(403, f"Not allowed: {error}", "not_allowed")
         case DestinationNotAllowed():
             details = {"dial_string": str(error), "rule": error.rule}
             return Problem(403, f"Destination not allowed: {error}", "destination_not_allowed", details)

@@ -12,8 +12,10 @@ from aiohttp.web_request import BaseRequest
 from c2c_stasis.api.calls import CallRoutes
 from c2c_stasis.api.edge import REQUEST_ID_HEADER, answer_everything, finish_headers
 from c2c_stasis.api.health import HealthRoutes
-from c2c_stasis.api.port import Service
+from c2c_stasis.api.port import DirectoryStore, Service
 from c2c_stasis.api.problems import Problem, response_to
+from c2c_stasis.api.resources import resource_routes
+from c2c_stasis.api.routes import Route
 from c2c_stasis.api.strict_json import MAX_BYTES
 from c2c_stasis.config import Address
 from c2c_stasis.ids import new_id
@@ -28,15 +30,20 @@ _STOP_WITHIN = 5.0  # seconds that running requests may take when the server sto
 _BACKLOG = 1024
 
 
-def build_app(service: Service) -> web.Application:
-    """The whole API in front of a service."""
+ROUTES = web.AppKey("routes", list[Route])
+"""The route table of an application."""
+
+
+def build_app(service: Service, store: DirectoryStore) -> web.Application:
+    """The whole API in front of a service and the store of its directory."""
     if aiohttp.http_parser.HttpRequestParser.__module__ != "aiohttp._http_parser":
         logger.warning(
             "aiohttp runs without its C parser; the one in Python had request smuggling flaws (CVE-2026-111750)"
         )
     app = web.Application(middlewares=[answer_everything], client_max_size=MAX_BYTES)
     calls = CallRoutes(service)
-    app.add_routes([*calls.routes(), *HealthRoutes(service).routes()])
+    app[ROUTES] = [*calls.routes(), *resource_routes(service, store), *HealthRoutes(service).routes()]
+    app.add_routes([route.definition() for route in app[ROUTES]])
     app.on_response_prepare.append(finish_headers)
     app.on_cleanup.append(calls.drain)
     return app

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from c2c_stasis.call.model import Party
@@ -53,6 +53,10 @@ class Directory:
         """A user of this account."""
         user = self._users.get(user_id)
         return user if user and user.account_id == account_id else None
+
+    def without_user(self, user_id: UserId) -> "Directory":
+        """The same directory, in which this user is not found."""
+        return replace(self, _users={key: user for key, user in self._users.items() if key != user_id})
 
     def account_of_user(self, user: User) -> Account | None:
         """The account a user belongs to."""

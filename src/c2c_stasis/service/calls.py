@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from c2c_stasis.call import machine
@@ -21,11 +22,12 @@ from c2c_stasis.call.signals import (
 from c2c_stasis.config import Calls, Trunk
 from c2c_stasis.directory import keys
 from c2c_stasis.directory.directory import Directory
-from c2c_stasis.directory.model import Account, DirectoryRows, Key
+from c2c_stasis.directory.model import Account, Key
 from c2c_stasis.errors import (
     AccountNotAllowed,
     CallNotFound,
     NotAuthenticated,
+    StillInUse,
     Stopping,
     StoreUnavailable,
     SwitchRefused,
@@ -34,7 +36,8 @@ from c2c_stasis.errors import (
     UserNotFound,
 )
 from c2c_stasis.ids import AccountId, CallId, LegId, UserId, call_of
-from c2c_stasis.ports import Clock, Publisher, Stock, Store, StoredEvent, Switch
+from c2c_stasis.ports import Clock, Contact, Publisher, Stock, Store, StoredEvent, Switch
+from c2c_stasis.service.current_directory import CurrentDirectory
 from c2c_stasis.service.placing import Planner
 from c2c_stasis.service.runner import Runner, envelopes, tell
 
@@ -61,12 +64,11 @@ class CallService:
         self._clock = clock
         self._calls = calls
         self._trunks = trunks
-        self._watch = watch
-        self._directory = Directory.of(DirectoryRows())
+        self._current = CurrentDirectory(store, watch)
         self._runners: dict[CallId, Runner] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._found_in_store: set[CallId] = set()  # live calls of our predecessor that were not looked for yet
-        self._placing: dict[CallId, UserId] = {}
+        self._placing: dict[CallId, Call] = {}
         self._held: list[tuple[LegId, Signal]] | None = None  # what is heard while we look what exists
         self._caught_up = False  # whether we have looked since we can hear the switch again
         self._stopping = False
@@ -93,10 +95,23 @@ class CallService:
         await asyncio.gather(*(runner.recorded() for runner in self._runners.values()))
 
     async def refresh_directory(self) -> None:
-        """Read the directory again, because it changed."""
-        rows = await self._store.directory()
-        self._directory = Directory.of(rows)
-        await self._watch({device.endpoint for device in rows.devices})
+        """Read the directory again, because it changed. Raises what `CurrentDirectory.refresh` raises."""
+        await self._current.refresh()
+
+    async def directory_changed(self) -> None:
+        """Let a committed change count from now on; what cannot be read now is read within a second, by who follows it."""
+        try:
+            await self.refresh_directory()
+        except (StoreUnavailable, SwitchUnavailable, SwitchRefused) as error:
+            logger.warning("directory changed and not read yet", extra={"error": str(error)})
+
+    @asynccontextmanager
+    async def removing_user(self, user_id: UserId) -> AsyncIterator[None]:
+        """The time in which a user is removed: there is no call of or to this user, and none can begin. Raises `StillInUse`."""
+        async with self._current.without_user(user_id):
+            if self._has_calls(user_id):
+                raise StillInUse("the user has a live call; end it first")
+            yield
 
     def reconfigure(self, calls: Calls, trunks: Sequence[Trunk]) -> None:
         """Use these for calls that are placed from now on; live calls keep what they were planned with."""
@@ -144,7 +159,7 @@ class CallService:
             raise Stopping
         if not self._switch.connected:
             raise SwitchUnavailable("not connected to Asterisk")
-        self._placing[call.id] = user.id
+        self._placing[call.id] = call
         try:
             return await self._begin(call)
         finally:
@@ -175,6 +190,10 @@ class CallService:
         if runner is not None:
             await runner.recorded()
         return await self._store.call_events(account.id, CallId(call_id))
+
+    def contacts(self, endpoint: str) -> Sequence[Contact]:
+        """Where a device is registered now; nowhere, as far as anybody knows, while Asterisk is not connected."""
+        return self._switch.contacts(endpoint) if self._switch.connected else ()
 
     async def readiness(self) -> dict[str, str]:
         """Whether new calls can be taken: each part by name, `ok` or what is wrong with it."""
@@ -260,7 +279,16 @@ class CallService:
 
     def _calls_of(self, user_id: UserId) -> int:
         live = {call_id for call_id, one in self._runners.items() if one.call.live and one.call.user_id == user_id}
-        return len(live | {call_id for call_id, owner in self._placing.items() if owner == user_id})
+        return len(live | {call_id for call_id, call in self._placing.items() if call.user_id == user_id})
+
+    def _has_calls(self, user_id: UserId) -> bool:
+        """Whether the user calls or is called."""
+        live = [runner.call for runner in self._runners.values() if runner.call.live]
+        return any(user_id in (call.user_id, call.destination.user_id) for call in [*live, *self._placing.values()])
+
+    @property
+    def _directory(self) -> Directory:
+        return self._current.now
 
     async def _begin(self, call: Call) -> Call:
         """Record the call with its first step, then let it run; what it asks for is carried out after the record."""

@@ -1,5 +1,6 @@
 """The directory in pages, and one value of it by its key; always as it is committed now."""
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Table, exists, or_, select, tuple_
@@ -11,6 +12,7 @@ from c2c_stasis.store.rows import TABLES, all_of, read
 
 T = TypeVar("T", Platform, Account, User, Device, Extension, PhoneNumber, Key)
 
+NO_CONDITION: Mapping[str, object] = {}
 SEARCHED = ("name", "email")  # the columns that a search looks into
 
 
@@ -26,8 +28,13 @@ class Listing:
         found = await self._database.read(lambda connection: read(connection, kind, *where))
         return found[0] if found else None
 
-    async def page(self, kind: type[T], owner: str, wish: Wish, *, search: str = "", **equal: object) -> Page[T]:
-        """A page of what this owner has; `search` is a part of a name or e-mail address. Raises `StoreUnavailable`."""
+    async def page(
+        self, kind: type[T], owner: str, wish: Wish, *, search: str = "", equal: Mapping[str, object] = NO_CONDITION
+    ) -> Page[T]:
+        """A page of what this owner has and whose fields are `equal`; `search` is a part of a name or e-mail address.
+
+        Raises `StoreUnavailable`.
+        """
         table: Table = TABLES[kind]
         where = [_owner(kind) == owner, *(table.c[name] == value for name, value in equal.items())]
         if search:

@@ -1,0 +1,89 @@
+"""`/v1/keys`: the keys of a platform. The key itself is shown once, when it is made."""
+
+from aiohttp import web
+from msgspec import UNSET, Struct, UnsetType
+
+from c2c_stasis.api.fields import said
+from c2c_stasis.api.paging import Listed, Paging, listed
+from c2c_stasis.api.resources.base import ResourceRoutes, there
+from c2c_stasis.api.routes import Asked, Route, answer, nothing
+from c2c_stasis.directory.model import Key
+from c2c_stasis.errors import KeyNotFound, NotAllowed, StillInUse
+from c2c_stasis.ids import KEY
+from c2c_stasis.times import rfc3339
+
+
+class CreateKey(Struct, kw_only=True):
+    """A new key; without `livemode` it is of the same kind as the key that asks."""
+
+    livemode: bool | UnsetType = UNSET
+
+
+class KeyRecord(Struct, frozen=True):
+    """A key: its first characters, and once the whole of it."""
+
+    id: str
+    hint: str
+    livemode: bool
+    status: str
+    created_at: str | None
+    revoked_at: str | None
+    secret: str | UnsetType = UNSET
+
+
+class KeyRoutes(ResourceRoutes):
+    """The routes of keys."""
+
+    def routes(self) -> list[Route]:
+        """For the route table."""
+        every, one = "/v1/keys", "/v1/keys/{key_id:[^/]+}"
+        return [
+            self._doors.platform("GET", every, self.page, filters=Paging, gives=Listed),
+            self._doors.platform("POST", every, self.create, takes=CreateKey, gives=KeyRecord),
+            self._doors.platform("GET", one, self.show, gives=KeyRecord),
+            self._doors.platform("DELETE", one, self.revoke),
+        ]
+
+    async def page(self, asked: Asked) -> web.Response:
+        """A page of keys, those included that are revoked."""
+        page = await self._store.page(Key, asked.key.platform_id, asked.filters(Paging).wish())
+        return answer(listed(asked.request, page, [key_record(key) for key in page.entries]))
+
+    async def create(self, asked: Asked) -> web.Response:
+        """A new key. A test key makes test keys only, else it would be a live one to whoever holds it."""
+        livemode = said(await asked.body(CreateKey)).get("livemode", asked.key.livemode)
+        if livemode and not asked.key.livemode:
+            raise NotAllowed("a test key makes test keys only")
+        secret, key = await self._changed(self._store.create_key(asked.key.platform_id, livemode=livemode))
+        return answer(key_record(key, secret), 201)
+
+    async def show(self, asked: Asked) -> web.Response:
+        """One key."""
+        return answer(key_record(await self._named(asked)))
+
+    async def revoke(self, asked: Asked) -> web.Response:
+        """Make a key useless. No key revokes itself, so that one stays that can be used."""
+        key = await self._named(asked)
+        if key.id == asked.key.id:
+            raise StillInUse("it is the key of this request; use another one to revoke it")
+        if key.livemode and not asked.key.livemode:
+            raise NotAllowed("a test key revokes test keys only")
+        await self._changed(self._store.revoke_key(key.id))
+        return nothing()
+
+    async def _named(self, asked: Asked) -> Key:
+        key_id = asked.path_id("key_id", KEY, KeyNotFound)
+        return there(await self._store.find(Key, asked.key.platform_id, key_id), KeyNotFound)
+
+
+def key_record(key: Key, secret: str | UnsetType = UNSET) -> KeyRecord:
+    """A key as the API shows it."""
+    return KeyRecord(
+        id=key.id,
+        hint=key.hint,
+        livemode=key.livemode,
+        status="active" if key.revoked_at is None else "revoked",
+        created_at=rfc3339(key.created_at),
+        revoked_at=rfc3339(key.revoked_at),
+        secret=secret,
+    )

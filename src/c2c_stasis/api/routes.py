@@ -1,0 +1,123 @@
+"""What a route is: its address, who may use it, what it takes and what it gives."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from c2c_stasis.api import fields, problems
+from c2c_stasis.api.auth import authenticate, authenticate_key
+from c2c_stasis.api.bodies import read_json
+from c2c_stasis.api.port import Service
+from c2c_stasis.directory.model import Account, Key
+from c2c_stasis.errors import NotFound
+from c2c_stasis.ids import is_id
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Schema = type[Struct] | None
+
+
+class Scope(StrEnum):
+    """Whom a route serves."""
+
+    OPEN = "open"  # everybody, without a credential
+    PLATFORM = "platform"  # a platform key
+    ACCOUNT = "account"  # a platform key and the account that it acts for
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One line of the route table. `filters` are the fields of the query; a route without any takes no query."""
+
+    method: str
+    path: str
+    handler: Handler
+    scope: Scope
+    takes: Schema = None
+    filters: Schema = None
+    gives: Schema = None
+
+    def definition(self) -> web.RouteDef:
+        """The route, for the router."""
+        return (
+            web.get(self.path, self.handler)
+            if self.method == "GET"
+            else web.route(self.method, self.path, self.handler)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request whose key and account are proved."""
+
+    request: web.Request
+    key: Key
+
+    def path_id(self, name: str, prefix: str, missing: type[NotFound]) -> str:
+        """An id in the path. Raises the error that says there is none when it cannot be one."""
+        text = self.request.match_info[name]
+        if not is_id(text, prefix):
+            raise missing
+        return text
+
+    async def body(self, kind: type[fields.S]) -> fields.S:
+        """The body as this struct. Raises `Problem`."""
+        return fields.read(kind, await read_json(self.request))
+
+    def filters(self, kind: type[fields.S]) -> fields.S:
+        """The query as this struct; a name that ends in `[]` may be there more than once. Raises `Problem`."""
+        query = self.request.query
+        given: dict[str, object] = {}
+        for name in query:
+            values = query.getall(name)
+            if len(values) > 1 and not name.endswith("[]"):
+                raise problems.invalid(name, "is there more than once")
+            given[name] = values if name.endswith("[]") else values[0]
+        return fields.read(kind, given, strict=False, unknown="is not a known filter")
+
+
+@dataclass(frozen=True, slots=True)
+class AskedForAccount(Asked):
+    """One request for an account."""
+
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Makes routes whose handlers are reached with a proved credential only."""
+
+    service: Service
+
+    def account(
+        self, method: str, path: str, handle: Callable[[AskedForAccount], Awaitable[web.Response]], **schemas: Schema
+    ) -> Route:
+        """A route for a key and an account."""
+
+        async def handler(request: web.Request) -> web.Response:
+            return await handle(AskedForAccount(request, *authenticate(request, self.service)))
+
+        return Route(method, path, handler, Scope.ACCOUNT, **schemas)
+
+    def platform(
+        self, method: str, path: str, handle: Callable[[Asked], Awaitable[web.Response]], **schemas: Schema
+    ) -> Route:
+        """A route for a key; an account header is let pass, for some clients send it always."""
+
+        async def handler(request: web.Request) -> web.Response:
+            return await handle(Asked(request, authenticate_key(request, self.service)))
+
+        return Route(method, path, handler, Scope.PLATFORM, **schemas)
+
+
+def answer(record: Struct, status: int = 200) -> web.Response:
+    """A record as a response."""
+    return web.Response(status=status, body=msgspec.json.encode(record), content_type="application/json")
+
+
+def nothing() -> web.Response:
+    """The answer to a DELETE."""
+    return web.Response(status=204)

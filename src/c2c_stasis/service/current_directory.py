@@ -1,0 +1,52 @@
+"""The directory as the service uses it now: read again when it changed, and without a user who is being removed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from c2c_stasis.directory.directory import Directory
+from c2c_stasis.directory.model import DirectoryRows
+from c2c_stasis.ids import UserId
+from c2c_stasis.ports import Store
+
+
+class CurrentDirectory:
+    """`now` is the state that counts. `watch` is told the endpoints whose contacts must be known."""
+
+    def __init__(self, store: Store, watch: Callable[[set[str]], Awaitable[None]]) -> None:
+        self.now = Directory.of(DirectoryRows())
+        self._store = store
+        self._watch = watch
+        self._endpoints: set[str] = set()
+        self._turn = asyncio.Lock()  # else an older reading could replace a newer one
+        self._begun = 0  # readings; the last that was completed is `_done`
+        self._done = 0
+
+    async def refresh(self) -> None:
+        """Read it again; one reading serves all who ask while another one runs.
+
+        Raises `StoreUnavailable`; and `SwitchUnavailable` or `SwitchRefused` when the directory is read, but the contacts of
+        new devices could not be looked up.
+        """
+        wanted = self._begun + 1  # one that has begun already may not see the change that we were asked for
+        async with self._turn:
+            if self._done < wanted:
+                self._begun += 1
+                number = self._begun
+                rows = await self._store.directory()
+                self.now = Directory.of(rows)
+                self._endpoints = {device.endpoint for device in rows.devices}
+                self._done = number
+        await self._watch(self._endpoints)
+
+    @asynccontextmanager
+    async def without_user(self, user_id: UserId) -> AsyncIterator[None]:
+        """Let nobody find this user from now on; if the removal fails, the user is there again."""
+        async with self._turn:
+            before = self.now
+            self.now = before.without_user(user_id)
+            try:
+                yield
+            except BaseException:
+                self.now = before
+                raise
