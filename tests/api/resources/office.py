@@ -1,0 +1,136 @@
+"""The API over the real service and the real store; only Asterisk is not there: phones are where a test says, and silent."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import ClientSession
+
+from c2c_stasis.api.server import HttpServer, build_app
+from c2c_stasis.app import SystemClock
+from c2c_stasis.call.commands import Command, HangUpLeg
+from c2c_stasis.call.model import Call
+from c2c_stasis.call.signals import LegEnded, Signal
+from c2c_stasis.config import Address, Calls, Trunk
+from c2c_stasis.ids import CallId, LegId
+from c2c_stasis.ports import Contact, Stock
+from c2c_stasis.publish.envelope import Envelopes
+from c2c_stasis.service import CallService
+from tests.store.samples import Place
+
+Json = dict[str, Any]
+
+
+class SilentSwitch:
+    """It takes every command and reports nothing but the end of a leg that it was told to end."""
+
+    def __init__(self) -> None:
+        self.connected = True
+        self.registered: dict[str, list[Contact]] = {}
+        self.watched: set[str] = set()
+        self.fail: Exception | None = None
+        self.report: Callable[[LegId, Signal], None] = lambda _leg, _signal: None
+
+    def contacts(self, endpoint: str) -> Sequence[Contact]:
+        return self.registered.get(endpoint, ()) if endpoint in self.watched else ()
+
+    async def watch(self, endpoints: set[str]) -> None:
+        self.watched = endpoints
+        if self.fail is not None:
+            raise self.fail
+
+    async def execute(self, call: Call, command: Command) -> None:
+        if isinstance(command, HangUpLeg):
+            asyncio.get_running_loop().call_soon(self.report, command.leg_id, LegEnded(command.leg_id, command.cause))
+
+    async def look(self) -> Stock:
+        return Stock({}, {}, 0.0)
+
+    async def sweep(self, legs: Iterable[LegId], bridges: Iterable[CallId]) -> None:
+        """There is nothing."""
+
+
+class Office:
+    """One account with its user Ann, and the key of its platform."""
+
+    def __init__(
+        self, place: Place, client: ClientSession, service: CallService, switch: SilentSwitch, key: str
+    ) -> None:
+        self.store = place.store
+        self.platform, self.account, self.user = place.platform, place.account, place.user
+        self.service = service
+        self.switch = switch
+        self.key = key
+        self._client = client
+
+    async def ask(
+        self, method: str, path: str, body: object = None, *, key: str | None = None, account: str | None = None
+    ) -> tuple[int, Json]:
+        """Status and JSON of an answer."""
+        headers = {"Authorization": f"Bearer {key or self.key}", "DialStack-Account": account or self.account.id}
+        async with self._client.request(method, path, json=body, headers=headers) as response:
+            return response.status, await response.json() if response.content_type == "application/json" else {}
+
+    async def get(self, path: str) -> Json:
+        """The body of a GET that must succeed."""
+        status, body = await self.ask("GET", path)
+        assert status == 200, body
+        return body
+
+    async def make(self, path: str, **fields: object) -> Json:
+        """What a POST made, which must succeed."""
+        status, body = await self.ask("POST", path, fields)
+        assert status == 201, body
+        return body
+
+    async def change(self, path: str, **fields: object) -> Json:
+        """What a POST changed, which must succeed."""
+        status, body = await self.ask("POST", path, fields)
+        assert status == 200, body
+        return body
+
+    async def delete(self, path: str) -> None:
+        """A DELETE that must succeed."""
+        assert await self.ask("DELETE", path) == (204, {})
+
+    async def refused(self, method: str, path: str, body: object = None, **whom: str) -> tuple[int, str, Json]:
+        """Status, code and details of an answer that is no success."""
+        status, answer = await self.ask(method, path, body, **whom)
+        assert status >= 400, answer
+        assert isinstance(answer["error"], str)
+        return status, answer["code"], answer.get("details", {})
+
+    async def call(self, user_id: str, dial_string: str = "+15551234567") -> str:
+        """Place a call; its path."""
+        headers = {"Authorization": f"Bearer {self.key}", "DialStack-Account": self.account.id}
+        fields = {"user_id": user_id, "dial_string": dial_string}
+        async with self._client.post("/v1/calls", json=fields, headers=headers) as response:
+            assert response.status == 202, await response.text()
+            return response.headers["Location"]
+
+
+@asynccontextmanager
+async def opened(place: Place) -> AsyncIterator[Office]:
+    """The office as long as it is open."""
+    switch = SilentSwitch()
+    service = CallService(
+        store=place.store,
+        switch=switch,
+        publisher=Envelopes(),
+        clock=SystemClock(),
+        calls=Calls(),
+        trunks=(Trunk("carrier", "PJSIP/{number}@carrier"),),
+        watch=switch.watch,
+    )
+    switch.report = service.receive
+    key, _ = await place.store.create_key(place.platform.id)
+    await service.start()
+    await service.connected()
+    server = HttpServer(build_app(service, place.store), Address("127.0.0.1", 0))
+    try:
+        async with ClientSession(f"http://{await server.start()}") as client:
+            yield Office(place, client, service, switch, key)
+    finally:
+        await server.stop()
+        await service.stop()

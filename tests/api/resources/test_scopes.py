@@ -1,0 +1,71 @@
+"""Whom a route serves: what the table says is what happens."""
+
+import pytest
+from aiohttp import ClientSession
+
+from c2c_stasis.api.routes import Route, Scope
+from c2c_stasis.api.server import ROUTES, build_app
+from c2c_stasis.directory.keys import new_key
+from c2c_stasis.ids import ACCOUNT, new_id
+from tests.api.fakes import NO_STORE, FakeService
+from tests.api.resources.office import Office
+
+TABLE = build_app(FakeService(), NO_STORE)[ROUTES]
+
+
+def name(route: Route) -> str:
+    return f"{route.method} {route.path}"
+
+
+def path_of(route: Route) -> str:
+    parts = ["x" if part.startswith("{") else part for part in route.path.replace("[^/]+", "").split("/")]
+    return "/".join(parts)
+
+
+PROTECTED = [route for route in TABLE if route.scope is not Scope.OPEN]
+ACCOUNTS_OWN = [route for route in TABLE if route.scope is Scope.ACCOUNT]
+
+
+async def status_of(office: Office, route: Route, headers: dict[str, str]) -> int:
+    session: ClientSession = office._client
+    async with session.request(route.method, path_of(route), headers=headers) as response:
+        return response.status
+
+
+def test_only_probes_are_open() -> None:
+    assert [route.path for route in TABLE if route.scope is Scope.OPEN] == ["/livez", "/readyz"]
+    assert {route.path.split("/")[2] for route in TABLE if route.scope is Scope.PLATFORM} == {"accounts", "keys"}
+
+
+@pytest.mark.parametrize("route", PROTECTED, ids=name)
+async def test_nothing_without_a_key(office: Office, route: Route) -> None:
+    assert await status_of(office, route, {"DialStack-Account": office.account.id}) == 401
+    wrong = {"Authorization": f"Bearer {new_key(livemode=True)}", "DialStack-Account": office.account.id}
+    assert await status_of(office, route, wrong) == 401
+
+
+@pytest.mark.parametrize("route", ACCOUNTS_OWN, ids=name)
+async def test_nothing_of_an_account_without_naming_it_or_with_a_foreign_one(office: Office, route: Route) -> None:
+    key = {"Authorization": f"Bearer {office.key}"}
+    assert await status_of(office, route, key) == 400
+    stranger = await office.store.create_platform("Stranger")
+    theirs = await office.store.create_account(stranger.id, "Theirs")
+    await office.service.directory_changed()
+    for account in (theirs.id, new_id(ACCOUNT), "acct"):
+        assert await status_of(office, route, key | {"DialStack-Account": account}) == 403
+
+
+@pytest.mark.parametrize("route", [route for route in TABLE if route.scope is Scope.PLATFORM], ids=name)
+async def test_what_belongs_to_the_platform_needs_no_account(office: Office, route: Route) -> None:
+    assert await status_of(office, route, {"Authorization": f"Bearer {office.key}"}) in (200, 400, 404)
+    with_account = {"Authorization": f"Bearer {office.key}", "DialStack-Account": "acct_of_nobody"}
+    assert await status_of(office, route, with_account) in (200, 400, 404)
+
+
+@pytest.mark.parametrize("route", TABLE, ids=name)
+def test_every_route_of_a_resource_says_what_it_takes_and_gives(route: Route) -> None:
+    if route.method == "DELETE" or route.scope is Scope.OPEN:
+        assert (route.takes, route.gives) == (None, None)
+    elif not route.path.startswith("/v1/calls"):
+        assert route.gives is not None
+        assert (route.takes is not None) == (route.method == "POST")
