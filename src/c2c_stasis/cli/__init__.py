@@ -2,15 +2,23 @@
 
 import click
 
+from c2c_stasis.cli.accounts import accounts
 from c2c_stasis.cli.backup import backup, restore
+from c2c_stasis.cli.call import call
+from c2c_stasis.cli.completion import completion
 from c2c_stasis.cli.config import config
 from c2c_stasis.cli.demo import demo
+from c2c_stasis.cli.devices import devices
 from c2c_stasis.cli.doctor import doctor
+from c2c_stasis.cli.extensions import extensions
 from c2c_stasis.cli.init import init
+from c2c_stasis.cli.keys import keys
 from c2c_stasis.cli.lab import lab
 from c2c_stasis.cli.migrate import migrate
+from c2c_stasis.cli.phone_numbers import phone_numbers
 from c2c_stasis.cli.serve import serve
 from c2c_stasis.cli.trunks import trunks
+from c2c_stasis.cli.users import users
 
 __all__ = ["main"]
 
@@ -18,9 +26,10 @@ _EXIT_STATUS = """\
 \b
 Exit status:
    0  done
-   1  the demo's call did not do what it should; the doctor has warnings and no errors
+   1  a call did not do what it should, the service refused something, or the doctor has warnings and no errors
    2  wrong usage; nothing was changed
-  69  something that is needed is not there: Asterisk, database, port
+  69  something that is needed is not there: service, Asterisk, database, port
+  77  the key or the account is not accepted
   78  the configuration is wrong; everything wrong with it is listed
 """
 
@@ -32,4 +41,6 @@ def main() -> None:
 
 
 for _command in (serve, init, doctor, config, trunks, migrate, backup, restore, demo, lab):
+    main.add_command(_command)
+for _command in (accounts, users, devices, extensions, phone_numbers, keys, call, completion):
     main.add_command(_command)

@@ -10,8 +10,10 @@ import click
 from c2c_stasis.config import Config, ConfigError, load
 from c2c_stasis.errors import ClickToCallError
 
+EX_REFUSED = 1  # the service refused it, or a call was not completed
 # sysexits.h
 EX_UNAVAILABLE = 69  # something that is needed is not there
+EX_NOPERM = 77  # the key or the account is not accepted
 EX_CONFIG = 78  # the configuration is wrong
 
 config_option = click.option(

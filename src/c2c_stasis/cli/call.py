@@ -1,0 +1,160 @@
+"""`c2c-stasis call`: places a call and tells what happens, as it happens."""
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from types import FrameType
+
+import click
+
+from c2c_stasis.cli.access import for_account
+from c2c_stasis.cli.names import user_named
+from c2c_stasis.cli.remote import NotThere, Record, Remote
+from c2c_stasis.cli.reporting import EX_REFUSED
+
+POLL = 0.2  # seconds between two looks
+PATIENCE = 30.0  # seconds for which a service that went away is waited for: calls live through a restart of it
+
+_EXIT_STATUS = """\
+\b
+Exit status:
+   0  the call was completed: both sides talked
+   1  it was not, or it was refused
+   2  wrong usage, or no key
+  69  the service is not running, or went away during the call
+  77  the key or the account is not accepted
+  78  the configuration is wrong
+ 130  interrupted twice; the call goes on
+"""
+
+_TOLD = {
+    "call.ringing": "the user's phones ring",
+    "call.emergency": "is an emergency call",
+    "call.initiated": "the user answered, the destination is dialled",
+    "call.answered": "both sides are joined",
+    "leg.created": "is made",
+    "leg.dialled": "is dialled",
+    "leg.ringing": "rings",
+    "leg.progress": "is heard before it answers",
+    "leg.answered": "answers",
+    "leg.bridged": "is in the bridge",
+}
+
+
+@click.command(epilog=_EXIT_STATUS)
+@for_account
+@click.argument("user")
+@click.argument("number")
+def call(remote: Remote, user: str, number: str) -> None:
+    """Let the phones of USER ring, then dial NUMBER, and follow the call until its end.
+
+    USER is an id, a name, an e-mail address or an extension; NUMBER is whatever POST /v1/calls takes. Ctrl-C ends the call and
+    waits for its end. With --json, each event is a line of JSON as the API has it.
+    """
+    user_id = user_named(remote, user)
+    with _interruptions() as interrupted:
+        _, location = remote.ask_for_location("POST", "/v1/calls", {"user_id": user_id, "dial_string": number})
+        record = _Followed(remote, location).until_the_end(interrupted)
+    raise SystemExit(0 if record["outcome"] == "completed" else EX_REFUSED)
+
+
+class _Followed:
+    """One call, and what of it was told already."""
+
+    def __init__(self, remote: Remote, location: str) -> None:
+        self._remote = remote
+        self._path = location
+        self._told = 0
+        self._cancelled = False
+        self._names: dict[str, str] = {}
+        self._silent_since: float | None = None
+
+    def until_the_end(self, interrupted: list[int]) -> Record:
+        """Tell every event, and give the final record. Raises `NotThere` when the service stays away."""
+        if not self._remote.as_json:
+            click.echo(f"{self._path.rpartition('/')[2]}: accepted")
+        while True:
+            try:
+                if interrupted and not self._cancelled:
+                    self._remote.ask("DELETE", self._path)
+                    self._cancelled = True
+                record = self._remote.ask("GET", self._path)
+                self._tell(record)
+                self._silent_since = None
+                if record["state"] == "ended":
+                    return record
+            except NotThere as error:
+                self._wait_patiently(error)
+            time.sleep(POLL)
+
+    def _tell(self, record: Record) -> None:
+        events = self._remote.ask("GET", f"{self._path}/events")["data"]
+        for event in events[self._told :]:
+            if self._remote.as_json:
+                click.echo(json.dumps(event, separators=(",", ":")))
+            else:
+                click.echo(_line(event, record))
+        self._told = len(events)
+
+    def _wait_patiently(self, error: NotThere) -> None:
+        now = time.monotonic()
+        if self._silent_since is None:
+            self._silent_since = now
+            click.echo(f"c2c-stasis: {error.message} Waiting; the call goes on without it.", err=True)
+        if now - self._silent_since > PATIENCE:
+            raise error
+
+
+def _line(event: Record, record: Record) -> str:
+    """One event for a person: the seconds since the call was accepted, who, and what."""
+    data = event["data"]
+    leg = data.get("leg")
+    if leg is None:
+        who, what = "call", _TOLD.get(event["type"]) or _ending(data)
+    else:
+        names = {one["id"]: one["device"] or record["to_number"] for one in record["legs"]}
+        who, what = names.get(leg["id"], leg["id"]), _TOLD.get(event["type"]) or _leg_ending(leg)
+    return f"{_moment(event['created_at']) - _moment(record['started_at']):9.3f} s  {who:<16} {what}"
+
+
+def _ending(data: Record) -> str:
+    talked = f", {data['duration_seconds']} s" if data["outcome"] == "completed" else ""
+    by = f", by {data['ended_by']}" if data["ended_by"] else ""
+    return f"ended: {data['outcome']}, reason {data['reason']}{by}{talked}"
+
+
+def _leg_ending(leg: Record) -> str:
+    outcome = str(leg["outcome"] or leg["state"]).replace("_", " ")
+    known = [
+        f"cause {leg['hangup_cause']}" if leg["hangup_cause"] else "",
+        f"SIP {leg['sip_code']}" if leg["sip_code"] else "",
+    ]
+    why = ", ".join(filter(None, known))
+    return f"ended: {outcome}" + (f" ({why})" if why else "")
+
+
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+@contextmanager
+def _interruptions() -> Iterator[list[int]]:
+    """Note the first Ctrl-C in the list, whatever is being done meanwhile; the second one ends the command."""
+    noted: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        if noted:
+            click.echo("c2c-stasis: interrupted; the call goes on", err=True)
+            raise SystemExit(128 + number)
+        noted.append(number)
+        click.echo("ending the call; Ctrl-C again leaves it alone", err=True)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield noted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

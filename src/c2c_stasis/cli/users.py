@@ -1,0 +1,87 @@
+"""`c2c-stasis users`: the people whose phones ring."""
+
+from typing import Any
+
+import click
+
+from c2c_stasis.cli.access import EXIT_STATUS, for_account
+from c2c_stasis.cli.names import number_named, user_named
+from c2c_stasis.cli.remote import Remote
+from c2c_stasis.cli.tables import Column, print_deleted, print_list, print_record
+
+_COLUMNS: tuple[Column, ...] = (
+    ("ID", "id"),
+    ("NAME", "name"),
+    ("EXTENSIONS", "extensions"),
+    ("EMAIL", "email"),
+    ("DO NOT DISTURB", "do_not_disturb"),
+)
+_DISTURB = click.option(
+    "--do-not-disturb/--disturb", default=None, help="Whether the phones stay silent when somebody calls the user."
+)
+_CALLER_NUMBER = click.option(
+    "--caller-number", metavar="+NUMBER|ID", help='The number that the user shows; "" for the account\'s.'
+)
+
+
+@click.group(epilog=EXIT_STATUS)
+def users() -> None:
+    """Users: people whose phones ring. A user goes by id, name, e-mail address or extension."""
+
+
+@users.command("list", epilog=EXIT_STATUS)
+@for_account
+@click.option("--search", metavar="TEXT", default="", help="Only those with this in the name or e-mail address.")
+def list_users(remote: Remote, search: str) -> None:
+    """List all users, newest first."""
+    found = remote.every("users", search=search, expand_s="extensions")
+    print_list(remote, found, _COLUMNS, "there is no such user. Make one: c2c-stasis users create NAME")
+
+
+@users.command("create", epilog=EXIT_STATUS)
+@for_account
+@click.argument("name")
+@click.option("--email", metavar="ADDRESS", help="The user's e-mail address.")
+@_DISTURB
+@_CALLER_NUMBER
+def create_user(remote: Remote, **said: Any) -> None:
+    """Make a user."""
+    print_record(remote, remote.post("users", body=_fields(remote, said)))
+
+
+@users.command("show", epilog=EXIT_STATUS)
+@for_account
+@click.argument("user")
+def show_user(remote: Remote, user: str) -> None:
+    """Show one user."""
+    print_record(remote, remote.get("users", user_named(remote, user), expand_s="extensions"))
+
+
+@users.command("update", epilog=EXIT_STATUS)
+@for_account
+@click.argument("user")
+@click.option("--name", metavar="NAME", help="Another name.")
+@click.option("--email", metavar="ADDRESS", help='Another address; "" for none.')
+@_DISTURB
+@_CALLER_NUMBER
+def update_user(remote: Remote, user: str, **said: Any) -> None:
+    """Change a user."""
+    user_id = user_named(remote, user)
+    print_record(remote, remote.post("users", user_id, body=_fields(remote, said)))
+
+
+@users.command("delete", epilog=EXIT_STATUS)
+@for_account
+@click.argument("user")
+def delete_user(remote: Remote, user: str) -> None:
+    """Delete a user with devices and extensions. Refused while a call of or to the user lives."""
+    user_id = user_named(remote, user)
+    remote.delete("users", user_id)
+    print_deleted(remote, "user", user_id)
+
+
+def _fields(remote: Remote, said: dict[str, Any]) -> dict[str, Any]:
+    fields = {name: value for name, value in said.items() if value is not None}
+    if (number := fields.pop("caller_number", None)) is not None:
+        fields["caller_number_id"] = number_named(remote, number) if number else None
+    return fields
