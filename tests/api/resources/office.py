@@ -62,6 +62,7 @@ class Office:
         self.service = service
         self.switch = switch
         self.key = key
+        self.url = ""
         self._client = client
 
     async def ask(
@@ -129,8 +130,11 @@ async def opened(place: Place) -> AsyncIterator[Office]:
     await service.connected()
     server = HttpServer(build_app(service, place.store), Address("127.0.0.1", 0))
     try:
-        async with ClientSession(f"http://{await server.start()}") as client:
-            yield Office(place, client, service, switch, key)
+        url = f"http://{await server.start()}"
+        async with ClientSession(url) as client:
+            office = Office(place, client, service, switch, key)
+            office.url = url
+            yield office
     finally:
         await server.stop()
         await service.stop()
