@@ -51,6 +51,7 @@ class Client:
 
     def __init__(self, key: str) -> None:
         self.url = ""
+        self.key = key
         self.placed: list[PlacedCall] = []
         timeout = aiohttp.ClientTimeout(total=GENEROUS)
         self._http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}, timeout=timeout)
