@@ -1,0 +1,47 @@
+"""`call`: what it tells of calls whose phones nobody has; how it rings and is interrupted is a live story."""
+
+import asyncio
+import json
+import re
+import sys
+
+from tests.api.resources.office import Office
+from tests.cli.line import OK, REFUSED, Line
+from tests.live.process import COMMAND
+
+
+async def call(*words: str) -> tuple[int, str, str]:
+    """Status, output and complaints of the command in a process of its own: it listens for signals."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", COMMAND, "call", *words), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await process.communicate()
+    return process.returncode or OK, out.decode(), err.decode()
+
+
+async def test_a_call_that_reaches_nobody_is_told_and_is_no_success(office: Office, line: Line) -> None:
+    status, told, complaints = await call("Ann", "+15551234567")
+    first, *_, last = told.splitlines()
+    assert (status, complaints) == (REFUSED, "")
+    assert first.startswith("call_")
+    assert first.endswith(": accepted")
+    assert "reason no_device" in last
+    assert re.fullmatch(r" +0\.\d{3} s  call +ended: .*", last)
+
+
+async def test_for_a_program_each_event_is_a_line_as_the_api_has_it(office: Office, line: Line) -> None:
+    status, told, _ = await call("Ann", "+15551234567", "--json")
+    events = [json.loads(text) for text in told.splitlines()]
+    path = f"/v1/calls/{events[0]['data']['call_id']}/events"
+    assert (status, (await office.get(path))["data"]) == (REFUSED, events)
+
+
+async def test_what_is_refused_is_said_and_nothing_is_placed(office: Office, line: Line) -> None:
+    for words, said in (
+        (("Ann", "12"), "dial_string "),
+        (("Zoe", "+15551234567"), "there is no user Zoe"),
+        (("Ann", "+449990000000000"), "dial_string "),
+    ):
+        status, told, complaints = await call(*words)
+        assert (status, told) == (REFUSED, "")
+        assert said in complaints
