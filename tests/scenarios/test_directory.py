@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from c2c_stasis.call.model import Outcome, Reason
+from c2c_stasis.call.model import CallState, Outcome, Reason
 from c2c_stasis.directory.model import Device, DirectoryRows
-from c2c_stasis.errors import NotAuthenticated, NumberNotDialable, StoreUnavailable, UserNotFound
+from c2c_stasis.errors import NotAuthenticated, NumberNotDialable, StillInUse, StoreUnavailable, UserNotFound
 from c2c_stasis.ids import DeviceId
 from c2c_stasis.store.sql_store import SqlStore
 from tests.fakes.store import MemoryStore
@@ -107,3 +107,44 @@ async def test_changes_made_in_the_database_count_after_the_next_reading(old_hou
     await house.service.refresh_directory()
     with pytest.raises(NotAuthenticated):
         house.service.authenticate(secret)
+
+
+async def test_who_talks_cannot_be_removed_and_can_be_when_the_call_has_ended(house: House) -> None:
+    call_id = await house.dialling("1002")
+    house.ring_of("bob-1").answer()
+    await house.clock.advance(0.01)
+    assert await house.state(call_id) is CallState.TALKING
+    for name in ("ann", "bob"):
+        with pytest.raises(StillInUse):
+            async with house.service.removing_user(house.people.users[name].id):
+                pytest.fail("a user in a call was removed")
+    await house.cancel(call_id)
+    assert (await house.end_of(call_id)).outcome is Outcome.COMPLETED
+    async with house.service.removing_user(house.people.users["bob"].id):
+        with pytest.raises(UserNotFound):
+            await house.place(who="bob")
+        with pytest.raises(NumberNotDialable):
+            await house.place("1002")
+
+
+async def test_a_change_that_is_told_counts_for_the_next_call_and_not_for_the_one_that_lives(old_house: House) -> None:
+    house = old_house
+    store = house.store.inner
+    assert isinstance(store, SqlStore)
+    account, ann = house.people.account, house.people.users["ann"]
+    first = await house.ringing_user()
+    house.phones["ann-3"] = house.switch.phone("ann-3")
+    device = await store.create_device(account.id, ann.id, "ann-3")
+    await house.service.directory_changed()
+    assert house.phones["ann-3"].rings == []
+    second = await house.place()
+    assert len(house.phones["ann-3"].rings) == 1
+    await store.delete_device(account.id, device.id)
+    await house.service.directory_changed()
+    assert not house.ring_of("ann-3").ended
+    for call_id in (first, second):
+        await house.cancel(call_id)
+    await house.clock.settle()
+    third = await house.place()
+    assert len(house.phones["ann-3"].rings) == 1
+    await house.cancel(third)

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -14,8 +15,9 @@ from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from c2c_stasis.store.errors import SchemaNotCurrent
-from c2c_stasis.store.schema import upgrade
+from c2c_stasis.store.schema import migration_config, upgrade
 from c2c_stasis.store.sql_store import open_store
+from c2c_stasis.store.sqlite import create_private, migration_engine, parse_url
 from c2c_stasis.store.tables import metadata
 from tests.store.samples import change, rows, settle, url_of
 
@@ -103,6 +105,30 @@ def test_a_migration_that_breaks_a_reference_is_undone(file: Path, monkeypatch: 
     with pytest.raises(SchemaNotCurrent, match="a row of event_counters would refer to nothing"):
         upgrade(url_of(file))
     assert rows(file, "SELECT * FROM event_counters") == []
+
+
+async def test_a_database_of_the_first_version_is_brought_to_this_one_with_all_that_is_in_it(file: Path) -> None:
+    create_private(file)
+    engine = migration_engine(parse_url(url_of(file)))
+    with engine.begin() as connection:
+        command.upgrade(migration_config(connection), "0001")
+    engine.dispose()
+    change(file, "INSERT INTO platforms VALUES ('plat_1', 'Acme', 1.0)")
+    change(file, "INSERT INTO accounts VALUES ('acct_1', 'plat_1', 'Bakery', 'DE', 3, 'UTC', NULL, 2.0, 3.0)")
+    change(file, "INSERT INTO users VALUES ('user_1', 'acct_1', 'Ann', 'a@b.c', 1, NULL, 4.0, 5.0)")
+    upgrade(url_of(file))
+    store = await open_store(url_of(file))
+    there = await store.directory()
+    await store.close()
+    (account,), (user,) = there.accounts, there.users
+    assert (account.name, account.region, account.email, account.kept, account.created_at) == (
+        "Bakery",
+        "DE",
+        "",
+        "{}",
+        2.0,
+    )
+    assert (user.name, user.email, user.do_not_disturb, user.kept, user.updated_at) == ("Ann", "a@b.c", True, "{}", 5.0)
 
 
 async def refusal(file: Path) -> str:
