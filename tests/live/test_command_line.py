@@ -9,7 +9,9 @@ from asyncio.subprocess import PIPE, Process
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from c2c_stasis.cli import main
 from c2c_stasis.lab import child
 from c2c_stasis.lab.phone import RINGS, Script
 from tests.live.process import COMMAND
@@ -23,30 +25,36 @@ TALKS = Script(ring_after=0.02, answer_after=0.1, hang_up_after=10.0)
 
 
 class Shell:
-    """A terminal in the folder of the service, with its key in the environment."""
+    """A terminal whose environment holds the service, its key and its configuration."""
 
     def __init__(self, story: Story) -> None:
-        self._folder = story.folder
-        self._environment = os.environ | {"C2C_API_KEY": story.client.key, "C2C_BASE_URL": story.client.url}
+        self._environment = {
+            "C2C_API_KEY": story.client.key,
+            "C2C_BASE_URL": story.client.url,
+            "C2C_CONFIG": str(story.folder / "c2c.toml"),
+        }
 
-    async def start(self, *words: str) -> Process:
-        """A command that runs."""
+    async def call(self, *words: str) -> Process:
+        """The command `call`, in a process of its own, which can be interrupted."""
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", COMMAND, *words),
-            cwd=self._folder,
-            env=self._environment,
+            *(sys.executable, "-c", COMMAND, "call", *words),
+            env=os.environ | self._environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=PIPE,
             stderr=PIPE,
             preexec_fn=child.preparation(rename=False),
         )
 
-    async def run(self, *words: str) -> tuple[int, str, str]:
-        """Status, output and complaints of a command."""
-        process = await self.start(*words)
+    async def called(self, *words: str) -> tuple[int | None, str, str]:
+        """Status, output and complaints of `call`, when it has ended."""
+        process = await self.call(*words)
         out, err = await process.communicate()
-        assert process.returncode is not None
         return process.returncode, out.decode(), err.decode()
+
+    async def run(self, *words: str) -> tuple[int, str, str]:
+        """Status, output and complaints of any other command."""
+        result = await asyncio.to_thread(CliRunner().invoke, main, words, env=self._environment)
+        return result.exit_code, result.stdout, result.stderr
 
     async def json(self, *words: str) -> Any:
         """What a command prints that must succeed."""
@@ -78,7 +86,7 @@ async def test_from_nothing_to_a_completed_call_and_back_to_nothing(story: Story
     user = await shell.json("users", "create", "Alice")
     device = await shell.json("devices", "create", "alice", desk.name)
     await shell.json("extensions", "create", "1001", "Alice")
-    status, told, complaints = await shell.run("call", "1001", number)
+    status, told, complaints = await shell.called("1001", number)
 
     assert (status, complaints) == (COMPLETED, "")
     assert device["status"] == "online"
@@ -96,11 +104,11 @@ async def test_from_nothing_to_a_completed_call_and_back_to_nothing(story: Story
     assert 0 <= moments[0] < moments[-1] < 15
 
     assert (await shell.run("devices", "delete", desk.name))[0] == 0
-    status, told, _ = await shell.run("call", user["id"], number)
+    status, told, _ = await shell.called(user["id"], number)
     assert (status, len(desk.calls)) == (NOT_COMPLETED, 1)
     assert "reason no_device" in told.splitlines()[-1]
     assert (await shell.run("users", "delete", "Alice"))[0] == 0
-    status, _, complaints = await shell.run("call", user["id"], number)
+    status, _, complaints = await shell.called(user["id"], number)
     assert (status, complaints) == (1, "c2c-stasis: User not found\n")
     assert (await shell.run("accounts", "delete", "Acme"))[0] == 0
     assert await shell.json("accounts", "list") == []
@@ -111,7 +119,7 @@ async def test_an_interrupted_call_is_cancelled_and_its_end_is_awaited(story: St
     shell = await opened(story)
     await alice_with(shell, desk.name)
 
-    process = await shell.start("call", "Alice", story.destination(RINGS))
+    process = await shell.call("Alice", story.destination(RINGS))
     ringing = await desk.next_call()
     await ringing.wait_ringing()
     process.send_signal(signal.SIGINT)
@@ -130,7 +138,7 @@ async def test_a_user_who_talks_is_not_deleted(story: Story) -> None:
     shell = await opened(story)
     await alice_with(shell, desk.name)
 
-    process = await shell.start("call", "Alice", number)
+    process = await shell.call("Alice", number)
     far = await story.dialled_call(number)
     await far.wait_answered()
     refused = await shell.run("users", "delete", "Alice")
@@ -151,7 +159,7 @@ async def test_a_call_is_followed_through_a_restart_of_the_service(story: Story)
     shell = Shell(story)
     await alice_with(shell, desk.name)
 
-    calling = await shell.start("call", "Alice", number)
+    calling = await shell.call("Alice", number)
     assert calling.stdout is not None
     assert calling.stderr is not None
     while b"both sides are joined" not in await calling.stdout.readuntil(b"\n"):
@@ -183,7 +191,7 @@ async def test_endpoints_that_asterisk_has_become_devices(story: Story) -> None:
     again = await shell.run("devices", "import", *wanted)
     _, listed, _ = await shell.run("devices", "import")
     trunk = await shell.run("devices", "import", "--user", "alice", "--endpoint", "carrier", "--endpoint", "nothing")
-    status, _, _ = await shell.run("call", "alice", number)
+    status, _, _ = await shell.called("alice", number)
 
     assert {one["online"] for one in before.values() if one["endpoint"] in (desk.name, mobile.name)} == {True}
     assert (before["carrier"]["trunk"], before[desk.name]["device"]) == (True, None)

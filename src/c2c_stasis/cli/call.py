@@ -110,13 +110,15 @@ class _Followed:
 
 def _line(event: Record, record: Record) -> str:
     """One event for a person: the seconds since the call was accepted, who, and what."""
-    data = event["data"]
-    leg = data.get("leg")
-    if leg is None:
-        who, what = "call", _TOLD.get(event["type"]) or _ending(data)
-    else:
-        names = {one["id"]: one["device"] or record["to_number"] for one in record["legs"]}
-        who, what = names.get(leg["id"], leg["id"]), _TOLD.get(event["type"]) or _leg_ending(leg)
+    data, names = event["data"], {leg["id"]: leg["device"] or record["to_number"] for leg in record["legs"]}
+    who = names.get(data["leg"]["id"], data["leg"]["id"]) if "leg" in data else "call"
+    match event["type"]:
+        case "call.end":
+            what = _ending(data)
+        case "leg.ended":
+            what = _leg_ending(data["leg"])
+        case _:
+            what = _TOLD.get(event["type"], str(event["type"]))
     return f"{_moment(event['created_at']) - _moment(record['started_at']):9.3f} s  {who:<16} {what}"
 
 

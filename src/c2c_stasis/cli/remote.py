@@ -150,7 +150,6 @@ class Remote:
 
 
 def address(*path: str, **query: str) -> str:
-    """A path under `/v1`, each part quoted; a name of the query that ends in `_s` is a list (`expand_s` is `expand[]`)."""
+    """A path under `/v1`, each part quoted, and a query."""
     url = "/v1/" + "/".join(quote(part, safe="") for part in path)
-    named = {f"{name.removesuffix('_s')}[]" if name.endswith("_s") else name: value for name, value in query.items()}
-    return f"{url}?{urlencode(named)}" if named else url
+    return f"{url}?{urlencode(query)}" if query else url

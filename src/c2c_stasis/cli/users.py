@@ -16,6 +16,7 @@ _COLUMNS: tuple[Column, ...] = (
     ("EMAIL", "email"),
     ("DO NOT DISTURB", "do_not_disturb"),
 )
+_WITH_EXTENSIONS = {"expand[]": "extensions"}
 _DISTURB = click.option(
     "--do-not-disturb/--disturb", default=None, help="Whether the phones stay silent when somebody calls the user."
 )
@@ -34,7 +35,7 @@ def users() -> None:
 @click.option("--search", metavar="TEXT", default="", help="Only those with this in the name or e-mail address.")
 def list_users(remote: Remote, search: str) -> None:
     """List all users, newest first."""
-    found = remote.every("users", search=search, expand_s="extensions")
+    found = remote.every("users", search=search, **_WITH_EXTENSIONS)
     print_list(remote, found, _COLUMNS, "there is no such user. Make one: c2c-stasis users create NAME")
 
 
@@ -54,7 +55,7 @@ def create_user(remote: Remote, **said: Any) -> None:
 @click.argument("user")
 def show_user(remote: Remote, user: str) -> None:
     """Show one user."""
-    print_record(remote, remote.get("users", user_named(remote, user), expand_s="extensions"))
+    print_record(remote, remote.get("users", user_named(remote, user), **_WITH_EXTENSIONS))
 
 
 @users.command("update", epilog=EXIT_STATUS)
