@@ -136,8 +136,9 @@ async def test_a_user_with_a_live_call_stays_and_goes_after_its_end(office: Offi
         assert (await office.get(f"/v1/users/{user}"))["id"] == user
     assert len((await office.get("/v1/endpoints"))["data"]) == 2
     await end(office, call)
-    for user in (office.user.id, bob):
+    for user, left in ((office.user.id, {"bob"}), (bob, set[str]())):
         await office.delete(f"/v1/users/{user}")
+        assert office.switch.watched == left
     assert (await office.get(call))["user_id"] == office.user.id
 
 

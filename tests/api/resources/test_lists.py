@@ -163,3 +163,28 @@ async def test_lists_can_be_narrowed(office: Office) -> None:
     assert len((await office.get("/v1/endpoints"))["data"]) == 2
     refused = await office.refused("GET", "/v1/phone-numbers?status=asleep")
     assert (refused[1], list(refused[2])) == ("validation_error", ["status"])
+
+
+async def test_a_list_holds_nothing_of_anybody_else(office: Office) -> None:
+    store = office.store
+    await office.make(f"/v1/users/{office.user.id}/endpoints", endpoint="ann")
+    await office.make("/v1/extensions", number="1001", target=office.user.id)
+    await office.make("/v1/phone-numbers", phone_number="+12025550101")
+    mine = {path: (await office.get(path))["data"] for path in LISTS}
+    assert all(mine.values())
+    platform = await store.create_platform("Stranger")
+    await store.create_key(platform.id)
+    neighbour = await store.create_account(office.platform.id, "Neighbour")
+    stranger = await store.create_account(platform.id, "Stranger")
+    for number, account in enumerate((neighbour, stranger)):
+        eve = await store.create_user(account.id, "Eve")
+        await store.create_device(account.id, eve.id, f"eve-{number}")
+        await store.create_extension(account.id, "1009", eve.id)
+        await store.create_phone_number(account.id, f"+1202555019{number}")
+    for path in LISTS:
+        data = (await office.get(path))["data"]
+        assert ([one for one in data if one.get("name") != "Neighbour"], len(data)) == (
+            mine[path],
+            len(mine[path]) + (path == "/v1/accounts"),
+        )
+    assert (await office.get(f"/v1/endpoints?user={eve.id}"))["data"] == []
