@@ -17,6 +17,7 @@ from c2c_stasis.store.schema import upgrade
 from tests.store.samples import change, rows, url_of
 
 UNAVAILABLE = 69
+HEAD = schema.head()
 NEXT = """revision, down_revision = "9998", "{head}"
 def upgrade():
     from alembic import op
@@ -32,7 +33,7 @@ def older(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     here = schema.MIGRATIONS
     (tmp_path / "src").mkdir()
     shutil.copytree(here, tmp_path / "src/migrations")
-    (tmp_path / "src/migrations/versions/r9998_next.py").write_text(NEXT.format(head=schema.head()))
+    (tmp_path / "src/migrations/versions/r9998_next.py").write_text(NEXT.format(head=HEAD))
     monkeypatch.setattr(schema, "MIGRATIONS", tmp_path / "src/migrations")
     return file
 
@@ -71,7 +72,7 @@ def test_a_second_time_nothing_is_changed(file: Path) -> None:
 
 def test_an_older_one_is_brought_to_this_version_and_what_it_was_is_kept(older: Path) -> None:
     done = facts(older)
-    assert (done["before"], done["after"]) == ("0001", "9998")
+    assert (done["before"], done["after"]) == (HEAD, "9998")
     (copy,) = copies(older)
     assert done["backup"] == str(copy)
     assert rows(older, "SELECT count(*) FROM novelties") == [(0,)]
@@ -85,7 +86,7 @@ def test_the_way_back_is_to_restore_that_copy(older: Path, monkeypatch: pytest.M
     monkeypatch.undo()  # the older version is installed again
     result = CliRunner().invoke(main, ["restore", done["backup"], "--database", str(older)])
     assert result.exit_code == 0, result.output
-    assert rows(older, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert rows(older, "SELECT version_num FROM alembic_version") == [(HEAD,)]
 
 
 def test_a_backup_of_an_older_version_is_restored_with_a_word_about_migrating(older: Path) -> None:
@@ -109,7 +110,7 @@ def test_without_a_copy_nothing_is_changed(older: Path, monkeypatch: pytest.Monk
     result = migrate(older)
     assert result.exit_code == UNAVAILABLE
     assert "No space left" in result.output
-    assert rows(older, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert rows(older, "SELECT version_num FROM alembic_version") == [(HEAD,)]
 
 
 def test_a_database_of_a_newer_version_is_refused(file: Path) -> None:
@@ -155,5 +156,5 @@ def test_one_that_a_service_uses_is_refused(older: Path) -> None:
         service.communicate()
     assert result.exit_code == UNAVAILABLE
     assert "is used by a running service" in result.output
-    assert rows(older, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert rows(older, "SELECT version_num FROM alembic_version") == [(HEAD,)]
     assert copies(older) == []
