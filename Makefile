@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check bench
+.PHONY: demo test check bench images
 
 demo: $(VENV)/.for-demo
 	@$(BIN)/c2c-stasis demo $(ARGS)
@@ -23,6 +23,10 @@ check: $(VENV)/.for-work
 	$(BIN)/python tools/draw_states.py --check
 	$(BIN)/python tools/draw_configuration.py --check
 	$(BIN)/python tools/draw_doctor.py --check
+
+# The Dockerfiles, carried out without a container engine, and containers of them run: as root, with mmdebstrap installed.
+images: $(VENV)/.for-work
+	$(BIN)/pytest --durations=0 --durations-min=1 tests/images $(ARGS)
 
 # Figures of this machine; docs/figures.md has those of a quiet one.
 bench: $(VENV)/.for-work
