@@ -33,15 +33,18 @@ class Town:
         carrier.script = self._script
 
     @classmethod
-    async def build(cls, folder: Path) -> Self:
-        """Obtain an Asterisk and start it. Raises LaboratoryError: a machine without one fails, it does not skip."""
+    async def build(cls, folder: Path, etc: Path | None = None) -> Self:
+        """Obtain an Asterisk and start it. Raises LaboratoryError: a machine without one fails, it does not skip.
+
+        `etc` is configuration to deploy instead of the shipped one.
+        """
         installation = await obtain(progress=logger.info)
         blank = folder / "blank.db"
         await (await open_store(database_url(blank), migrate=True)).close()
         carrier = await Phone.start("carrier", script=NOT_IN_SERVICE)
         try:
             devices = [DeviceAccount(name, password_of(name)) for name in device_names()]
-            return cls(await Asterisk.start(installation, devices, carrier.address), carrier, blank)
+            return cls(await Asterisk.start(installation, devices, carrier.address, etc=etc), carrier, blank)
         except BaseException:
             await carrier.stop()
             raise

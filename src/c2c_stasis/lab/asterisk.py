@@ -82,11 +82,13 @@ class Asterisk:
         *,
         run_dir: Path | None = None,
         choose_ports: Callable[[], Ports] = free_ports,
+        etc: Path | None = None,
     ) -> Self:
         """Start one and give it when it really serves: ARI takes our password, and every SIP port answers as ours.
 
         `trunk_address` is where the carrier listens (UDP); without one nobody does. `run_dir` is a folder to use for its
-        files instead of a temporary one; it is removed at the end like that. Raises LaboratoryError.
+        files instead of a temporary one; it is removed at the end like that. `etc` is a folder of configuration files to
+        deploy instead of the shipped ones. Raises LaboratoryError.
         """
         for stale in await asyncio.to_thread(sweep):
             logger.info("leftover of a killed laboratory removed", extra={"path": str(stale)})
@@ -97,7 +99,7 @@ class Asterisk:
             self._slow_name = slow_name
             self._devices = {device.name: device for device in devices}
             try:
-                await self._configure(trunk_address)
+                await self._configure(etc or shipped(), trunk_address)
                 await self._spawn()
             except BaseException as exc:
                 await self.kill()  # while it starts it does not hear a request to stop
@@ -238,7 +240,7 @@ class Asterisk:
     def _etc(self) -> Path:
         return self.run_dir / "etc"
 
-    async def _configure(self, trunk_address: tuple[str, int] | None) -> None:
+    async def _configure(self, etc: Path, trunk_address: tuple[str, int] | None) -> None:
         self.certificate = await make_certificate(self._etc)
         (self.run_dir / HOLD_FOLDER / "tone.sln").write_bytes(hold_tone())
         differences = overrides(
@@ -251,7 +253,7 @@ class Asterisk:
             ipv6=self._ipv6,
         )
         own = {ARI_LOGIN_FILE: f"password = {self.ari_password}\n", DEVICES_FILE: devices_file(self._devices.values())}
-        deploy(shipped(), self._etc, differences, own)
+        deploy(etc, self._etc, differences, own)
 
     def _write_devices(self) -> None:
         (self._etc / DEVICES_FILE).write_text(devices_file(self._devices.values(), self._max_contacts))
