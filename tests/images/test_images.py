@@ -1,16 +1,20 @@
 """The images: their Dockerfiles are carried out in a tree, and containers of them run as compose.yaml describes it."""
 
+import asyncio
 import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from c2c_stasis.lab.deployment import make_certificate
 from tests.images.composed import DOCKER, Container, Project, compose, load_tool
 
 # A first run makes two trees of Debian: a minute more.
@@ -46,10 +50,14 @@ def tool() -> ModuleType:
 def images(tool: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Both images, by the names that their services have in compose.yaml."""
     services = compose()["services"]
-    return {
-        name: tool.build(DOCKER.parent / one["build"]["dockerfile"], tmp_path_factory.mktemp(name))
-        for name, one in services.items()
-    }
+
+    def made(name: str) -> Any:
+        dockerfile = DOCKER.parent / services[name]["build"]["dockerfile"]
+        return tool.build(dockerfile, folder / name)
+
+    folder = tmp_path_factory.mktemp("images")
+    with ThreadPoolExecutor() as threads:
+        return dict(zip(services, threads.map(made, services), strict=True))
 
 
 @pytest.fixture
@@ -157,3 +165,51 @@ def test_systemd_takes_the_unit_and_finds_it_well_confined(tmp_path: Path) -> No
     # 0 is confined, 10 is not; 1.2 was measured with systemd 252.
     command = ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(unit)]
     assert subprocess.run(command, capture_output=True).returncode == 0
+
+
+NGINX = """\
+FROM debian:trixie-slim
+RUN apt-get update && apt-get install --yes --no-install-recommends nginx-light \\
+    && rm -rf /var/lib/apt/lists/* /etc/nginx/sites-enabled/default
+CMD ["nginx", "-g", "daemon off;"]
+"""
+ASK_OVER_TLS = """
+import ssl, urllib.error, urllib.request
+for path in ("/v1/calls/call_01h2xcejqtf2nbrexx3vqjhp41", "/readyz"):
+    try:
+        urllib.request.urlopen(f"https://127.0.0.1{path}", context=ssl._create_unverified_context(), timeout=5)
+    except urllib.error.HTTPError as refused:
+        print(refused.status, refused.read().decode().partition("\\n")[0])
+"""
+
+
+def test_the_proxy_of_the_document_ends_tls_and_passes_on_the_api_alone(
+    tool: ModuleType, project: Project, asterisk: Container, tmp_path: Path
+) -> None:
+    recipe = re.search(r"^```nginx\n(.*?)^```$", (DOCKER.parent / "docs/operations.md").read_text(), re.M | re.S)
+    assert recipe is not None
+    (tmp_path / "nginx.conf").write_text(recipe[1])
+    (tmp_path / "Dockerfile").write_text(NGINX)
+    certificate = asyncio.run(make_certificate(tmp_path))
+    assert certificate is not None
+    image = tool.build(tmp_path / "Dockerfile", tmp_path / "nginx")
+    mounts = [
+        tool.Mount(tmp_path / "nginx.conf", "/etc/nginx/sites-enabled/c2c-stasis"),
+        tool.Mount(certificate, "/etc/ssl/calls.example.com.crt"),
+        tool.Mount(certificate.with_suffix(".key"), "/etc/ssl/calls.example.com.key"),
+    ]
+    project.run("service", "init", "--json", beside=asterisk)
+    service = project.start("service", network_of=asterisk.pid)
+    line = tool.container(image, image.default_command(), mounts=mounts, network_of=asterisk.pid)
+    nginx = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        give_up = time.monotonic() + 10
+        while not (said := service.exec("python3", "-c", ASK_OVER_TLS)).stdout and time.monotonic() < give_up:
+            time.sleep(0.1)
+        api, health = said.stdout.splitlines()
+        assert api == '401 {"error":"Unauthorized","code":"unauthorized"}'
+        assert health.startswith("404 <html>")
+    finally:
+        nginx.kill()
+        nginx.wait()
+        service.stop()
