@@ -84,3 +84,10 @@ def test_the_unit_runs_commands_that_exist_and_stops_at_a_wrong_configuration() 
     assert unit_settings("RestartPreventExitStatus") == ["2 78"]
     assert unit_settings("ExecReload") == ["/bin/kill -HUP $MAINPID"]
     assert f"u {unit_settings('User')[0]} " in (DOCKER / "systemd/c2c-stasis.sysusers.conf").read_text()
+
+
+def test_the_operators_document_names_commands_that_exist() -> None:
+    document = (DOCKER.parent / "docs/operations.md").read_text()
+    named = set(re.findall(r"(?:^ +|`|/bin/)c2c-stasis ([a-z]+)", document, re.MULTILINE))
+    assert {"backup", "restore", "migrate"} <= named
+    assert named <= set(main.commands)

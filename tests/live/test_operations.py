@@ -28,12 +28,12 @@ DOCUMENT = Path(__file__).parents[2] / "docs/operations.md"
 CALLER = "+12025550142"
 IS_BUSY = Script(ring_after=0.02, reject=486, reject_after=0.1)
 
-# What FreePBX writes anew, and what of it includes files of the operator (read in its sources, branch 17).
+# What FreePBX writes anew, and what of it includes files of the operator (read in its sources).
 GENERATED = {
     "ari.conf": "[general]\n#include ari_general_additional.conf\n#include ari_general_custom.conf\n\n"
     "#include ari_additional.conf\n#include ari_additional_custom.conf\n",
     "ari_general_additional.conf": "enabled=yes\npretty=no\nallowed_origins=localhost:8088\n",
-    "ari_additional.conf": "[freepbxuser]\ntype=user\npassword=of-freepbx\npassword_format=plain\nread_only=no\n",
+    "ari_additional.conf": "[freepbxuser]\ntype=user\n#include ari-password.conf\nread_only=no\n",
     "cdr.conf": "[general]\nenable=yes\n\n[csv]\nloguniqueid=yes\n",
     "indications.conf": "[general]\ncountry=us\n\n[us]\nring = 440+480/2000,0/4000\nbusy = 480+620/500,0/500\n"
     "congestion = 480+620/250,0/250\n",
@@ -42,6 +42,7 @@ INCLUDED = {
     "http.conf": ("http_custom.conf",),
     "pjsip.conf": ("pjsip.endpoint_custom_post.conf", "pjsip-trunks.conf", "pjsip-nat.conf"),
 }
+NEEDS_RESTART = "pjsip-nat.conf"
 DIALPLAN = "[from-internal]\nexten = 100,1,Hangup()\n\n#include extensions_custom.conf\n"
 CDR_COLUMNS = ("accountcode", "src", "dst", "dcontext", "clid", "channel", "dstchannel", "lastapp", "lastdata")
 CDR_DISPOSITION, CDR_UNIQUEID = 14, 16
@@ -54,8 +55,29 @@ def snippets() -> dict[str, str]:
     return dict(blocks)
 
 
-def someone_elses_etc(folder: Path, provider: tuple[str, int]) -> Path:
-    """An Asterisk's configuration that knows nothing of us, with the snippets in the operator's own files."""
+def reloads() -> list[str]:
+    """The commands of the document that let a running Asterisk read files again, in their order."""
+    return re.findall(r"^    asterisk -rx '([a-z]+ reload.*)'$", DOCUMENT.read_text(), re.MULTILINE)
+
+
+async def follow_the_document(asterisk: Asterisk, provider: tuple[str, int]) -> None:
+    """Put the snippets into the operator's files while Asterisk runs, and let it read them."""
+    host, port = provider
+    for name, text in snippets().items():
+        if name == NEEDS_RESTART:
+            continue
+        # What are examples in the document are a phone and a scripted carrier here.
+        text = text.replace("[alice-desk](+)", "[d1](+)").replace("match = sip.carrier.example", "match = 127.0.0.9")
+        text = text.replace("= sip:sip.carrier.example", f"= sip:{host}:{port}")
+        text = text.replace("@sip.carrier.example", f"@{host}:{port}")
+        (asterisk.run_dir / "etc" / name).write_text(text)
+    for command in reloads():
+        await asterisk.cli(command)
+    asterisk.ari_username = "c2c-stasis"  # of the snippet; until now it was the user of somebody else
+
+
+def someone_elses_etc(folder: Path) -> Path:
+    """An Asterisk's configuration that knows nothing of us, with the operator's own files still empty."""
     etc = folder / "etc"
     shutil.copytree(shipped(), etc)
     for name, text in GENERATED.items():
@@ -69,14 +91,10 @@ def someone_elses_etc(folder: Path, provider: tuple[str, int]) -> Path:
     for name, files in INCLUDED.items():
         with (etc / name).open("a") as file:
             file.write("".join(f"\n#include {one}\n" for one in files))
-    for name, text in snippets().items():
-        # What the document calls examples are a phone and a scripted carrier here.
-        # NAT is tried on TCP, which nobody uses: over UDP loopback would be the outside, and be sent to 203.0.113.10.
-        text = text.replace("[transport-udp](+)", "[transport-tcp](+)")
-        text = text.replace("[alice-desk](+)", "[d1](+)").replace("match = sip.carrier.example", "match = 127.0.0.9")
-        host, port = provider
-        text = text.replace("= sip:sip.carrier.example", f"= sip:{host}:{port}")
-        (etc / name).write_text(text.replace("@sip.carrier.example", f"@{host}:{port}"))
+    for name in snippets():
+        (etc / name).touch()
+    # NAT is tried on TCP, which nobody uses: over UDP loopback would be the outside, and be sent to 203.0.113.10.
+    (etc / NEEDS_RESTART).write_text(snippets()[NEEDS_RESTART].replace("transport-udp", "transport-tcp"))
     # The phones of the laboratory come last in pjsip.conf; FreePBX includes the operator's files after its phones.
     text = (etc / "pjsip.conf").read_text()
     (etc / "pjsip.conf").write_text(moved_up(text, "#tryinclude pjsip-devices.conf\n"))
@@ -105,7 +123,10 @@ async def provider() -> AsyncIterator[Phone]:
 async def town(tmp_path_factory: pytest.TempPathFactory, provider: Phone) -> AsyncIterator[Town]:
     """Somebody else's Asterisk, with its devices and its trunk."""
     folder = tmp_path_factory.mktemp("someone")
-    town = await Town.build(folder, someone_elses_etc(folder, provider.address))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("c2c_stasis.lab.asterisk.ARI_USERNAME", "freepbxuser")
+        town = await Town.build(folder, someone_elses_etc(folder))
+    await follow_the_document(town.asterisk, provider.address)
     (town.asterisk.run_dir / "log/cdr-csv").mkdir()
     yield town
     await town.close()
@@ -192,12 +213,23 @@ async def test_where_the_tones_of_a_region_are_missing_a_busy_destination_is_a_b
 
 async def test_what_was_there_is_still_there(town: Town) -> None:
     asterisk = town.asterisk
-    assert "freepbxuser" in await asterisk.cli("ari show users")
+    users = await asterisk.cli("ari show users")
+    assert "freepbxuser" in users
+    assert "c2c-stasis" in users
     assert "'100' =>" in await asterisk.cli("dialplan show 100@from-internal")
     shown = await asterisk.cli("pjsip show endpoint d1")
     assert re.search(r"rtp_timeout +: 60\b", shown)
     assert re.search(r"allow +: \(opus\|g722\|alaw\|ulaw\)", shown)  # of the phone, as before
-    assert re.search(r"websocket_write_timeout|ARI Status", await asterisk.cli("ari show status"))
+
+
+async def test_more_than_a_hundred_connections_are_served_at_once(town: Town) -> None:
+    idle = [await asyncio.open_connection("127.0.0.1", town.asterisk.ports.http) for _ in range(150)]
+    try:
+        assert await town.asterisk.channels() == []
+        assert not any(reader.at_eof() for reader, _ in idle)
+    finally:
+        for _, writer in idle:
+            writer.transport.abort()
 
 
 async def test_the_registered_trunk_registers_and_is_called_with_the_accounts_name(town: Town, provider: Phone) -> None:
