@@ -1,6 +1,5 @@
 """asyncari's client, used at its seams: its generated operations, but our transport and our reader."""
 
-import json
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +7,7 @@ from urllib.parse import urljoin
 
 import aiohttp
 import anyio
+import msgspec
 from asyncari.client import Client as AsyncariClient
 
 from c2c_stasis.ari.transport import Transport
@@ -15,6 +15,8 @@ from c2c_stasis.ari.transport import Transport
 logger = logging.getLogger(__name__)
 
 RawEvent = dict[str, Any]
+
+_decode = msgspec.json.Decoder(RawEvent).decode
 
 
 class Client(AsyncariClient):  # type: ignore[misc]  # asyncari has no types
@@ -55,7 +57,7 @@ class Client(AsyncariClient):  # type: ignore[misc]  # asyncari has no types
     def _take(self, text: str) -> None:
         """Hand one event over; a bad one is logged and passed by, because the reader must live."""
         try:
-            event = json.loads(text)
+            event = _decode(text)
             self._hear(event)
         except Exception:
             logger.exception("event from Asterisk not understood", extra={"event": text[:500]})

@@ -14,6 +14,7 @@ import anyio
 from c2c_stasis.ari import switch
 from c2c_stasis.ari.client import Client, RawEvent
 from c2c_stasis.ari.devices import Devices
+from c2c_stasis.ari.operations import Operations
 from c2c_stasis.ari.translate import CALL_EVENTS, leg_state, translate
 from c2c_stasis.ari.transport import Transport
 from c2c_stasis.call.commands import Command
@@ -51,6 +52,7 @@ class Connection:
         self._transport = Transport(url, username, password, connections=connections, timeout=timeout)
         self._devices = Devices()
         self._client: Client | None = None
+        self._ready: Operations | None = None
         self._connected = False
         self._taken = False
         self._watched: frozenset[str] = frozenset()
@@ -143,12 +145,13 @@ class Connection:
                 client = Client(group, self._url, apps, self._transport, self._hearing(listener))
                 async with client:
                     self._client = client
-                    await self._set_up(client)
+                    self._ready = Operations(client.swagger, self._transport)
+                    await self._set_up(self._ready)
                     self._connected = True
                     self.problem = ""
                     logger.info("connected to Asterisk", extra={"app": self._app})
                     await listener.connected()
-                    group.start_soon(self._devices.meet_strangers, client.swagger)
+                    group.start_soon(self._devices.meet_strangers, self._ready)
                     await client.ended.wait()
                     group.cancel_scope.cancel()
         except ExceptionGroup as errors:
@@ -159,12 +162,12 @@ class Connection:
         finally:
             self._connected = False
 
-    async def _set_up(self, client: Client) -> None:
+    async def _set_up(self, operations: Operations) -> None:
         await self._filter(self._app, CALL_EVENTS)
         await self._filter(self._devices_app, ("ContactStatusChange",))
-        await client.swagger.applications.subscribe(applicationName=self._devices_app, eventSource=EVERY_DEVICE)
+        await operations.applications.subscribe(applicationName=self._devices_app, eventSource=EVERY_DEVICE)
         self._read = frozenset()
-        await self._read_contacts(client.swagger)
+        await self._read_contacts(operations)
 
     async def _read_contacts(self, operations: Any) -> None:
         """Look up what is watched and was not looked up on this connection yet, also what is added meanwhile."""
@@ -192,9 +195,9 @@ class Connection:
 
     @property
     def _operations(self) -> Any:
-        if self._client is None:
+        if self._ready is None:
             raise SwitchUnavailable("not connected to Asterisk yet")
-        return self._client.swagger
+        return self._ready
 
 
 async def _unless_gone(request: Any) -> None:
