@@ -111,11 +111,12 @@ class Store(Protocol):
         """Record a new call; returns when it is committed. Raises `StoreUnavailable`: then nothing is recorded."""
         ...
 
-    async def record(self, call: Call, events: Sequence[StoredEvent]) -> None:
+    async def record(self, call: Call, events: Sequence[StoredEvent], *, patient: bool = False) -> None:
         """Record what became of a call; returns when it is committed.
 
-        Records of one call are committed in the order of the calls to this method, also when the caller stops waiting
-        (cancelling the wait does not take the record back). Raises `StoreUnavailable`.
+        A patient record may wait some milliseconds for others of its call, because nothing is done only after it. Records of
+        one call are committed in the order of the calls to this method, also when the caller stops waiting (cancelling the wait
+        does not take the record back). Raises `StoreUnavailable`.
         """
         ...
 

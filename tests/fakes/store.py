@@ -25,7 +25,7 @@ class MemoryStore:
     async def accept(self, call: Call, events: Sequence[StoredEvent]) -> None:
         self._write(call, events)
 
-    async def record(self, call: Call, events: Sequence[StoredEvent]) -> None:
+    async def record(self, call: Call, events: Sequence[StoredEvent], *, patient: bool = False) -> None:
         self._write(call, events)
 
     async def live_calls(self) -> list[Call]:
@@ -102,7 +102,7 @@ class WatchedStore:
     async def accept(self, call: Call, events: Sequence[StoredEvent]) -> None:
         await self._hold(self._accept(call, events))
 
-    async def record(self, call: Call, events: Sequence[StoredEvent]) -> None:
+    async def record(self, call: Call, events: Sequence[StoredEvent], *, patient: bool = False) -> None:
         await self._hold(self._record(call, events))
 
     async def live_calls(self) -> list[Call]:

@@ -56,8 +56,10 @@ class Bench(MemoryStore, FakeSwitch):
         self.fails: dict[object, Exception] = {}
         self.touch = True
         self.signals: list[Signal] = []
+        self.patient: dict[CallState, bool] = {}  # whether the last record of each state could wait
 
-    async def record(self, call: Call, events: Sequence[StoredEvent]) -> None:
+    async def record(self, call: Call, events: Sequence[StoredEvent], *, patient: bool = False) -> None:
+        self.patient[call.state] = patient
         await self._do("record", f"record {call.state}")
 
     async def execute(self, call: Call, command: Command) -> None:
@@ -189,6 +191,15 @@ async def test_the_phones_of_the_user_are_dialled_without_waiting(bench: Bench) 
     bench.begin(LegCreated(A1))
     await bench.clock.settle()
     assert "DialLeg a1" in bench.log
+
+
+async def test_only_what_is_acted_upon_is_recorded_at_once(bench: Bench) -> None:
+    bench.begin(*created(A1, A2, B1), LegInvited(A1))
+    await bench.clock.advance(0.1)
+    assert bench.patient == {CallState.RINGING_USER: True}
+    bench.runner.put(LegAnswered(A1))
+    await bench.clock.advance(0.1)
+    assert bench.patient == {CallState.RINGING_USER: True, CallState.DIALLING_DESTINATION: False}
 
 
 async def test_what_changes_nothing_is_not_recorded(bench: Bench) -> None:

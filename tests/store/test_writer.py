@@ -5,6 +5,7 @@ import contextlib
 import functools
 import logging
 import sqlite3
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +50,51 @@ async def test_one_record_alone_does_not_wait_for_others(place: Place) -> None:
     await place.store.accept(place.call(), [])
     await place.store.accept(place.call(), [])
     assert place.store.transactions == before + 2
+
+
+async def test_patient_records_wait_for_the_next_one_of_their_call_and_are_written_before_it(
+    place: Place, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "PATIENCE", 60.0)
+    call, other = place.call(), place.call()
+    await asyncio.gather(place.store.accept(call, []), place.store.accept(other, []))
+    before = place.store.transactions
+    waits = asyncio.create_task(place.store.record(other, [an_event(other, 1)], patient=True))
+    patient = [
+        asyncio.create_task(place.store.record(call, [an_event(call, number)], patient=True)) for number in (1, 2, 3)
+    ]
+    await asyncio.sleep(0)
+    await place.store.record(ended(call), [an_event(call, 4, "call.end")])
+    assert all(record.done() for record in patient)
+    assert not waits.done()
+    assert place.store.transactions == before + 1
+    assert rows(file, "SELECT call_id, sequence FROM events ORDER BY account_sequence") == [
+        (call.id, number) for number in (1, 2, 3, 4)
+    ]
+    await place.store.close()  # what waits is written at the end
+    assert waits.done()
+    assert rows(file, "SELECT count(*) FROM events") == [(5,)]
+
+
+async def test_patience_ends(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "PATIENCE", 0.05)
+    call = place.call()
+    await place.store.accept(call, [])
+    before, began = place.store.transactions, time.monotonic()
+    await asyncio.gather(*(place.store.record(call, [an_event(call, i)], patient=True) for i in (1, 2, 3)))
+    assert time.monotonic() - began >= 0.05
+    assert place.store.transactions == before + 1
+
+
+async def test_new_calls_do_not_wait_for_patient_records(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "PATIENCE", 60.0)
+    call = place.call()
+    await place.store.accept(call, [])
+    patient = asyncio.create_task(place.store.record(call, [an_event(call, 1)], patient=True))
+    await asyncio.sleep(0)
+    await place.store.accept(place.call(), [])
+    assert not patient.done()
+    patient.cancel()
 
 
 async def test_records_of_a_call_are_committed_in_order(place: Place, file: Path) -> None:

@@ -113,8 +113,9 @@ class Runner:
             return
         events = envelopes(self._publisher, step.call, step.events)  # until here a failure leaves everything as it was
         self.call = step.call
-        record = self._hand_over(step, events)
-        if _record_first(before, step):
+        first = _record_first(before, step)
+        record = self._hand_over(step, events, patient=not first)
+        if first:
             await asyncio.wait({record}, timeout=RECORD_WITHIN)
         await self._execute(step.commands)
 
@@ -130,16 +131,16 @@ class Runner:
         self._hand_over(step, events)
         await self._execute(step.commands)
 
-    def _hand_over(self, step: Step, events: list[StoredEvent]) -> asyncio.Task[None]:
+    def _hand_over(self, step: Step, events: list[StoredEvent], *, patient: bool = False) -> asyncio.Task[None]:
         tell(step.call, step.events)
-        task = asyncio.create_task(self._write(step.call, events))
+        task = asyncio.create_task(self._write(step.call, events, patient))
         self._records.add(task)
         task.add_done_callback(self._records.discard)
         return task
 
-    async def _write(self, call: Call, events: list[StoredEvent]) -> None:
+    async def _write(self, call: Call, events: list[StoredEvent], patient: bool) -> None:
         try:
-            await self._store.record(call, events)
+            await self._store.record(call, events, patient=patient)
         except StoreUnavailable as error:
             # The store keeps the record and writes it when it can; the call must not wait for that.
             logger.error("record delayed", extra={"call_id": call.id, "error": str(error)})
@@ -153,6 +154,9 @@ class Runner:
         queues: dict[str, list[Command]] = {}
         for command in commands:
             queues.setdefault(getattr(command, "leg_id", "bridge"), []).append(command)
+        if len(queues) == 1:  # no tasks for what is no crowd
+            await self._in_turn(commands)
+            return
         await asyncio.gather(*(self._in_turn(queue) for queue in queues.values()))
 
     async def _in_turn(self, commands: Iterable[Command]) -> None:
@@ -202,6 +206,9 @@ def envelopes(publisher: Publisher, call: Call, events: Sequence[Event]) -> list
 def tell(call: Call, events: Sequence[Event]) -> None:
     """Write a step's events into the log: one grep for the call id tells the whole story."""
     for event in events:
+        level = logging.INFO if event.type in _STORY else logging.DEBUG
+        if not logger.isEnabledFor(level):
+            continue
         leg = call.leg(event.leg_id) if event.leg_id else None
         extra: dict[str, object] = {"call_id": call.id, "after_s": round(event.at, 3)}
         if leg is not None:
@@ -211,4 +218,4 @@ def tell(call: Call, events: Sequence[Event]) -> None:
         if event.type is EventType.CALL_END and call.end is not None:
             extra |= {"outcome": call.end.outcome.value, "reason": call.end.reason.value}
             extra |= {"ended_by": call.end.ended_by.value}
-        logger.log(logging.INFO if event.type in _STORY else logging.DEBUG, event.type.value, extra=extra)
+        logger.log(level, event.type.value, extra=extra)

@@ -1,12 +1,15 @@
 """One task that writes: it takes all waiting work, commits it in one transaction, and tells everyone who waits.
 
-A commit costs one flush to the disk whatever is in it, so work that arrives during a commit shares the next one.
+A commit costs one flush to the disk whatever is in it, so work that arrives during a commit shares the next one. Most records
+of a call are such that nobody waits for them (patient): they are written with the next one of their call, and only the newest
+of them needs its rows.
 """
 
 import asyncio
 import contextlib
 import functools
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -27,16 +30,22 @@ Job = Callable[[Connection], Any]
 BATCH = 500  # pieces in one transaction: a few milliseconds of the disk's time
 NEW_WORK_LIMIT = 5_000  # waiting pieces at which new work is refused
 RECORD_LIMIT = 20_000  # and at which even news of calls that exist are: these must have room when new calls have none
+PATIENCE = 0.05  # seconds that a patient record waits for others of its call
+TICK = 0.002  # seconds; libuv's loop counts whole milliseconds, and to wait for less is to run in circles
 RETRY_AFTER = 1.0  # seconds between attempts to write what is kept while the database fails
 CLOSE_WITHIN = 5.0  # seconds that closing may take to write what waits
 
 
 @dataclass(slots=True, eq=False)
 class Piece:
-    """Work that waits. A kept piece is tried again after an outage, also when nobody waits for it any more."""
+    """Work that waits. A kept piece is tried again after an outage, also when nobody waits for it any more.
+
+    `due` is when it has to be written, on the loop's clock; 0: at once.
+    """
 
     work: CallWrite | Job
     kept: bool
+    due: float = 0.0
     done: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def resolve(self, result: object) -> None:
@@ -72,13 +81,14 @@ class Writer:
         """Begin to write."""
         self._task = asyncio.create_task(self._run(), name="store writer")
 
-    async def write(self, work: CallWrite, *, kept: bool) -> None:
-        """Write one record of a call; returns when it is committed.
+    async def write(self, work: CallWrite, *, kept: bool, patient: bool = False) -> None:
+        """Write one record of a call; returns when it is committed. A patient one may wait a moment for others of its call.
 
         Whoever stops waiting does not take the work back. Raises `StoreUnavailable`; a kept record is still written when the
         database can be written again, unless it was refused because too many wait already.
         """
-        await self._submit(Piece(work, kept))
+        due = asyncio.get_running_loop().time() + PATIENCE if patient else 0.0
+        await self._submit(Piece(work, kept, due))
 
     async def run(self, job: Callable[[Connection], T]) -> T:
         """Run a job inside a transaction of its own fate: when it raises, only what it did itself is undone."""
@@ -99,18 +109,18 @@ class Writer:
         if self._distrust is not None and not piece.kept:
             raise StoreUnavailable("the disk did not confirm an earlier write") from self._distrust
         self._waiting.append(piece)
-        self._wake.set()
+        if not piece.due or len(self._waiting) == 1:  # else there is a time already at which the writer looks
+            self._wake.set()
         return await asyncio.shield(piece.done)
 
     async def _run(self) -> None:
         while not self._finished():
-            if not self._waiting:
-                await self._wake.wait()
             self._wake.clear()
-            if self._waiting and not await self._commit_next():
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(RETRY_AFTER):
-                        await self._wake.wait()
+            batch = self._take_due()
+            if not batch:
+                await self._pause(self._until_due())
+            elif not await self._commit(batch):
+                await self._pause(RETRY_AFTER)
         for piece in self._waiting:
             piece.fail(StoreUnavailable("the database is closed"))
         if self._waiting:
@@ -121,11 +131,38 @@ class Writer:
             return False
         return not self._waiting or asyncio.get_running_loop().time() > self._close_by
 
-    async def _commit_next(self) -> bool:
-        """Commit what waits. False: the database failed, all who wait were told, and what must be kept waits on."""
-        batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+    def _take_due(self) -> list[Piece]:
+        """What is to be written now, in the order in which it came; with a record, all earlier ones of its call."""
+        now = asyncio.get_running_loop().time() + TICK
+        if self._failing or self._close_by is not None:
+            now = math.inf
+        calls = {
+            piece.work.call.id for piece in self._waiting if isinstance(piece.work, CallWrite) and piece.due <= now
+        }
+        batch: list[Piece] = []
+        later: list[Piece] = []
+        for piece in self._waiting:
+            due = piece.work.call.id in calls if isinstance(piece.work, CallWrite) else True
+            (batch if due and len(batch) < BATCH else later).append(piece)
+        self._waiting = deque(later)
+        return batch
+
+    def _until_due(self) -> float | None:
+        """Seconds until the first piece that waits has to be written; None while there is none."""
+        if not self._waiting:
+            return None
+        return max(TICK, min(piece.due for piece in self._waiting) - asyncio.get_running_loop().time())
+
+    async def _pause(self, seconds: float | None) -> None:
+        """Wait for new work that is not patient, and no longer than so many seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+
+    async def _commit(self, batch: Sequence[Piece]) -> bool:
+        """Commit these. False: the database failed, all who wait were told, and what must be kept waits on."""
         try:
-            outcomes = await self._database.write(functools.partial(_commit, batch, self._guard))
+            outcomes = await self._database.write(functools.partial(_commit_now, batch, self._guard))
         except Exception as error:
             if not is_outage(error):
                 logger.exception("writing failed in a way that is not known", extra={"pieces": len(batch)})
@@ -159,7 +196,7 @@ class Writer:
             logger.warning("the database cannot be written", extra=extra)
 
 
-def _commit(batch: Sequence[Piece], guard: Callable[[], None], engine: Engine) -> list[Outcome]:
+def _commit_now(batch: Sequence[Piece], guard: Callable[[], None], engine: Engine) -> list[Outcome]:
     """Commit the batch in one transaction; what is refused alone is left out of it. Raises when the database failed."""
     guard()
     try:
