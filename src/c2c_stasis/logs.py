@@ -4,13 +4,15 @@ A record becomes a finished line where it is logged, and a thread writes it: a f
 which are counted, and stops nothing. Message constant, data in `extra`: `logger.info("leg answered", extra={"call_id": id})`.
 """
 
+import contextlib
 import json
 import logging
 import queue
 import re
 import sys
+import threading
+import time
 from collections.abc import Callable, Mapping
-from logging.handlers import QueueHandler, QueueListener
 from typing import TextIO
 
 import msgspec
@@ -19,6 +21,8 @@ from c2c_stasis.times import rfc3339
 
 _PACKAGE = "c2c_stasis"
 _QUEUE_LINES = 10_000  # about 2 MB, and several seconds of the busiest log
+_GATHER = 0.02  # seconds that a line may wait for others; so much is lost when the process is killed
+_MOST_AT_ONCE = 1_000  # lines
 _STOP_WITHIN = 2.0  # seconds to write what is still queued
 _TOLD_BY_URL = ("httpx", "httpcore")  # they log whole URLs, and asyncari puts the ARI password there
 
@@ -69,6 +73,9 @@ def redact(text: str) -> str:
     if any(sign in small for sign in _SIGNS_OF_SECRETS):
         text = _SECRETS.sub(lambda found: f"{next(kept for kept in found.groups() if kept)}{_MASK}", text)
     return _NUMBERS.sub(lambda found: mask_number(found[0].replace("%2B", "+").replace("%2b", "+")), text)
+
+
+_Lines = queue.SimpleQueue[str | None]  # None is the end
 
 
 class LineFormatter(logging.Formatter):
@@ -132,8 +139,8 @@ class LogSink:
 
     def __init__(self, formatter: LineFormatter, stream: TextIO, level: int, capacity: int) -> None:
         self._formatter = formatter
-        self._lines: queue.Queue[logging.LogRecord | None] = queue.Queue(capacity)
-        self._handler = _Hand(self._lines, formatter)
+        self._lines: _Lines = queue.SimpleQueue()
+        self._handler = _Hand(self._lines, formatter, capacity)
         self._listener = _Pen(self._lines, stream, self._report_dropped)
         self._level = level
         self._told = 0
@@ -186,57 +193,65 @@ def start(
     return sink
 
 
-class _Hand(QueueHandler):
+class _Hand(logging.Handler):
     """Formats a record where it was logged, before anything in it can change, and puts the line into the queue."""
 
-    def __init__(self, lines: "queue.Queue[logging.LogRecord | None]", formatter: LineFormatter) -> None:
-        super().__init__(lines)
+    def __init__(self, lines: _Lines, formatter: LineFormatter, capacity: int) -> None:
+        super().__init__()
+        self._lines = lines
+        self._capacity = capacity
         self.setFormatter(formatter)
         self.dropped = 0
 
-    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        return logging.makeLogRecord({"msg": self.format(record)})
-
-    def enqueue(self, record: logging.LogRecord) -> None:
+    def emit(self, record: logging.LogRecord) -> None:
         try:
-            self.queue.put_nowait(record)
-        except queue.Full:
-            self.dropped += 1
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002 # the name is logging's
+            if self._lines.qsize() < self._capacity:
+                self._lines.put(self.format(record))
+                return
+        except Exception:  # noqa: S110  # a line is never worth a call; the lost one is counted
+            pass
         self.dropped += 1
 
 
-class _Pen(QueueListener):
-    """The thread that writes; it alone waits when the stream does."""
+class _Pen(threading.Thread):
+    """The thread that writes; it alone waits when the stream does.
 
-    def __init__(
-        self, lines: "queue.Queue[logging.LogRecord | None]", stream: TextIO, report: Callable[[], str | None]
-    ) -> None:
-        super().__init__(lines)
+    To wake it costs more than to write a line, so it lets a few come together.
+    """
+
+    def __init__(self, lines: _Lines, stream: TextIO, report: Callable[[], str | None]) -> None:
+        super().__init__(name="log", daemon=True)
+        self._lines = lines
         self._stream = stream
         self._report = report
+        self._stopped = False
 
-    def handle(self, record: logging.LogRecord) -> None:
+    def run(self) -> None:
+        going = True
+        while going:
+            lines = [self._lines.get()]
+            time.sleep(_GATHER)
+            with contextlib.suppress(queue.Empty):
+                while len(lines) < _MOST_AT_ONCE:
+                    lines.append(self._lines.get_nowait())
+            going = None not in lines
+            self._write([line for line in lines if line is not None])
+
+    def stop(self) -> None:
+        """Write what is still queued, as far as the stream takes it in time; a thread that hangs ends with the process."""
+        if not self._stopped:
+            self._stopped = True
+            self._lines.put(None)
+            self.join(_STOP_WITHIN)
+
+    def _write(self, lines: list[str]) -> None:
         report = self._report()
-        text = f"{report}\n{record.msg}\n" if report else f"{record.msg}\n"
+        text = "\n".join([report, *lines] if report else lines)
         try:
-            self._stream.write(text)
+            self._stream.write(f"{text}\n" if text else "")
             self._stream.flush()
         except (OSError, ValueError):
             return  # the stream is full, gone or closed, and there is no other place to say so
-
-    def enqueue_sentinel(self) -> None:
-        try:
-            self.queue.put(None, timeout=_STOP_WITHIN / 2)  # type: ignore[attr-defined] # typeshed knows no put here
-        except queue.Full:
-            return  # the stream does not move; the thread is a daemon and ends with the process
-
-    def stop(self) -> None:
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            self.enqueue_sentinel()
-            thread.join(_STOP_WITHIN)
 
 
 def _record(level: int, message: str, data: Mapping[str, object]) -> logging.LogRecord:

@@ -1,11 +1,17 @@
 """Times as the outside writes them."""
 
-from datetime import UTC, datetime
+import time
+from functools import lru_cache
 
 
 def rfc3339(unix_seconds: float | None) -> str | None:
     """A moment as RFC 3339 in UTC with milliseconds, such as `2026-11-23T08:15:00.123Z`."""
     if unix_seconds is None:
         return None
-    moment = datetime.fromtimestamp(round(unix_seconds, 3), UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, milliseconds = divmod(round(unix_seconds * 1000), 1000)
+    return f"{_second(seconds)}.{milliseconds:03}Z"
+
+
+@lru_cache(256)  # a call tells the same few seconds dozens of times
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
