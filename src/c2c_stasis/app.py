@@ -1,11 +1,14 @@
 """The composition root: builds every part, starts them in order, stops them in the opposite order, and reconfigures them."""
 
 import asyncio
+import gc
 import logging
 import signal
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+
+import uvloop
 
 from c2c_stasis import logs
 from c2c_stasis.api.server import HttpServer, build_app
@@ -20,6 +23,8 @@ from c2c_stasis.store.sql_store import SqlStore, open_store
 logger = logging.getLogger(__name__)
 
 DIRECTORY_POLL = 1.0  # seconds; how soon a change that another process made in the directory counts
+
+COLLECT_AFTER = (10_000, 20, 20)  # new objects, then rounds: a call makes some hundreds that live until its end
 
 
 class SystemClock:
@@ -87,10 +92,27 @@ class App:
         await self._stack.aclose()
 
 
-async def serve(config: Config, read: Callable[[], Config] | None = None) -> None:
+def run(config: Config, read: Callable[[], Config] | None = None, ready: Callable[[], None] = lambda: None) -> None:
+    """Serve in a process of our own, with an event loop and a garbage collector to suit; returns and raises as `serve` does."""
+
+    def settled() -> None:
+        # What has been loaded by now stays for ever. To look through it again and again cost 1 ms a call, and pauses of 100 ms.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*COLLECT_AFTER)
+        ready()
+
+    # libuv's loop costs a fifth less processor time a call than asyncio's own.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(config, read, settled))
+
+
+async def serve(
+    config: Config, read: Callable[[], Config] | None = None, ready: Callable[[], None] = lambda: None
+) -> None:
     """Run until SIGTERM or SIGINT; at SIGHUP, `read` the configuration again, or keep it if there is nothing to read.
 
-    Raises what ends the service by itself, such as `AppTaken`.
+    `ready` is called once we listen. Raises what ends the service by itself, such as `AppTaken`.
     """
     stop, again = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -100,6 +122,7 @@ async def serve(config: Config, read: Callable[[], Config] | None = None) -> Non
     log = logs.start(level=config.log.level, style=config.log.format)
     try:
         async with App(config) as app:
+            ready()
             waiting = asyncio.create_task(stop.wait())
             reading = asyncio.create_task(_read_again(again, read or (lambda: config), app, log), name="configuration")
             await asyncio.wait({waiting, app.lost}, return_when=asyncio.FIRST_COMPLETED)

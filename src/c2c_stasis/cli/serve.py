@@ -1,6 +1,5 @@
 """`c2c-stasis serve` runs the service."""
 
-import asyncio
 from pathlib import Path
 
 import click
@@ -19,4 +18,4 @@ def serve(path: Path) -> None:
         config = load_config(path)
         from c2c_stasis import app  # aiohttp and the database are not needed to find a mistake in the file
 
-        asyncio.run(app.serve(config, lambda: load_config(path)))
+        app.run(config, lambda: load_config(path))
