@@ -28,7 +28,7 @@ check: $(VENV)/.for-work
 images: $(VENV)/.for-work
 	$(BIN)/pytest --durations=0 --durations-min=1 tests/images $(ARGS)
 
-# Figures of this machine; docs/figures.md has those of a quiet one.
+# Figures of this machine, into bench/RESULTS.md.
 bench: $(VENV)/.for-work
 	$(BIN)/python -m bench
 

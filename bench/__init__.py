@@ -1,1 +1,1 @@
-"""Figures of the service on this machine: how fast, how many, and whether anything leaks."""
+"""The same calls in four ways, measured: a bare script over ARI, AMI, stock asyncari, and the service."""

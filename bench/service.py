@@ -1,37 +1,36 @@
-"""The service as a process that tells about itself: `python -m bench.service CONFIG`; SIGUSR1 prints one line of JSON."""
+"""The service as `c2c-stasis serve` runs it, in a process that tells about itself: SIGUSR1 prints what it holds as JSON."""
 
 import asyncio
 import gc
 import json
 import os
 import signal
-import sys
 import threading
 from pathlib import Path
 
+from bench.child import memory_of
+from bench.orders import settings
 from c2c_stasis import app
 from c2c_stasis.config import load
 
 
 def report() -> None:
-    """Print what this process holds: resident memory in bytes, descriptors, tasks and threads."""
+    """Print resident memory in bytes, and how many descriptors, tasks and threads there are."""
     gc.collect()
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
     held = {
-        "rss": pages * os.sysconf("SC_PAGE_SIZE"),
+        "memory": memory_of(os.getpid()),
         "descriptors": len(os.listdir("/proc/self/fd")),
         "tasks": len(asyncio.all_tasks()),
         "threads": threading.active_count(),
-        "cpu": sum(os.times()[:2]),
     }
     print(json.dumps(held), flush=True)
 
 
-async def main(path: Path) -> None:
+def main() -> None:
     """Serve until SIGTERM."""
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, report)
-    await app.serve(load(path, os.environ))
+    config = load(Path(settings()["config"]), os.environ)
+    app.run(config, ready=lambda: asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, report))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    main()
