@@ -195,6 +195,16 @@ async def test_a_signal_ends_it_in_order(site: Site, number: signal.Signals) -> 
     await until(lambda: possessions() == before, "everything given back")
 
 
+async def test_who_waits_for_it_is_told_once_it_listens(site: Site) -> None:
+    listening: list[bool] = []
+    serving = asyncio.create_task(serve(site.config, ready=lambda: listening.append(True)))
+    await until(lambda: listening, "a listening service")
+    assert not serving.done()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await until(serving.done, "the end")
+    assert listening == [True]
+
+
 async def test_who_is_displaced_stops_serving_and_says_why(site: Site) -> None:
     serving = asyncio.create_task(serve(site.config))
     await until(lambda: site.asterisk.sockets, "a connection to Asterisk")
