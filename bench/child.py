@@ -45,6 +45,7 @@ class Child:
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
             env={**os.environ, **(environment or {})},
+            cwd=Path(__file__).parents[1],  # where this package is
             limit=LONGEST_LINE,
             start_new_session=True,  # Ctrl-C is for us, who then end it
             preexec_fn=preparation(rename=False),  # and if we are killed, it is too

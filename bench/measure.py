@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench.child import cpu_of
@@ -28,6 +28,7 @@ class Measured:
     accepted: list[float] = field(default_factory=list)  # order to 202
     invited: list[float] = field(default_factory=list)  # order to the first INVITE at a phone
     joined: list[float] = field(default_factory=list)  # a phone's answer to the INVITE at the carrier
+    left: int = 0  # channels and bridges that stayed in Asterisk
 
     @property
     def rate(self) -> float:
@@ -56,13 +57,13 @@ async def _measure(town: Town, way: Way, calls: int, **how: float) -> Measured:
     processes |= {"phones": town.phones.pid, "caller": town.caller.pid}
     before = {name: cpu_of(pid) for name, pid in processes.items()}
     done = await town.caller.ask(**way.job, calls=calls, first=first, **how)
-    await settled(town)
+    left = await settled(town)
     cpu = {name: (cpu_of(pid) - before[name]) / calls for name, pid in processes.items()}
     seen = await town.phones.ask(collect=True)
     completed = sum(_completed(one) for one in seen.values())
     if way.name == "service":
         completed = min(completed, town.outcomes(first, calls).count("completed"))
-    return _measured(way, calls, completed, done, seen, cpu)
+    return replace(_measured(way, calls, completed, done, seen, cpu), left=left)
 
 
 def _completed(seen: dict[str, Any]) -> bool:
@@ -88,19 +89,22 @@ def _measured(
     )
 
 
-async def settled(town: Town) -> None:
-    """Wait until Asterisk has no channel and no bridge any more; what a way forgot is removed, or the next would pay for it."""
+async def settled(town: Town) -> int:
+    """Wait until Asterisk has no channel and no bridge any more, and give how many stayed: what a way forgot is removed, or the
+    next would pay for it."""
     end = time.monotonic() + SETTLE_WITHIN
     await asyncio.sleep(SETTLE)
-    while channels := await town.asterisk.channels():
-        if time.monotonic() > end:
-            print(f"        {len(channels)} channels forgotten: removed", flush=True)
-            await town.asterisk.cli("channel request hangup all")
-            await asyncio.sleep(SETTLE)
-            break
+    while time.monotonic() < end and (await town.asterisk.channels() or await town.asterisk.bridges()):  # noqa: ASYNC110
         await asyncio.sleep(SETTLE)
-    for bridge in await town.asterisk.bridges():
+    channels, bridges = await town.asterisk.channels(), await town.asterisk.bridges()
+    if channels:
+        await town.asterisk.cli("channel request hangup all")
+        await asyncio.sleep(SETTLE)
+    for bridge in bridges:
         await town.asterisk.cli(f"bridge destroy {bridge['id']}")
+    if channels or bridges:
+        print(f"        {len(channels)} channels and {len(bridges)} bridges forgotten: removed", flush=True)
+    return len(channels) + len(bridges)
 
 
 def quantile(values: list[float], share: float) -> float:

@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+from bench.measure import parallel
+from bench.town import town
 
 from c2c_stasis.directory.model import User
 from c2c_stasis.lab.phone import RINGS, Phone, Script
@@ -42,3 +44,21 @@ async def test_twenty_users_call_at_once_and_each_reaches_its_destination(story:
         assert [record["user_id"], record["to_number"]] == [user.id, number]
         assert ending(record) == COMPLETED_BY_DESTINATION
         assert outcomes(record) == {"a1": "answered", "a2": "answered_elsewhere", "b1": "answered"}
+
+
+@pytest.mark.timeout(180)
+async def test_a_second_round_of_two_hundred_calls_adds_nothing() -> None:
+    """The service as a process of its own, at 20 calls at a time; the first round fills what stays for good."""
+    async with town() as place:
+        service = place.ways["service"]
+        first = await parallel(place, service, 200, 20)
+        before = await place.held()
+        second = await parallel(place, service, 200, 20)
+        after = await place.held()
+
+    for done in (first, second):
+        assert (done.completed, done.destination_invites, done.left) == (200, 200, 0)
+    assert after["memory"] - before["memory"] < 2_000_000
+    assert after["descriptors"] <= before["descriptors"]
+    assert after["tasks"] <= before["tasks"]
+    assert after["threads"] <= before["threads"]
