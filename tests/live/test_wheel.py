@@ -49,11 +49,15 @@ class Newcomer:
             *(program, *command[1:]), cwd=self.home, env=self._env, stdin=pipe, stdout=pipe, stderr=pipe, **options
         )
 
+    def knows(self, **variables: str) -> None:
+        """Export variables for all commands from now on."""
+        self._env |= variables
+
     async def run(self, *command: str, typed: str = "") -> str:
         """What a command prints; it must succeed."""
         process = await self.begin(*command)
         output, complaints = await process.communicate(typed.encode())
-        assert process.returncode == 0, complaints.decode()
+        assert process.returncode == 0, (output + complaints).decode()
         return output.decode()
 
     @asynccontextmanager
@@ -146,13 +150,18 @@ async def test_a_wheel_in_an_empty_environment_goes_from_init_to_a_completed_cal
     elsewhere = ("--listen", listen, "--ari-url", asterisk.http_url, "--ari-app", asterisk.app, "--ari-password", "-")
     printed = await newcomer.run(*words, *elsewhere, typed=f"{asterisk.ari_password}\n")
     curl = shlex.split(joined(printed.partition("Then place a call:\n")[2]))
+    newcomer.knows(C2C_API_KEY=re.findall(r"sk_live_\w+", printed)[0])
 
+    await newcomer.run("c2c-stasis", "doctor")
     async with newcomer.serving(f"http://{listen}"):
         record = await placed(curl)
+        await newcomer.run("c2c-stasis", "doctor")
+        told = await newcomer.run("c2c-stasis", "call", "Alice", DESTINATION)
 
+    assert "both sides are joined" in told
     assert [record["outcome"], record["reason"]] == ["completed", "normal"]
     assert {leg["outcome"] for leg in record["legs"]} == {"answered", "answered_elsewhere"}
-    assert len(phones[DESK].calls) == len(phones[MOBILE].calls) == 1
+    assert len(phones[DESK].calls) == len(phones[MOBILE].calls) == 2
     assert sorted(path.name for path in newcomer.home.iterdir()) == ["c2c.db", "c2c.toml"]
 
 
