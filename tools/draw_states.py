@@ -36,7 +36,7 @@ STATES: dict[CallState, tuple[str, str]] = {
     ),
     CallState.JOINING: (
         "Both sides have answered and are not both in the bridge yet.",
-        f"{reports.JOIN_WITHIN:g} s: the call fails",
+        f"{reports.JOIN_WITHIN:g} s: the call fails; until then each side is put there again",
     ),
     CallState.TALKING: (
         "Both sides are in the bridge.",
@@ -71,9 +71,12 @@ REASONS: dict[Reason, tuple[tuple[Outcome, ...], str]] = {
     Reason.CANCELLED_BY_API: ((Outcome.CANCELLED,), "ended over the API before the destination answered"),
     Reason.CANCELLED_BY_USER: ((Outcome.CANCELLED,), "the user hung up before the destination answered"),
     Reason.MEDIA_TIMEOUT: ((Outcome.COMPLETED, Outcome.FAILED), "no sound came from a phone any more"),
-    Reason.SWITCH_LOST: ((Outcome.COMPLETED, Outcome.FAILED), "Asterisk began anew"),
+    Reason.SWITCH_LOST: (
+        (Outcome.COMPLETED, Outcome.FAILED),
+        "Asterisk began anew, or did not do what no call can do without",
+    ),
     Reason.SERVICE_RESTARTED: ((Outcome.FAILED,), "this service began anew at a moment that cannot be mended"),
-    Reason.INTERNAL_ERROR: ((Outcome.COMPLETED, Outcome.FAILED), "something failed that must not fail"),
+    Reason.INTERNAL_ERROR: ((Outcome.COMPLETED, Outcome.FAILED), "our own code failed while it handled the call"),
 }
 
 

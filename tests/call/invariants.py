@@ -6,6 +6,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from c2c_stasis.call.again import LONGEST_PAUSE, belongs_in_bridge
 from c2c_stasis.call.causes import ANSWERED_ELSEWHERE
 from c2c_stasis.call.commands import (
     Command,
@@ -109,6 +110,8 @@ class Watcher:
         _check_step(before, signal, taken)
         _check_call(before, after)
         _check_race(before, taken)
+        _check_repeats(taken, at)
+        _check_again(before, taken, at)
         if isinstance(signal, LegAnswered):
             _check_late_answer(before, signal.leg_id, taken)
         if (
@@ -117,6 +120,9 @@ class Watcher:
             and (before.deadline is not None and at >= before.deadline)
         ):
             require(after != before, "a deadline that has passed changes something")
+        if isinstance(signal, DeadlinePassed) and after.due is not None:
+            moved = after.state is not before.state  # into a state that may last no time at all
+            require(after.due > at or moved, "what is due by time is done, or the runner would never rest")
         if not after.live:
             self._check_end(before, after)
 
@@ -254,6 +260,8 @@ def _check_leg(old: Leg, leg: Leg) -> None:
     require(old.release_cause is None or leg.release_cause == old.release_cause, "a leg is let go with one cause")
     require(old.dialled_at is None or leg.dialled_at == old.dialled_at, "a leg is dialled once")
     require(not (leg.won and leg.answered_at is None), "a winner answered")
+    nobody_s = not leg.dialled or leg.released or leg.answered_at is not None
+    require(not (nobody_s and leg.sip_code), "a SIP status is one that the far end sent as its last word")
 
 
 def _check_moments(moments: list[float | None]) -> None:
@@ -271,6 +279,32 @@ def _check_race(before: Call, taken: Step) -> None:
             after = taken.call.leg(leg.id)
             if leg.can_win and leg.id != winner.id and after is not None and after.live:
                 require(HangUpLeg(leg.id, ANSWERED_ELSEWHERE) in taken.commands, "a loser was answered elsewhere")
+
+
+def _check_repeats(taken: Step, at: float) -> None:
+    """Nobody relies on a reply: a leg that was let go and lives is asked again, and so is one that the bridge has lost."""
+    call = taken.call
+    if not call.live or call.state is CallState.RELEASING:
+        return  # there it is asked by rounds
+    for leg in call.legs:
+        if leg.live and (leg.released or belongs_in_bridge(call, leg) > leg.in_bridge):
+            what = "ends" if leg.released else "enters the bridge"
+            require(leg.again_at is not None, f"a leg is asked again until it {what}")
+            require(
+                leg.again_at is None or at < leg.again_at <= at + LONGEST_PAUSE, "asking again is not put off for ever"
+            )
+        if not leg.live:
+            require(leg.again_at is None, "a leg that has ended is left in peace")
+
+
+def _check_again(before: Call, taken: Step, at: float) -> None:
+    """What was due is asked in the very step in which time or anything else comes along."""
+    for old in before.legs:
+        leg = taken.call.leg(old.id)
+        if leg is None or not leg.live or old.again_at is None or at < old.again_at:
+            continue
+        if taken.call.live and taken.call.state is not CallState.RELEASING and leg.release_cause is not None:
+            require(HangUpLeg(leg.id, leg.release_cause) in taken.commands, "a released leg that lives is asked again")
 
 
 def _check_late_answer(before: Call, leg_id: LegId, taken: Step) -> None:

@@ -224,7 +224,7 @@ RELEASES = {
     Reason.CANCELLED_BY_USER: 16,
     Reason.MAX_DURATION: 16,
     Reason.MEDIA_TIMEOUT: 16,
-    Reason.SWITCH_LOST: 16,
+    Reason.SWITCH_LOST: 41,
     Reason.SERVICE_RESTARTED: 16,
     Reason.INTERNAL_ERROR: 41,
 }

@@ -165,7 +165,7 @@ def test_a_side_that_does_not_meet_in_the_bridge_fails_the_call() -> None:
 
     story.wait(5.0)
     assert story.hear(DeadlinePassed()).commands == [HangUpLeg(A1, 41), HangUpLeg(B1, 41)]
-    assert story.end == End(Outcome.FAILED, Reason.INTERNAL_ERROR, EndedBy.SYSTEM, FailedLeg.DESTINATION)
+    assert story.end == End(Outcome.FAILED, Reason.SWITCH_LOST, EndedBy.SYSTEM, FailedLeg.DESTINATION)
 
 
 def test_the_longest_conversation_ends() -> None:

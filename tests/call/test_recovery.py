@@ -178,9 +178,27 @@ def test_both_are_gone_meanwhile() -> None:
     story = talking()
 
     assert story.hear(found(story, {})) == Told(
-        [HangUpLeg(B1, 16), DestroyBridge()], [(EventType.LEG_ENDED, A1), (EventType.LEG_ENDED, B1), EventType.CALL_END]
+        [DestroyBridge()], [(EventType.LEG_ENDED, A1), (EventType.LEG_ENDED, B1), EventType.CALL_END]
     )
-    assert story.end == End(Outcome.COMPLETED, Reason.NORMAL, EndedBy.USER, None, 16)
+    assert story.end == End(Outcome.COMPLETED, Reason.NORMAL, EndedBy.SYSTEM)  # who went first, nobody has heard
+
+
+def test_both_are_gone_and_a_loser_is_still_there() -> None:
+    story = ringing_user()
+    story.hear(LegAnswered(A1), LegJoined(A1), LegAnswered(B1))
+
+    assert story.hear(found(story, {A2: RINGING})).commands == [HangUpLeg(A2, 26)]
+    assert story.end == End(Outcome.COMPLETED, Reason.NORMAL, EndedBy.SYSTEM)
+    assert story.hear(LegEnded(A2, 26)).events == [(EventType.LEG_ENDED, A2), EventType.CALL_END]
+
+
+def test_both_are_gone_after_the_end_was_decided() -> None:
+    story = talking()
+    story.hear(CancelRequested())
+
+    story.hear(found(story, {}))
+    assert story.end == End(Outcome.COMPLETED, Reason.NORMAL, EndedBy.API, None, 16)
+    assert story.state is CallState.ENDED
 
 
 def test_the_user_s_end_is_taken_before_the_destination_s_whatever_was_looked_for_first() -> None:

@@ -157,7 +157,7 @@ def test_without_a_bridge_there_is_no_call() -> None:
     story.hear(CallPlaced())
 
     assert story.hear(refused(CreateBridge(), 500)).commands == [HangUpLeg(A1, 41), HangUpLeg(B1, 41)]
-    assert story.end == End(Outcome.FAILED, Reason.INTERNAL_ERROR, EndedBy.SYSTEM, FailedLeg.USER)
+    assert story.end == End(Outcome.FAILED, Reason.SWITCH_LOST, EndedBy.SYSTEM, FailedLeg.USER)
 
 
 @pytest.mark.parametrize("status", [NO_REPLY, 404, 409, 500])
@@ -166,7 +166,7 @@ def test_a_user_who_cannot_enter_the_bridge_is_not_left_in_silence(status: int) 
     story.hear(LegAnswered(A1))
 
     assert story.hear(refused(JoinLeg(A1), status)).commands == [HangUpLeg(A1, 41), HangUpLeg(B1, 41)]
-    assert story.end == End(Outcome.FAILED, Reason.INTERNAL_ERROR, EndedBy.SYSTEM, FailedLeg.DESTINATION)
+    assert story.end == End(Outcome.FAILED, Reason.SWITCH_LOST, EndedBy.SYSTEM, FailedLeg.DESTINATION)
 
 
 @pytest.mark.parametrize("status", [400, 422])

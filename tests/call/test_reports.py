@@ -206,7 +206,7 @@ def test_second_answer_after_the_race_is_hung_up_and_changes_nothing_else() -> N
 
 def test_a_loser_that_reports_its_answer_twice_is_hung_up_twice_and_answered_at_the_first() -> None:
     story = ringing_user()
-    story.hear(LegAnswered(A1), LegAnswered(A2))
+    story.hear(LegAnswered(A1), LegJoined(A1), LegAnswered(A2))
 
     assert story.wait(1.0).hear(LegAnswered(A2)) == Told([HangUpLeg(A2, 26)], [])
     assert story.leg(A2).answered_at == 1.0

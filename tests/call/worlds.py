@@ -146,18 +146,18 @@ class World:
 
     def _go_on(self) -> None:
         """One thing happens: something wild, the next thing that is due, or the deadline."""
-        rng, deadline = self.rng, self.call.deadline
+        rng, due = self.rng, self.call.due
         if rng.random() < self.temper.wild * (2 if self.call.state in FLEETING else 1):
             self.at += rng.choice((0.0, 0.0, rng.random()))
             self._feed(self._wild())
             return
-        if self._due and (deadline is None or self._due[0][0] <= deadline):
-            due, _, happen = heapq.heappop(self._due)
-            self.at = max(self.at, due)
+        if self._due and (due is None or self._due[0][0] <= due):
+            at, _, happen = heapq.heappop(self._due)
+            self.at = max(self.at, at)
             happen()
             return
         late = rng.choice((0.0, 0.0, 0.001, 2.0 if self.temper.late else 0.0))
-        self.at = max(self.at, deadline or 0.0) + late
+        self.at = max(self.at, due or 0.0) + late
         self._feed(DeadlinePassed())
 
     def _later(self, seconds: float, happen: Callable[[], None]) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import assert_never
 
-from c2c_stasis.call import causes, forking
+from c2c_stasis.call import again, causes, forking
 from c2c_stasis.call.commands import DestroyBridge, HangUpLeg, PlayTone, StopRingback
 from c2c_stasis.call.events import EventType
 from c2c_stasis.call.model import (
@@ -28,6 +28,7 @@ RELEASE_ROUNDS = 3
 
 
 def on_ended(move: Move, leg_id: LegId, cause: int | None, sip_code: int | None) -> None:
+    """A channel is gone: note how, and end the call or explain it to the user if it cannot go on without it."""
     leg = move.leg(leg_id)
     if leg is None:
         return
@@ -53,10 +54,18 @@ def on_ended(move: Move, leg_id: LegId, cause: int | None, sip_code: int | None)
 
 
 def close(move: Move, leg: Leg, cause: int | None, sip_code: int | None) -> Leg:
+    """Write down that a leg has ended and tell it; nothing is asked of the switch, and what it means is decided elsewhere.
+
+    `sip_code` is kept only where the far end sent it, as its final answer to our INVITE. For a leg that we hang up Asterisk
+    reports a status all the same, made from our cause (22.10.1).
+    """
+    declined = leg.dialled and not leg.released and leg.answered_at is None
+    sip_code = sip_code if declined else None
     ended = replace(
         leg,
         state=LegState.ENDED,
         in_bridge=False,
+        again_at=None,
         ended_at=move.at,
         cause=cause,
         sip_code=sip_code,
@@ -71,6 +80,8 @@ def _leg_outcome(call: Call, leg: Leg, cause: int | None, sip_code: int | None) 
     if leg.won:
         return LegOutcome.ANSWERED
     if leg.release_cause is None:
+        if not leg.dialled:
+            return LegOutcome.UNREACHABLE  # nobody out there has heard of it, whatever the cause says
         return causes.leg_outcome(cause, sip_code, rang=leg.alerted)
     if leg.release_cause == causes.ANSWERED_ELSEWHERE:
         return LegOutcome.ANSWERED_ELSEWHERE
@@ -107,6 +118,7 @@ def play_tone(move: Move, end: End) -> None:
     """Tell the user at the phone by a tone that the destination was not reached; the end is decided already."""
     winner = move.call.winner(Side.A)
     assert winner is not None  # a destination is dialled only after a device answered
+    winner = move.set(replace(winner, again_at=None))  # a channel that plays a tone keeps `addChannel` waiting
     move.call = replace(move.call, end=end)
     for leg in move.call.side(Side.B):
         let_go(move, leg, causes.release_cause(end))
@@ -117,6 +129,7 @@ def play_tone(move: Move, end: End) -> None:
 
 
 def fail(move: Move, reason: Reason) -> None:
+    """Release a call that cannot go on, for a reason that is nobody's wish."""
     if move.call.state is CallState.TALKING:  # while they are still joining, nobody has been heard
         release(move, End(Outcome.COMPLETED, reason, EndedBy.SYSTEM))
         return
@@ -125,17 +138,16 @@ def fail(move: Move, reason: Reason) -> None:
 
 
 def let_go(move: Move, leg: Leg, cause: int) -> None:
-    """Ask for the end of a leg that has none yet; one that was never made simply ends."""
+    """Ask once for the end of one leg, of a call that may go on; one that was never made simply ends."""
     if leg.state is LegState.PLANNED:
         move.set(replace(leg, state=LegState.ENDED, outcome=LegOutcome.CANCELLED, ended_at=move.at))
         return
     if leg.live and not leg.released:
-        move.set(replace(leg, release_cause=cause))
-        move.ask(HangUpLeg(leg.id, cause))
+        again.hang_up(move, leg, cause)
 
 
 def release(move: Move, end: End | None) -> None:
-    """Let every leg go; `end` is how the call ended unless that was decided before."""
+    """Decide that the call is over and let every leg go; `end` is how it ended unless that was decided before."""
     call = move.call
     if call.state is CallState.RELEASING:
         return  # decided already
@@ -151,11 +163,13 @@ def release(move: Move, end: End | None) -> None:
 
 
 def finish_when_empty(move: Move) -> None:
+    """Finish a call whose last leg has ended."""
     if not any(leg.live for leg in move.call.legs):
         finish(move)
 
 
 def finish(move: Move) -> None:
+    """Say the last word about a call of which no leg is left."""
     if move.call.state is not CallState.ACCEPTED:
         move.ask(DestroyBridge())
     move.to(CallState.ENDED, None)
@@ -163,6 +177,7 @@ def finish(move: Move) -> None:
 
 
 def release_again(move: Move) -> None:
+    """Ask the legs that are still there to end, or finish without them when that was in vain too often."""
     call = move.call
     rounds = call.release_rounds + 1
     if rounds >= RELEASE_ROUNDS:

@@ -6,7 +6,7 @@ Read `step` first, then the handler of the signal you care about. The states and
 
 from typing import assert_never
 
-from c2c_stasis.call import causes, forking
+from c2c_stasis.call import again, causes, forking
 from c2c_stasis.call.commands import (
     CreateBridge,
     CreateLeg,
@@ -96,24 +96,26 @@ def step(call: Call, signal: Signal, now: Now) -> Step:
             fail(move, Reason.INTERNAL_ERROR)
         case _:
             assert_never(signal)
+    again.ask_what_is_due(move)
     return move.done()
 
 
 def on_refused(move: Move, signal: CommandRefused) -> None:
+    """Do without what the switch refused, or end a call that cannot do without it."""
     match signal.command:
         case CreateLeg(leg_id=leg_id):
             _on_not_created(move, leg_id, signal.status)
         case DialLeg(leg_id=leg_id):
             _on_not_dialled(move, leg_id)
         case CreateBridge():
-            fail(move, Reason.INTERNAL_ERROR)
+            fail(move, Reason.SWITCH_LOST)
         case JoinLeg(leg_id=leg_id):
             _on_not_joined(move, leg_id, signal.status)
         case PlayTone():
             if move.call.state is CallState.PLAYING_TONE:
                 release(move, None)
         case HangUpLeg() | StartRingback() | StopRingback() | DestroyBridge():
-            return  # hang-ups are repeated by deadline; ringback is a comfort; a bridge left over is swept
+            return  # hang-ups are asked again in time; ringback is a comfort; a bridge left over is swept
         case _:
             assert_never(signal.command)
 
@@ -141,10 +143,11 @@ def _on_not_joined(move: Move, leg_id: LegId, status: int) -> None:
     if leg is None or leg.released or leg.in_bridge:
         return  # it is there all the same, or no longer needed there
     if status not in (400, 422):  # these two say that the channel is going: its end follows and decides
-        fail(move, Reason.INTERNAL_ERROR)
+        fail(move, Reason.SWITCH_LOST)
 
 
 def on_deadline(move: Move) -> None:
+    """Leave a state in which the call has been long enough."""
     call = move.call
     if call.deadline is not None and move.at < call.deadline:
         return  # a timer of an earlier state
@@ -156,7 +159,7 @@ def on_deadline(move: Move) -> None:
         case CallState.DIALLING_DESTINATION | CallState.RINGING_DESTINATION:
             play_tone(move, forking.out_of_time(call, Side.B))
         case CallState.JOINING:
-            fail(move, Reason.INTERNAL_ERROR)
+            fail(move, Reason.SWITCH_LOST)
         case CallState.TALKING:
             release(move, End(Outcome.COMPLETED, Reason.MAX_DURATION, EndedBy.SYSTEM, None, causes.NORMAL))
         case CallState.PLAYING_TONE:
@@ -170,6 +173,7 @@ def on_deadline(move: Move) -> None:
 
 
 def on_cancel(move: Move) -> None:
+    """End the call because the API asked for it: a conversation is completed, everything before one is cancelled."""
     if move.call.connected_at is not None:
         release(move, End(Outcome.COMPLETED, Reason.NORMAL, EndedBy.API, None, causes.NORMAL))
     else:

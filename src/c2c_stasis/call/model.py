@@ -181,6 +181,8 @@ class Leg:
     ringing_at: float | None = None
     answered_at: float | None = None
     ended_at: float | None = None
+    again_at: float | None = None  # when it is asked again to end or to enter the bridge, unless it has until then
+    asked_in_vain: int = 0
 
     @property
     def live(self) -> bool:
@@ -256,6 +258,13 @@ class Call:
     def live(self) -> bool:
         """Whether anything may still happen to this call."""
         return self.state is not CallState.ENDED
+
+    @property
+    def due(self) -> float | None:
+        """When time alone brings something about: the deadline, or before it something that is asked again."""
+        if self.deadline is None or self.state is CallState.RELEASING:
+            return self.deadline
+        return min([self.deadline, *(leg.again_at for leg in self.legs if leg.again_at is not None)])
 
     @property
     def emergency(self) -> bool:

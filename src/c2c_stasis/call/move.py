@@ -56,13 +56,16 @@ class Move:
         self._events: list[Event] = []
 
     def done(self) -> Step:
+        """The finished step."""
         return Step(self.call, tuple(self._commands), tuple(self._events))
 
     def ask(self, command: Command) -> None:
+        """Ask something of the switch."""
         if command not in self._commands:  # catching up may come to the same command twice
             self._commands.append(command)
 
     def tell(self, event_type: EventType, leg: Leg | None = None) -> None:
+        """Tell the world that something happened now, to the call or to one leg."""
         self.call = replace(self.call, events=self.call.events + 1)
         self._events.append(Event(event_type, self.at, leg.id if leg else None))
 
@@ -72,9 +75,11 @@ class Move:
         return leg if leg and leg.live else None
 
     def to(self, state: CallState, deadline: float | None) -> None:
+        """Move the call to another state, which it must have left by the deadline."""
         assert (self.call.state, state) in MOVES
         self.call = replace(self.call, state=state, deadline=deadline)
 
     def set(self, leg: Leg) -> Leg:
+        """Put the newer self of a leg in the place of the elder, and give it back."""
         self.call = self.call.with_leg(leg)
         return leg

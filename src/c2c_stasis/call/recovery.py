@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from c2c_stasis.call import forking
-from c2c_stasis.call.commands import HangUpLeg, JoinLeg, StartRingback, StopRingback
-from c2c_stasis.call.ending import close, fail, finish, on_ended
-from c2c_stasis.call.model import Call, CallState, Leg, LegState, Reason, Side
+from c2c_stasis.call import again, forking
+from c2c_stasis.call.commands import StartRingback, StopRingback
+from c2c_stasis.call.ending import close, fail, finish, on_ended, release
+from c2c_stasis.call.model import Call, CallState, End, EndedBy, Leg, LegState, Outcome, Reason, Side
 from c2c_stasis.call.move import Move
 from c2c_stasis.call.reports import on_answered, on_created, on_joined, on_left, on_ringing
 from c2c_stasis.call.signals import CallFound
@@ -13,6 +13,7 @@ from c2c_stasis.ids import LegId
 
 
 def on_switch_restarted(move: Move) -> None:
+    """Every channel is gone with the switch that had it: the call ends, with nothing left to let go."""
     if move.call.state is CallState.ACCEPTED:
         return  # nothing was asked of the switch yet
     for leg in move.call.legs:
@@ -40,6 +41,7 @@ def on_found(move: Move, found: CallFound) -> None:
     # Who answered may have talked before the other left; but nobody is dialled any more for a user who has left.
     for leg in answered:
         _catch_up(move, leg, LegState.UP, joined=leg.id in found.joined)
+    _both_left(move, gone)
     for leg in gone:
         on_ended(move, leg.id, None, None)
     for leg in others:
@@ -47,6 +49,16 @@ def on_found(move: Move, found: CallFound) -> None:
     if found.after_restart and _undecided(move.call, before):
         fail(move, Reason.SERVICE_RESTARTED)
     _ask_again(move)
+
+
+def _both_left(move: Move, gone: list[Leg]) -> None:
+    """End a conversation that both have left unheard: nobody knows who went first, nor with which cause."""
+    winners = [leg for leg in gone if leg.won and leg.live]
+    if len(winners) < len(Side) or move.call.end is not None:
+        return
+    for leg in winners:
+        close(move, leg, None, None)
+    release(move, End(Outcome.COMPLETED, Reason.NORMAL, EndedBy.SYSTEM))
 
 
 def _begun_in_vain(call: Call, found: CallFound) -> bool:
@@ -93,9 +105,9 @@ def _ask_again(move: Move) -> None:
     call = move.call
     for leg in call.legs:
         if leg.live and leg.release_cause is not None:
-            move.ask(HangUpLeg(leg.id, leg.release_cause))
-        elif leg.live and leg.won and not leg.in_bridge:
-            move.ask(JoinLeg(leg.id))
+            again.hang_up(move, leg, leg.release_cause)
+        elif again.belongs_in_bridge(call, leg) and not leg.in_bridge:
+            again.join(move, leg)
     winner = call.winner(Side.A)
     if winner is None or not forking.forked(call, Side.B):
         return

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from math import ceil
 
-from c2c_stasis.call import causes, forking
-from c2c_stasis.call.commands import CreateBridge, CreateLeg, DialLeg, HangUpLeg, JoinLeg, StartRingback, StopRingback
+from c2c_stasis.call import again, causes, forking
+from c2c_stasis.call.commands import CreateBridge, CreateLeg, DialLeg, HangUpLeg, StartRingback, StopRingback
 from c2c_stasis.call.ending import let_go, release
 from c2c_stasis.call.events import EventType
 from c2c_stasis.call.model import Call, CallState, Leg, LegState, Side
@@ -19,6 +19,7 @@ EMERGENCY_LIFETIME = 12 * 3600  # seconds; nothing of ours ends an emergency cal
 
 
 def on_placed(move: Move) -> None:
+    """Set out: make the bridge and the legs, or end at once when a side has nobody to call."""
     call = move.call
     if call.state is not CallState.ACCEPTED:
         return  # placed twice: the first time counts
@@ -49,6 +50,7 @@ def _create(move: Move, leg: Leg) -> None:
 
 
 def on_created(move: Move, leg_id: LegId) -> None:
+    """A channel exists and is ours: dial it, or let it wait in the bridge for the user's answer."""
     leg = move.call.leg(leg_id)
     if leg is not None and leg.state is LegState.ENDED:
         move.ask(HangUpLeg(leg.id, causes.NORMAL))  # we had given up waiting for its channel
@@ -65,7 +67,7 @@ def on_created(move: Move, leg_id: LegId) -> None:
         return
     if not forking.forked(move.call, Side.B):
         # In the bridge before it is dialled: ringback and early media reach the user by themselves.
-        move.ask(JoinLeg(leg.id))
+        leg = again.join(move, leg)
     winner = move.call.winner(Side.A)
     if winner is not None:
         _dial(move, leg, winner, _answer_within(move.call))
@@ -79,6 +81,7 @@ def _dial(move: Move, leg: Leg, caller: Leg | None, timeout: float) -> None:
 
 
 def on_invited(move: Move, leg_id: LegId) -> None:
+    """The INVITE went out, so this leg was truly dialled."""
     leg = move.leg(leg_id)
     if leg is None or not leg.dialled or leg.invited_at is not None:
         return
@@ -87,6 +90,7 @@ def on_invited(move: Move, leg_id: LegId) -> None:
 
 
 def on_ringing(move: Move, leg_id: LegId) -> None:
+    """A far end rings."""
     leg = move.leg(leg_id)
     if leg is None or leg.ringing_at is not None or leg.state not in (LegState.DIALLED, LegState.RINGING):
         return
@@ -101,6 +105,7 @@ def on_ringing(move: Move, leg_id: LegId) -> None:
 
 
 def on_progressed(move: Move, leg_id: LegId) -> None:
+    """A far end sends early media, which the user hears if it is the destination's."""
     leg = move.leg(leg_id)
     if leg is None or leg.state is not LegState.DIALLED or leg.released:
         return
@@ -117,9 +122,11 @@ def _destination_alerts(move: Move, leg: Leg) -> None:
         # An emergency centre that rings may take its time; nobody else gives up for the caller.
         deadline = move.at + EMERGENCY_LIFETIME if move.call.emergency else move.call.deadline
         move.to(CallState.RINGING_DESTINATION, deadline)
+        again.join_now(move)
 
 
 def on_answered(move: Move, leg_id: LegId) -> None:
+    """Somebody answered: the first of a side wins, and everyone else is hung up."""
     leg = move.leg(leg_id)
     if leg is None or not leg.dialled:
         return
@@ -142,7 +149,7 @@ def _user_answered(move: Move, leg: Leg) -> None:
         move.tell(EventType.CALL_RINGING)  # answered without a 180: the order of events stays the same for everyone
     leg = _win(move, leg)
     move.call = replace(move.call, answered_at=move.at, initiated_at=move.at)
-    move.ask(JoinLeg(leg.id))
+    again.join(move, leg)
     move.to(CallState.DIALLING_DESTINATION, move.at + min(DIAL_WITHIN, move.call.limits.answer_timeout))
     move.tell(EventType.CALL_INITIATED)
     planned = forking.dialable(move.call, Side.B)
@@ -167,7 +174,8 @@ def _destination_answered(move: Move, leg: Leg) -> None:
     if forking.forked(move.call, Side.B):
         move.ask(StopRingback(winner.id))
     if not leg.in_bridge:
-        move.ask(JoinLeg(leg.id))
+        again.join(move, leg)
+    again.join_now(move)
     move.call = replace(move.call, connected_at=move.at)
     move.tell(EventType.CALL_ANSWERED)
     if _both_joined(move.call):
@@ -196,10 +204,12 @@ def _both_joined(call: Call) -> bool:
 
 
 def on_joined(move: Move, leg_id: LegId) -> None:
+    """A leg is in the bridge; with both winners there the conversation begins."""
     leg = move.leg(leg_id)
     if leg is None or leg.in_bridge:
         return
-    leg = move.set(replace(leg, in_bridge=True))
+    # One that was let go is not asked any less to end.
+    leg = move.set(replace(leg, in_bridge=True, again_at=leg.again_at if leg.released else None, asked_in_vain=0))
     if leg.state is LegState.UP and not leg.released:  # a destination that waits there undialled is nobody's news
         move.tell(EventType.LEG_BRIDGED, leg)
     if move.call.state is CallState.JOINING and _both_joined(move.call):
@@ -207,6 +217,7 @@ def on_joined(move: Move, leg_id: LegId) -> None:
 
 
 def on_left(move: Move, leg_id: LegId) -> None:
+    """A leg is no longer in the bridge, mostly because it ends."""
     leg = move.leg(leg_id)
     if leg is not None:
         move.set(replace(leg, in_bridge=False))  # its end follows within milliseconds, and that decides

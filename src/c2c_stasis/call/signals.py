@@ -84,7 +84,7 @@ class CommandRefused:
 
 @dataclass(frozen=True, slots=True)
 class DeadlinePassed:
-    """The call's deadline is over."""
+    """The call's deadline is over, or the time has come to ask again for something."""
 
 
 @dataclass(frozen=True, slots=True)
