@@ -192,6 +192,86 @@ FAULTS = [
         "if rang is not None else (Outcome.FAILED, Reason.TRUNK_FAILED)",
         "a dead trunk is a destination that did not answer",
     ),
+    Fault("machine.py", "    again.ask_what_is_due(move)", "    pass", "a lost hang-up or join is never repeated"),
+    Fault(
+        "machine.py",
+        "fail(move, Reason.SWITCH_LOST)\n        case JoinLeg",
+        "fail(move, Reason.INTERNAL_ERROR)\n        case JoinLeg",
+        "a silent Asterisk is our own fault",
+    ),
+    Fault(
+        "again.py",
+        "again_at=move.at + HANG_UP_AGAIN, asked_in_vain=0",
+        "asked_in_vain=0",
+        "a loser rings on while the others talk",
+    ),
+    Fault(
+        "again.py",
+        "again_at=move.at + JOIN_AGAIN, asked_in_vain=0",
+        "asked_in_vain=0",
+        "the bridge forgets a leg for as long as it likes",
+    ),
+    Fault("again.py", "2 ** (leg.asked_in_vain + 1)", "1", "what is in vain is asked as often for ever"),
+    Fault("again.py", ", LONGEST_PAUSE)", ", 1e9)", "asking again is put off for hours"),
+    Fault(
+        "again.py",
+        "if leg.again_at is not None and leg.asked_in_vain and",
+        "if leg.again_at is not None and",
+        "who is about to enter the bridge is hurried",
+    ),
+    Fault(
+        "again.py",
+        "again_at=move.at + JOIN_AGAIN))  # it left",
+        "again_at=None))  # it left",
+        "who fell out of the bridge stays outside",
+    ),
+    Fault(
+        "again.py",
+        "    if move.call.state is CallState.RELEASING:\n        return",
+        "    if False:\n        return",
+        "two rhythms of hanging up at a time",
+    ),
+    Fault(
+        "reports.py",
+        "        move.to(CallState.RINGING_DESTINATION, deadline)\n        again.join_now(move)",
+        "        move.to(CallState.RINGING_DESTINATION, deadline)",
+        "ringback waits for the next attempt",
+    ),
+    Fault(
+        "reports.py", "    again.join_now(move)\n    move.call", "    move.call", "the destination answers to nobody"
+    ),
+    Fault(
+        "reports.py",
+        "again_at=leg.again_at if leg.released else None",
+        "again_at=None",
+        "a loser in the bridge is left there",
+    ),
+    Fault(
+        "reports.py",
+        "again_at=leg.again_at if leg.released else None",
+        "again_at=leg.again_at",
+        "who is in the bridge is put there again",
+    ),
+    Fault(
+        "ending.py",
+        "winner = move.set(replace(winner, again_at=None))",
+        "winner = move.set(winner)",
+        "a tone is disturbed by the bridge",
+    ),
+    Fault(
+        "ending.py",
+        "sip_code = sip_code if declined else None",
+        "sip_code = sip_code",
+        "a status that nobody sent is recorded",
+    ),
+    Fault(
+        "ending.py",
+        "leg.dialled and not leg.released and",
+        "leg.dialled and",
+        "a cancelled phone has a status of its own",
+    ),
+    Fault("ending.py", "        if not leg.dialled:", "        if False:", "a phone that never rang has declined"),
+    Fault("recovery.py", "    _both_left(move, gone)", "    pass", "who hung up is guessed"),
     Fault("move.py", "max(0.0, now.mono - call.clock_zero)", "now.wall - call.accepted_at", "the wall clock decides"),
 ]
 

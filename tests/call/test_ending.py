@@ -35,6 +35,7 @@ from c2c_stasis.call.signals import (
     LegProgressed,
     LegRinging,
 )
+from c2c_stasis.ids import LegId
 from tests.call.stories import (
     A1,
     A2,
@@ -375,3 +376,40 @@ def test_an_emergency_call_that_fails_is_told_by_a_tone_like_any_other() -> None
     story = ringing_destination(outward_call(kind=DestinationKind.EMERGENCY))
 
     assert story.hear(LegEnded(B1, 34, 503)).commands == [PlayTone(A1, Tone.CONGESTION, "US")]
+
+
+# --- a status is what the far end sent ---
+
+
+@pytest.mark.parametrize(
+    ("reached", "leg"),
+    [(ringing_user, A2), (dialling, B1), (ringing_destination, A1), (talking, A1), (talking, B1)],
+    ids=["ringing", "dialled", "answered", "talking user", "talking destination"],
+)
+def test_a_leg_that_we_let_go_has_no_status_of_its_own(reached: Callable[[], Story], leg: LegId) -> None:
+    story = reached()
+    story.hear(CancelRequested(), LegEnded(leg, 21, 403))
+
+    assert (story.leg(leg).cause, story.leg(leg).sip_code) == (21, None)
+
+
+def test_a_leg_that_was_never_dialled_has_no_status() -> None:
+    story = ringing_user()
+    story.hear(LegEnded(B1, 21, 603))
+
+    assert (story.leg(B1).cause, story.leg(B1).sip_code, story.leg(B1).outcome) == (21, None, LegOutcome.UNREACHABLE)
+    assert story.end.sip_code is None
+
+
+def test_a_leg_that_had_answered_has_no_status() -> None:
+    story = talking()
+    story.hear(LegEnded(B1, 16, 487))
+
+    assert (story.leg(B1).sip_code, story.end.sip_code) == (None, None)
+
+
+def test_what_a_far_end_answers_to_our_invite_is_its_status() -> None:
+    story = ringing_destination()
+    story.hear(LegEnded(B1, 21, 603), LegEnded(A1, 21, 403))
+
+    assert (story.leg(B1).sip_code, story.leg(A1).sip_code, story.end.sip_code) == (603, None, 603)

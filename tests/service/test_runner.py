@@ -1,4 +1,4 @@
-"""One call's runner: one signal at a time, each leg's commands in turn, its record first where that matters."""
+"""One call's runner: one signal at a time, commands beside them, and the record first where that matters."""
 
 import asyncio
 import logging
@@ -30,6 +30,7 @@ from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
 from c2c_stasis.ids import LegId
 from c2c_stasis.ports import StoredEvent
 from c2c_stasis.publish.envelope import Envelopes
+from c2c_stasis.service.orders import OVERTAKES_AFTER
 from c2c_stasis.service.runner import DEAF_PATIENCE, RECORD_WITHIN, Runner
 from tests.call.stories import A1, A2, B1, RING, created, outward_call
 from tests.fakes.clock import Clock, standing_clock
@@ -91,6 +92,16 @@ class Bench(MemoryStore, FakeSwitch):
         self.task = asyncio.create_task(runner.run())
         return runner
 
+    def begin_anew(self, devices: int = 2) -> tuple[Command, ...]:
+        """A runner that begins with the commands of the first step, which are given back."""
+        now = self.clock.now()
+        first = step(_on(outward_call(devices), now), CallPlaced(), now)
+        self.runner = Runner(
+            first.call, store=self, switch=self, publisher=Envelopes(), clock=self.clock, in_touch=lambda: True
+        )
+        self.task = asyncio.create_task(self.runner.run(first.commands))
+        return first.commands
+
     def state(self) -> CallState:
         """Where the call is."""
         return self.runner.call.state
@@ -124,33 +135,32 @@ ANSWERED = [*created(A1, A2, B1), LegInvited(A1), LegRinging(A1), LegAnswered(A1
 # --- one signal at a time ---
 
 
-async def test_the_next_signal_waits_until_the_commands_of_the_last_are_done(bench: Bench) -> None:
+async def test_a_signal_does_not_wait_for_the_commands_of_the_last(bench: Bench) -> None:
     bench.takes[DialLeg] = 1.0
     bench.begin(LegCreated(A1), CancelRequested())
-    await bench.clock.advance(0.5)
-    assert bench.state() is CallState.RINGING_USER
-    await bench.clock.advance(0.6)
+    await bench.clock.settle()
     assert bench.state() is CallState.RELEASING
-    assert bench.begun() == ["DialLeg a1", "HangUpLeg a1", "HangUpLeg a2", "HangUpLeg b1"]
+    assert bench.begun() == ["DialLeg a1", "HangUpLeg a2", "HangUpLeg b1"]
 
 
 async def test_commands_for_several_legs_are_carried_out_at_the_same_time(bench: Bench) -> None:
     bench.takes = dict.fromkeys((JoinLeg, DialLeg, HangUpLeg), 1.0)
-    bench.begin(*ANSWERED)
-    await bench.clock.advance(2.5)  # the dials of A, one after the other, and the join of B
+    runner = bench.begin(*created(A1, A2, B1), LegJoined(B1), LegInvited(A1), LegRinging(A1))
+    await bench.clock.advance(2.0)
     bench.log.clear()
-    await bench.clock.advance(1.0)
+    runner.put(LegAnswered(A1))
+    await bench.clock.settle()
     assert set(bench.begun()) == {"HangUpLeg a2", "JoinLeg a1", "DialLeg b1"}
 
 
 async def test_commands_for_one_leg_are_carried_out_one_after_the_other(bench: Bench) -> None:
     """A destination whose channel appears after the answer joins the bridge, and only then is dialled."""
-    bench.takes[JoinLeg] = 1.0
-    runner = bench.begin(LegCreated(A1), LegInvited(A1), LegAnswered(A1), devices=1)
+    bench.takes[JoinLeg] = 0.5
+    runner = bench.begin(LegCreated(A1), LegInvited(A1), LegAnswered(A1), LegJoined(A1), devices=1)
     await bench.clock.advance(1.5)
     bench.log.clear()
     runner.put(LegCreated(B1))
-    await bench.clock.advance(2.0)
+    await bench.clock.advance(0.9)
     assert [line for line in bench.log if "record" not in line] == [
         "JoinLeg b1",
         "JoinLeg b1 done",
@@ -159,11 +169,83 @@ async def test_commands_for_one_leg_are_carried_out_one_after_the_other(bench: B
     ]
 
 
-async def test_a_hung_command_delays_the_call_and_only_so_long(bench: Bench) -> None:
-    bench.takes[JoinLeg] = 6.0  # what a transport with its deadline takes at most: twice three seconds
-    bench.begin(*ANSWERED, CancelRequested())
-    await bench.clock.advance(12.1)
+async def test_commands_of_later_steps_wait_for_those_of_their_leg_too(bench: Bench) -> None:
+    """The destination's channel was reported before the switch said that it is in the bridge."""
+    bench.takes[JoinLeg] = 0.8
+    bench.begin(*created(A1, B1), LegAnswered(A1), devices=1)
+    await bench.clock.advance(0.7)
+    assert "DialLeg b1" not in bench.begun()
+    await bench.clock.advance(0.2)
+    assert bench.begun()[-1] == "DialLeg b1"
+
+
+async def test_no_leg_enters_the_bridge_before_it_is_made(bench: Bench) -> None:
+    bench.takes[CreateBridge] = 0.8
+    bench.begin_anew(devices=1)
+    await bench.clock.settle()
+    bench.runner.put(LegCreated(B1))
+    await bench.clock.advance(0.7)
+    assert "JoinLeg b1" not in bench.begun()
+    await bench.clock.advance(0.2)
+    assert bench.begun()[-1] == "JoinLeg b1"
+
+
+async def test_a_hung_command_delays_nothing_but_its_own_leg(bench: Bench) -> None:
+    """A user who cancels while `addChannel` hangs: the carrier, which rings, is let go at once."""
+    bench.takes[JoinLeg] = 6.0
+    runner = bench.begin(*created(A1), LegAnswered(A1), devices=1)
+    await bench.clock.settle()
+    bench.takes[JoinLeg] = 0.0
+    runner.put(LegCreated(B1))
+    await bench.clock.settle()
+    assert bench.begun() == ["DialLeg a1", "JoinLeg a1", "JoinLeg b1", "DialLeg b1"]
+    runner.put(CancelRequested())
+    await bench.clock.settle()
     assert bench.state() is CallState.RELEASING
+    assert bench.begun()[-1] == "HangUpLeg b1"
+
+
+async def test_a_hang_up_waits_for_its_leg_only_so_long_and_takes_the_place_of_what_waits(bench: Bench) -> None:
+    bench.takes[JoinLeg] = 6.0
+    bench.begin(*created(A1, B1), LegAnswered(A1), CancelRequested(), devices=1)
+    await bench.clock.advance(OVERTAKES_AFTER - 0.01)
+    assert bench.begun() == ["DialLeg a1", "JoinLeg b1", "JoinLeg a1"]
+    await bench.clock.advance(0.02)
+    assert sorted(bench.begun()[3:]) == ["HangUpLeg a1", "HangUpLeg b1"]
+    await bench.clock.advance(6.0)
+    assert "DialLeg b1" not in bench.begun()
+
+
+async def test_what_waits_already_is_not_asked_twice(bench: Bench) -> None:
+    bench.takes[JoinLeg] = 6.0
+    bench.begin(*created(A1, B1), LegJoined(B1), LegAnswered(A1), devices=1)
+    await bench.clock.advance(5.9)  # asked again after one second and after three
+    assert bench.begun().count("JoinLeg a1") == 1
+    await bench.clock.advance(0.2)
+    assert bench.begun().count("JoinLeg a1") == 2
+    await bench.clock.advance(0.9)
+    assert bench.begun().count("JoinLeg a1") == 2
+
+
+async def test_a_runner_lives_until_its_last_command_is_carried_out(bench: Bench) -> None:
+    bench.takes[DestroyBridge] = 1.0
+    bench.begin(CancelRequested(), LegEnded(A1), LegEnded(A2), LegEnded(B1))
+    await bench.clock.advance(0.9)
+    assert bench.state() is CallState.ENDED
+    assert not bench.task.done()
+    await bench.clock.advance(0.2)
+    assert bench.task.done()
+
+
+async def test_a_runner_that_is_stopped_leaves_no_command_behind(bench: Bench) -> None:
+    bench.takes[DialLeg] = 1.0
+    before = asyncio.all_tasks()
+    bench.begin(LegCreated(A1))
+    await bench.clock.advance(0.5)
+    bench.task.cancel()
+    await bench.clock.settle()
+    assert asyncio.all_tasks() == before
+    assert "DialLeg a1 done" not in bench.log
 
 
 # --- records ---
@@ -250,11 +332,28 @@ async def test_a_deadline_passes_when_it_is_due_and_not_before(bench: Bench) -> 
 
 
 async def test_a_signal_that_is_there_when_the_deadline_passes_comes_first(bench: Bench) -> None:
-    """The user answered in the last moment, while a command took its time."""
-    bench.takes[DialLeg] = RING + 1.0
-    bench.begin(LegCreated(A1), LegInvited(A1), LegAnswered(A1))
-    await bench.clock.advance(RING + 1.1)
+    """The user answered in the last moment: the timer has fired, and its news is not heard yet."""
+    runner = bench.begin(LegCreated(A1), LegInvited(A1))
+    await bench.clock.settle()
+    asyncio.get_running_loop().call_later(RING + 1e-7, runner.put, LegAnswered(A1))
+    await bench.clock.advance(RING + 0.1)
     assert bench.state() is CallState.DIALLING_DESTINATION
+
+
+async def test_what_got_lost_is_asked_again_before_the_deadline(bench: Bench) -> None:
+    bench.begin(*created(A1, B1), LegJoined(B1), LegAnswered(A1), devices=1)
+    await bench.clock.advance(0.9)
+    assert bench.begun().count("JoinLeg a1") == 1
+    await bench.clock.advance(0.2)
+    assert bench.begun().count("JoinLeg a1") == 2
+    assert bench.state() is CallState.DIALLING_DESTINATION
+
+
+async def test_out_of_touch_nothing_is_asked_again(bench: Bench) -> None:
+    bench.touch = False
+    bench.begin(*created(A1, B1), LegJoined(B1), LegAnswered(A1), devices=1)
+    await bench.clock.advance(5.0)
+    assert bench.begun().count("JoinLeg a1") == 1
 
 
 async def test_a_deadline_that_moves_counts_from_anew(bench: Bench) -> None:
@@ -345,12 +444,7 @@ async def test_the_story_of_a_call_is_told_at_info_and_the_rest_at_debug(
 
 
 async def test_a_created_call_asks_for_its_bridge_and_its_legs_first(bench: Bench) -> None:
-    now = bench.clock.now()
-    first = step(_on(outward_call(), now), CallPlaced(), now)
-    runner = Runner(
-        first.call, store=bench, switch=bench, publisher=Envelopes(), clock=bench.clock, in_touch=lambda: True
-    )
-    bench.task = asyncio.create_task(runner.run(first.commands))
+    commands = bench.begin_anew()
     await bench.clock.settle()
-    assert {type(command) for command in first.commands} == {CreateBridge, CreateLeg}
+    assert {type(command) for command in commands} == {CreateBridge, CreateLeg}
     assert sorted(bench.begun()) == ["CreateBridge", "CreateLeg a1", "CreateLeg a2", "CreateLeg b1"]

@@ -1,8 +1,8 @@
-"""One live call: its signals, one at a time: step, record, run the commands, wait for the next signal or the deadline."""
+"""One live call: its signals, one at a time: step, record, give out the commands, wait for the next signal or the deadline."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from c2c_stasis.call import ending, machine
@@ -13,6 +13,7 @@ from c2c_stasis.call.move import Move, Step
 from c2c_stasis.call.signals import NO_REPLY, CallBroken, CommandRefused, DeadlinePassed, Signal
 from c2c_stasis.errors import StoreUnavailable, SwitchRefused, SwitchUnavailable
 from c2c_stasis.ports import Clock, Publisher, Store, StoredEvent, Switch
+from c2c_stasis.service.orders import Orders
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class Runner:
         self._since = clock.now().mono
         self._signals: asyncio.Queue[Signal] = asyncio.Queue()
         self._records: set[asyncio.Task[None]] = set()
+        self._orders = Orders(self._carry_out)
 
     def put(self, signal: Signal) -> None:
         """Add a signal; it is applied after those that came before it."""
@@ -67,7 +69,16 @@ class Runner:
 
     async def run(self, first: Sequence[Command] = ()) -> None:
         """Carry out the commands of a step that was handed over to the store already, then live until the call has ended."""
-        await self._execute(first)
+        try:
+            self._orders.give(first)
+            await self._live()
+            await self._orders.done()
+            if self._records:
+                await asyncio.wait(self._records)
+        finally:
+            await self._orders.drop()  # when we are stopped: our successor asks again
+
+    async def _live(self) -> None:
         failures = 0
         while self.call.live:
             signal = await self._next()
@@ -77,11 +88,9 @@ class Runner:
                 logger.exception("call broken", extra={"call_id": self.call.id, "signal": repr(signal)})
                 failures += 1
                 if failures > MOST_FAILURES:
-                    await self._abandon()
+                    self._abandon()
                 else:
                     self.put(CallBroken(repr(error)))  # only this call suffers: its legs are let go and its end is told
-        if self._records:
-            await asyncio.wait(self._records)
 
     def record(self, step: Step) -> asyncio.Task[None]:
         """Hand a step to the store, which writes the records of one call in the order in which they are handed over."""
@@ -89,22 +98,24 @@ class Runner:
 
     async def _next(self) -> Signal:
         """The next signal, or `DeadlinePassed` when the deadline comes first. Signals go first when both are there."""
-        if not self._signals.empty():
-            return self._signals.get_nowait()
-        while (left := self._time_left()) > 0:
+        while self._signals.empty():
+            left = self._time_left()
+            if left <= 0:
+                return DeadlinePassed()
             try:
                 async with asyncio.timeout(left):
                     return await self._signals.get()
             except TimeoutError:
-                continue
-        return DeadlinePassed()
+                continue  # a signal may have come in the same moment
+        return self._signals.get_nowait()
 
     def _time_left(self) -> float:
-        assert self.call.deadline is not None  # a live call always has one
-        due, now = self.call.clock_zero + self.call.deadline, self._clock.now().mono
-        if self._in_touch() or self.call.state is CallState.RELEASING:
-            return due - now
-        return max(due, self._since) + DEAF_PATIENCE - now  # to hear again wakes us
+        call, now = self.call, self._clock.now().mono
+        assert call.due is not None  # a live call always has a deadline
+        assert call.deadline is not None
+        if self._in_touch() or call.state is CallState.RELEASING:
+            return call.clock_zero + call.due - now
+        return max(call.clock_zero + call.deadline, self._since) + DEAF_PATIENCE - now  # to hear again wakes us
 
     async def _apply(self, signal: Signal) -> None:
         before = self.call
@@ -117,9 +128,9 @@ class Runner:
         record = self._hand_over(step, events, patient=not first)
         if first:
             await asyncio.wait({record}, timeout=RECORD_WITHIN)
-        await self._execute(step.commands)
+        self._orders.give(step.commands)
 
-    async def _abandon(self) -> None:
+    def _abandon(self) -> None:
         """End the call without the rules that failed again and again; its last events are told if they can be."""
         step = _abandoned(self.call, self._clock.now())
         try:
@@ -129,7 +140,7 @@ class Runner:
             step, events = Step(replace(step.call, events=self.call.events), step.commands), []
         self.call = step.call
         self._hand_over(step, events)
-        await self._execute(step.commands)
+        self._orders.give(step.commands)
 
     def _hand_over(self, step: Step, events: list[StoredEvent], *, patient: bool = False) -> asyncio.Task[None]:
         tell(step.call, step.events)
@@ -147,29 +158,16 @@ class Runner:
         except Exception:
             logger.exception("record lost", extra={"call_id": call.id})  # the next one tells where the call is by then
 
-    async def _execute(self, commands: Sequence[Command]) -> None:
-        """Carry out the commands of one step at the same time, but those that name the same leg one after the other."""
-        if not commands:
-            return
-        queues: dict[str, list[Command]] = {}
-        for command in commands:
-            queues.setdefault(getattr(command, "leg_id", "bridge"), []).append(command)
-        if len(queues) == 1:  # no tasks for what is no crowd
-            await self._in_turn(commands)
-            return
-        await asyncio.gather(*(self._in_turn(queue) for queue in queues.values()))
-
-    async def _in_turn(self, commands: Iterable[Command]) -> None:
-        for command in commands:
-            try:
-                await self._switch.execute(self.call, command)
-            except SwitchRefused as refusal:
-                self._refused(command, refusal.status, refusal.message)
-            except SwitchUnavailable as error:
-                self._refused(command, NO_REPLY, str(error))
-            except Exception as error:
-                logger.exception("command broken", extra={"call_id": self.call.id, "command": repr(command)})
-                self._refused(command, NO_REPLY, repr(error))
+    async def _carry_out(self, command: Command) -> None:
+        try:
+            await self._switch.execute(self.call, command)
+        except SwitchRefused as refusal:
+            self._refused(command, refusal.status, refusal.message)
+        except SwitchUnavailable as error:
+            self._refused(command, NO_REPLY, str(error))
+        except Exception as error:
+            logger.exception("command broken", extra={"call_id": self.call.id, "command": repr(command)})
+            self._refused(command, NO_REPLY, repr(error))
 
     def _refused(self, command: Command, status: int, message: str) -> None:
         level = logging.DEBUG if isinstance(command, DestroyBridge) else logging.INFO
