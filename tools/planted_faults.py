@@ -180,7 +180,7 @@ FAULTS = [
     Fault("recovery.py", " and _undecided(move.call, before):", " and False:", "silence after a restart"),
     Fault(
         "recovery.py",
-        "            move.ask(HangUpLeg(leg.id, leg.release_cause))",
+        "            again.hang_up(move, leg, leg.release_cause)",
         "            pass",
         "a loser rings on after a lost connection",
     ),

@@ -239,6 +239,11 @@ class Story:
         """Hang up a channel."""
         await self._ask_asterisk("DELETE", f"channels/{channel_id}", {})
 
+    async def put_into_bridge(self, channel_id: str) -> None:
+        """Put a channel of a call into the call's bridge, as the service does."""
+        call_id = channel_id.partition(".")[0]
+        await self._ask_asterisk("POST", f"bridges/{call_id}/addChannel", {"channel": channel_id})
+
     async def channel_ids(self) -> set[str]:
         """The channels that Asterisk has; a local one, which has two halves there, counts once."""
         return {str(channel["id"]).removesuffix(";2") for channel in await self.town.asterisk.channels()}
