@@ -42,7 +42,9 @@ def asks(story: Story, until: float) -> list[tuple[float, object]]:
     asked: list[tuple[float, object]] = []
     while (due := story.call.due) is not None and due <= until:
         story.at = due
-        asked += [(due, command) for command in story.hear(DeadlinePassed()).commands]
+        commands = story.hear(DeadlinePassed()).commands
+        assert story.call.due != due, "what is due by time is done"
+        asked += [(due, command) for command in commands]
     story.at = until
     return asked
 
