@@ -19,7 +19,7 @@ from c2c_stasis.call.model import (
 )
 from c2c_stasis.call.model import Limits as CallLimits
 from c2c_stasis.directory.dial_strings import parse
-from c2c_stasis.directory.model import Account, Key
+from c2c_stasis.directory.model import Account, Key, User
 from c2c_stasis.errors import AccountNotAllowed, CallNotFound, NotAuthenticated, UserNotFound
 from c2c_stasis.ids import AccountId, CallId, PlatformId, UserId, new_id
 from c2c_stasis.policy.regions import check_region
@@ -27,6 +27,7 @@ from c2c_stasis.ports import Contact, StoredEvent
 
 NO_STORE = cast("DirectoryStore", None)  # calls do not need one
 KEY = "sk_live_fakefakefakefakefakefakefakefake"
+TEST_KEY = "sk_test_fakefakefakefakefakefakefakefake"
 PLATFORM = PlatformId("plat_01h2xcejqtf2nbrexx3vqjhp40")
 ACCOUNT = AccountId("acct_01h2xcejqtf2nbrexx3vqjhp41")
 USER = UserId("user_01h2xcejqtf2nbrexx3vqjhp42")
@@ -48,20 +49,24 @@ class FakeService:
         self.hangs = False  # whether `readiness` never answers
 
     def authenticate(self, key: str) -> Key:
-        if key.encode() != KEY.encode():
+        if key not in (KEY, TEST_KEY):
             raise NotAuthenticated
-        return Key("key_1", PLATFORM, "", "sk_live_fake", livemode=True, created_at=0.0)
+        return Key("key_1", PLATFORM, "", key[:12], livemode=key == KEY, created_at=0.0)
 
     def account(self, key: Key, account_id: str) -> Account:
         if account_id != ACCOUNT:
             raise AccountNotAllowed
         return Account(ACCOUNT, PLATFORM, "Example")
 
+    def user(self, account: Account, user_id: str) -> User:
+        if user_id != USER:
+            raise UserNotFound
+        return User(USER, account.id, "Alice")
+
     async def place(
         self, account: Account, user_id: str, dial_string: str, *, livemode: bool, metadata: dict[str, str]
     ) -> Call:
-        if user_id != USER:
-            raise UserNotFound
+        self.user(account, user_id)
         dialled = parse(dial_string, region=account.region, extension_length=account.extension_length)
         check_region(dialled.kind, dialled.number, region=account.region)
         if self.hold is not None:

@@ -11,7 +11,7 @@ from c2c_stasis.api.server import HttpServer
 from c2c_stasis.call.model import CallState
 from c2c_stasis.ids import AccountId
 from c2c_stasis.ports import StoredEvent
-from tests.api.fakes import ACCOUNT, FOREIGN_ACCOUNT, KEY, USER, FakeService
+from tests.api.fakes import ACCOUNT, FOREIGN_ACCOUNT, KEY, TEST_KEY, USER, FakeService
 from tests.api.requests import GOOD, HEADERS, JSON, Client, place, placed, send
 
 NOT_FOUND = b'{"error":"Call not found","code":"call_not_found"}'
@@ -88,6 +88,22 @@ async def test_a_foreign_call_looks_like_an_unknown_one(client: Client, service:
         response = await client.request(method, target, headers=HEADERS)
         assert (response.status, await response.read()) == (404, NOT_FOUND)
     assert service.calls[call_id].state is CallState.ACCEPTED
+
+
+@pytest.mark.parametrize(("placed_with", "asked_with"), [(KEY, TEST_KEY), (TEST_KEY, KEY)])
+async def test_a_call_of_the_other_mode_looks_like_an_unknown_one(
+    client: Client, service: FakeService, placed_with: str, asked_with: str
+) -> None:
+    """A key for tests neither sees nor ends the calls of real people, and a live key no tests."""
+    placing = HEADERS | {"Authorization": f"Bearer {placed_with}"}
+    path = (await client.post("/v1/calls", json=GOOD, headers=placing)).headers["Location"]
+    asking = HEADERS | {"Authorization": f"Bearer {asked_with}"}
+    for method, target in (("GET", path), ("DELETE", path), ("GET", f"{path}/events")):
+        response = await client.request(method, target, headers=asking)
+        assert (response.status, await response.read()) == (404, NOT_FOUND)
+    (call,) = service.calls.values()
+    assert call.state is CallState.ACCEPTED
+    assert (await client.get(path, headers=placing)).status == 200
 
 
 @pytest.mark.parametrize(("method", "tail"), [("GET", ""), ("DELETE", ""), ("GET", "/events")])

@@ -118,13 +118,15 @@ async def test_of_several_mistakes_the_first_in_the_order_is_told(client: Client
     await ask()
     fields["user_id"] = "nobody"
     await ask()
-    fields["dial_string"] = "5551234"
+    fields["dial_string"] = 5551234
     await ask()
     fields["user_id"] = STRANGER
     await ask()
-    del fields["unknown"]
-    await ask()
     fields["user_id"] = USER
+    await ask()
+    fields["dial_string"] = "5551234"
+    await ask()
+    del fields["unknown"]
     await ask()
     fields["dial_string"] = "+18765551234"
     await ask()
@@ -136,8 +138,9 @@ async def test_of_several_mistakes_the_first_in_the_order_is_told(client: Client
         (400, "user_id is required"),
         (400, "dial_string is required"),
         (400, "Invalid user_id format"),
-        (400, "Invalid unknown: is not a known field"),
         (404, "User not found"),
+        (400, 'Invalid dial_string: must be a text in quotes, such as "+15551234567" or "911"'),
+        (400, "Invalid unknown: is not a known field"),
         (400, "Invalid dial_string: lacks its area code (read as a number of US); "
               "E.164 such as +15551234567 is always understood"),
         (403, "Destination not allowed: the number belongs to JM; only US is dialled"),
@@ -152,15 +155,28 @@ async def test_null_and_empty_are_missing(client: Client, empty: object) -> None
 
 
 @pytest.mark.parametrize("wrong", [1, 15551234567, 1.5, True, False, 0, [], {}, ["x"], {"id": "x"}])
-@pytest.mark.parametrize("field", ["user_id", "user", "dial_string"])
-async def test_a_wrong_type_is_named(client: Client, field: str, wrong: object) -> None:
+@pytest.mark.parametrize("field", ["user_id", "user"])
+async def test_a_user_id_that_is_no_text_has_the_wrong_format(client: Client, field: str, wrong: object) -> None:
     response = await place(client, **{field: wrong})
+    body = await response.json()
+    assert (response.status, body["error"], body["code"]) == (400, "Invalid user_id format", "invalid_user_id")
+
+
+@pytest.mark.parametrize("wrong", [911, 15551234567, 1.5, True, False, 0, [], {}, ["x"], {"id": "x"}])
+async def test_a_dial_string_that_is_no_text_is_told_how_to_be_one(client: Client, wrong: object) -> None:
+    response = await place(client, dial_string=wrong)
+    reason = 'must be a text in quotes, such as "+15551234567" or "911"'
     assert response.status == 400
     assert await response.json() == {
-        "error": f"Invalid {field}: must be a string",
+        "error": f"Invalid dial_string: {reason}",
         "code": "validation_error",
-        "details": {field: "must be a string"},
+        "details": {"dial_string": reason},
     }
+
+
+async def test_whoever_is_unknown_is_told_before_any_option(client: Client) -> None:
+    response = await place(client, user_id=STRANGER, metadata=1)
+    assert (response.status, (await response.json())["error"]) == (404, "User not found")
 
 
 @pytest.mark.parametrize(
@@ -216,14 +232,21 @@ async def test_the_four_formats_of_the_product_page(
     assert (call.destination.kind, call.destination.party.number) == (kind, number)
 
 
-@pytest.mark.parametrize("field", ["auto_answer", "confirm", "record"])
-async def test_what_does_not_work_yet_is_said(client: Client, field: str) -> None:
-    response = await place(client, **{field: True})
+@pytest.mark.parametrize("value", [True, 30, "did_01h2xcejqtf2nbrexx3vqjhp42"])
+@pytest.mark.parametrize(
+    "field",
+    [
+        *("from", "to", "did", "did_id", "device", "device_id", "ring_timeout", "answer_timeout", "max_duration"),
+        *("auto_answer", "confirm", "record"),
+    ],
+)
+async def test_what_does_not_work_yet_is_said(client: Client, field: str, value: object) -> None:
+    response = await place(client, **{field: value})
     assert response.status == 400
     assert await response.json() == {
-        "error": f"{field} is not supported",
+        "error": f"{field} is not supported yet",
         "code": "not_supported",
-        "details": {field: "is not supported"},
+        "details": {field: "is not supported yet"},
     }
 
 
@@ -297,16 +320,21 @@ async def test_what_the_service_refuses(
 @pytest.mark.parametrize(
     ("error", "wait"), [(SwitchUnavailable("10.0.0.1 refused"), "1"), (StoreUnavailable(), "1"), (Stopping(), "5")]
 )
-async def test_503_says_when_to_come_back_and_not_what_is_wrong(
+async def test_503_says_when_to_come_back_and_which_part_is_missing(
     client: Client, service: FakeService, error: Exception, wait: str
 ) -> None:
     service.fail = error
+    service.checks = {"asterisk": "not connected", "database": "ok"}
     response = await place(client)
     assert (response.status, response.headers["Retry-After"]) == (503, wait)
     assert await response.json() == {
         "error": "Service unavailable, please retry",
         "code": "unavailable",
-        "details": {"request_id": response.headers["X-Request-Id"]},
+        "details": {
+            "asterisk": "not connected",
+            "database": "ok",
+            "request_id": response.headers["X-Request-Id"],
+        },
     }
 
 

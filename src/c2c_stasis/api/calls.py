@@ -12,14 +12,17 @@ from aiohttp import web
 from c2c_stasis.api.auth import authenticate
 from c2c_stasis.api.bodies import read_json
 from c2c_stasis.api.edge import CALL_ID
+from c2c_stasis.api.health import checked
 from c2c_stasis.api.paging import Listed
 from c2c_stasis.api.port import Service
+from c2c_stasis.api.problems import unavailable
 from c2c_stasis.api.records import record_of
 from c2c_stasis.api.routes import Route, Scope
-from c2c_stasis.api.schemas import CallRecord, read_place_call
+from c2c_stasis.api.schemas import CallRecord, read_place_call, read_user_id
+from c2c_stasis.call.model import Call
 from c2c_stasis.directory.dial_strings import is_emergency
 from c2c_stasis.directory.model import Account
-from c2c_stasis.errors import CallNotFound
+from c2c_stasis.errors import CallNotFound, Unavailable
 from c2c_stasis.ids import CALL, is_id
 
 logger = logging.getLogger(__name__)
@@ -50,12 +53,14 @@ class CallRoutes:
         """`POST /v1/calls`: 202 with an empty body; some clients throw on any other."""
         key, account = authenticate(request, self._service)
         body = await read_json(request)
+        user = self._service.user(account, read_user_id(body))
         asked = read_place_call(body, is_emergency=partial(is_emergency, region=account.region))
-        call = await self._finish(
-            self._service.place(
-                account, asked.user_id, asked.dial_string, livemode=key.livemode, metadata=asked.metadata
+        try:
+            call = await self._finish(
+                self._service.place(account, user.id, asked.dial_string, livemode=key.livemode, metadata=asked.metadata)
             )
-        )
+        except Unavailable as error:
+            raise unavailable(error, await checked(self._service)) from error
         request[CALL_ID] = call.id
         if asked.ignored:
             logger.warning(
@@ -66,21 +71,20 @@ class CallRoutes:
 
     async def show(self, request: web.Request) -> web.Response:
         """`GET /v1/calls/:id`: the record, also while the call is live."""
-        account, call_id = self._named_call(request)
-        call = await self._service.find_call(account, call_id)
+        _, call = await self._named_call(request)
         return _json(msgspec.json.encode(record_of(call)))
 
     async def events(self, request: web.Request) -> web.Response:
         """`GET /v1/calls/:id/events`: the event log, byte for byte as every other road carries it."""
-        account, call_id = self._named_call(request)
-        events = await self._service.call_events(account, call_id)
-        head = f'{{"object":"list","url":"/v1/calls/{call_id}/events","next_page_url":null,"previous_page_url":null,"data":['
+        account, call = await self._named_call(request)
+        events = await self._service.call_events(account, call.id)
+        head = f'{{"object":"list","url":"/v1/calls/{call.id}/events","next_page_url":null,"previous_page_url":null,"data":['
         return _json(head.encode() + b",".join(event.body for event in events) + b"]}")
 
     async def cancel(self, request: web.Request) -> web.Response:
         """`DELETE /v1/calls/:id`: cancel or hang up, in any state."""
-        account, call_id = self._named_call(request)
-        await self._finish(self._service.cancel(account, call_id))
+        account, call = await self._named_call(request)
+        await self._finish(self._service.cancel(account, call.id))
         return web.Response(status=204)
 
     async def drain(self, _app: web.Application) -> None:
@@ -88,14 +92,21 @@ class CallRoutes:
         if self._unfinished:
             await asyncio.wait(self._unfinished, timeout=_FINISH_WITHIN)
 
-    def _named_call(self, request: web.Request) -> tuple[Account, str]:
-        """The account and the call in the path; an id that cannot be one is a call that does not exist."""
-        _, account = authenticate(request, self._service)
+    async def _named_call(self, request: web.Request) -> tuple[Account, Call]:
+        """The account and the call in the path. Raises `CallNotFound`.
+
+        An id that cannot be one is a call that does not exist, and so is, for a key for tests, a call that was placed with a
+        live key, and the other way round.
+        """
+        key, account = authenticate(request, self._service)
         call_id = request.match_info["call_id"]
         if not is_id(call_id, CALL):
             raise CallNotFound
         request[CALL_ID] = call_id
-        return account, call_id
+        call = await self._service.find_call(account, call_id)
+        if call.livemode is not key.livemode:
+            raise CallNotFound
+        return account, call
 
     async def _finish(self, work: Coroutine[Any, Any, T]) -> T:
         """Do the work to its end, also when the request that asked for it is cancelled half way."""

@@ -27,15 +27,20 @@ class HealthRoutes:
 
     async def ready(self, _request: web.Request) -> web.Response:
         """200 when calls can be placed, else 503 with what is wrong."""
-        try:
-            async with asyncio.timeout(_ANSWER_WITHIN):
-                checks = await self._service.readiness()
-        except TimeoutError:
-            checks = {"service": "did not answer in time"}
+        checks = await checked(self._service)
         wrong = [name for name, state in checks.items() if state != "ok"]
         if wrong:
             return _answer(503, {"error": f"Not ready: {', '.join(wrong)}", "code": "not_ready", "details": checks})
         return _answer(200, {"status": "ok", "details": checks})
+
+
+async def checked(service: Service) -> dict[str, str]:
+    """What is needed to place calls, each "ok" or what is wrong with it."""
+    try:
+        async with asyncio.timeout(_ANSWER_WITHIN):
+            return await service.readiness()
+    except TimeoutError:
+        return {"service": "did not answer in time"}
 
 
 def _answer(status: int, body: dict[str, object]) -> web.Response:

@@ -36,6 +36,10 @@ class Service(Protocol):
         """The account a key may act for. Raises `AccountNotAllowed`."""
         ...
 
+    def user(self, account: Account, user_id: str) -> User:
+        """A user of this account. Raises `UserNotFound`."""
+        ...
+
     async def place(
         self, account: Account, user_id: str, dial_string: str, *, livemode: bool, metadata: dict[str, str]
     ) -> Call:

@@ -71,7 +71,13 @@ def invalid_pagination() -> Problem:
 
 def not_supported(field: str) -> Problem:
     """A field that we know and cannot honour yet: silence would let the client believe that we did."""
-    return Problem(400, f"{field} is not supported", "not_supported", {field: "is not supported"})
+    return Problem(400, f"{field} is not supported yet", "not_supported", {field: "is not supported yet"})
+
+
+def unavailable(error: Unavailable, parts: Mapping[str, str]) -> Problem:
+    """Nothing was done; `parts` says of everything that is needed whether it is there, as `/readyz` does."""
+    headers = {"Retry-After": str(error.retry_after)}
+    return Problem(503, "Service unavailable, please retry", "unavailable", parts, headers)
 
 
 def not_json(reason: str) -> Problem:
@@ -124,8 +130,7 @@ def problem_of(error: Exception) -> Problem:
         case UserBusy():
             return Problem(409, f"User is busy: {error}", "user_busy")
         case Unavailable():
-            headers = {"Retry-After": str(error.retry_after)}
-            return Problem(503, "Service unavailable, please retry", "unavailable", headers=headers)
+            return unavailable(error, {})
         case web.HTTPException():
             return _of_http(error)
         case _:
@@ -143,8 +148,8 @@ def _of_http(error: web.HTTPException) -> Problem:
 
 
 def response_to(problem: Problem, request_id: str) -> web.Response:
-    """The problem as a response. A 5xx tells the request id and nothing of what happened."""
-    details = {"request_id": request_id} if problem.status >= 500 else problem.details
+    """The problem as a response. A 5xx has the request id, by which the log tells what happened."""
+    details = problem.details | ({"request_id": request_id} if problem.status >= 500 else {})
     body: dict[str, object] = {"error": problem.error, "code": problem.code}
     if details:
         body["details"] = details

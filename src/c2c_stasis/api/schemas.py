@@ -17,40 +17,50 @@ Metadata = Annotated[
 ]
 
 _REQUIRED = ("user", "user_id", "dial_string")
-_NOT_SUPPORTED = ("auto_answer", "confirm", "record")  # known, and refused until they work: decision 25
+# Known, and refused until they work: silence would let the client believe that we did as it said.
+_NOT_SUPPORTED = (
+    *("from", "to", "did", "did_id", "device", "device_id"),
+    *("ring_timeout", "answer_timeout", "max_duration", "auto_answer", "confirm", "record"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class PlaceCall:
     """What a client asks for. `ignored` names the fields of an emergency request that were wrong and were let pass."""
 
-    user_id: str
     dial_string: str
     metadata: dict[str, str] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
 
 
+# The order of the checks is part of the contract: what is missing, the form of the user id, whether there is such a user (the
+# service knows), and only then everything else.
+
+
+def read_user_id(body: Mapping[str, Json]) -> str:
+    """Who calls, by the body of `POST /v1/calls`, once nothing that is required is missing. Raises `Problem`."""
+    user_id = body.get("user_id") if body.get("user") in (None, "") else body["user"]
+    if user_id in (None, ""):
+        raise problems.missing("user_id")
+    if body.get("dial_string") in (None, ""):
+        raise problems.missing("dial_string")
+    if not isinstance(user_id, str) or not is_id(user_id, USER):
+        raise problems.invalid_user_id()
+    return user_id
+
+
 def read_place_call(body: Mapping[str, Json], *, is_emergency: Callable[[str], bool]) -> PlaceCall:
-    """Understand the body of `POST /v1/calls`; the order of the checks is part of the contract.
+    """Understand the rest of the body of `POST /v1/calls`, for a user who is known.
 
     On an emergency call a bad optional field is let pass and named, never refused. Raises `Problem`.
     """
-    user_key = "user" if body.get("user") not in (None, "") else "user_id"
-    user_id, dial_string = body.get(user_key), body.get("dial_string")
-    if user_id in (None, ""):
-        raise problems.missing("user_id")
-    if dial_string in (None, ""):
-        raise problems.missing("dial_string")
-    if not isinstance(user_id, str):
-        raise problems.invalid(user_key, "must be a string")
+    dial_string = body["dial_string"]
     if not isinstance(dial_string, str):
-        raise problems.invalid("dial_string", "must be a string")
-    if not is_id(user_id, USER):
-        raise problems.invalid_user_id()
+        raise problems.invalid("dial_string", 'must be a text in quotes, such as "+15551234567" or "911"')
     metadata, found = _read_options({key: value for key, value in body.items() if key not in _REQUIRED})
     if found and not is_emergency(dial_string):
         raise next(iter(found.values()))
-    return PlaceCall(user_id, dial_string, metadata, tuple(found))
+    return PlaceCall(dial_string, metadata, tuple(found))
 
 
 def _read_options(options: Mapping[str, Json]) -> tuple[dict[str, str], dict[str, Problem]]:

@@ -22,7 +22,7 @@ from c2c_stasis.call.signals import (
 from c2c_stasis.config import Calls, Trunk
 from c2c_stasis.directory import keys
 from c2c_stasis.directory.directory import Directory
-from c2c_stasis.directory.model import Account, Key
+from c2c_stasis.directory.model import Account, Key, User
 from c2c_stasis.errors import (
     AccountNotAllowed,
     CallNotFound,
@@ -139,6 +139,13 @@ class CallService:
             raise AccountNotAllowed
         return account
 
+    def user(self, account: Account, user_id: str) -> User:
+        """The user, if it is one of the account's. Raises `UserNotFound`."""
+        user = self._directory.user(account.id, UserId(user_id))
+        if user is None:
+            raise UserNotFound
+        return user
+
     async def place(
         self, account: Account, user_id: str, dial_string: str, *, livemode: bool, metadata: dict[str, str]
     ) -> Call:
@@ -146,9 +153,7 @@ class CallService:
 
         Raises `UserNotFound`, `NumberNotDialable`, `DestinationNotAllowed`, `UserBusy`, or `Unavailable`: then nothing rings.
         """
-        user = self._directory.user(account.id, UserId(user_id))
-        if user is None:
-            raise UserNotFound
+        user = self.user(account, user_id)
         planner = Planner(self._directory, self._switch, self._trunks)
         call = planner.plan(
             account, user, dial_string, self._limits(), self._clock.now(), livemode=livemode, metadata=metadata
