@@ -76,7 +76,7 @@ async def test_a_key_is_shown_once_and_works_until_it_is_revoked(place: Place, f
     assert keys.well_formed(secret)
     assert secret.startswith("sk_test_")
     assert not key.livemode
-    assert keys.verify(secret, key)
+    assert keys.digest(secret) == key.digest
     assert Directory.of(await place.store.directory()).key(keys.digest(secret)) == key
     revoked = await place.store.revoke_key(key.id)
     assert revoked.revoked_at is not None
@@ -211,6 +211,26 @@ async def test_an_extension_may_not_hide_an_emergency_number(place: Place, regio
     with pytest.raises(InvalidRequest, match="number: is an emergency number"):
         await place.store.create_extension(account.id, number, user.id)
     await place.store.create_extension(account.id, "201", user.id)
+
+
+async def test_where_933_is_no_emergency_number_it_may_be_an_extension(place: Place) -> None:
+    account = await place.store.create_account(place.platform.id, "Inn", region="GB", extension_length=3)
+    user = await place.store.create_user(account.id, "Ben")
+    assert (await place.store.create_extension(account.id, "933", user.id)).number == "933"
+
+
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        ("+15550100", "is no possible telephone number"),
+        ("+1202555014", "is no possible telephone number"),
+        ("+12025550142000", "is no possible telephone number"),
+        ("+999123456789", "has no country calling code"),
+    ],
+)
+async def test_a_number_that_no_network_has_is_refused(place: Place, number: str, why: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"number: {why}"):
+        await place.store.create_phone_number(place.account.id, number)
 
 
 async def test_zones_and_regions_of_the_world_are_known(place: Place) -> None:

@@ -17,7 +17,8 @@ from c2c_stasis.errors import NumberNotDialable
 
 _RAW = re.compile(r"[+]?[0-9 ().\-]{2,32}")
 _SEPARATORS = re.compile(r"[^0-9]")
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+"""A telephone number as it is kept and sent: ITU-T E.164, and long enough to be one."""
 
 # 933 reads the caller's number and address back in North America: it must travel the road of a 911 call to prove anything.
 _EMERGENCY_TEST_NUMBERS = {"US": frozenset({"933"}), "CA": frozenset({"933"})}
@@ -90,6 +91,6 @@ def _e164(dial_string: str, region: str) -> str:
             f"{why} (read as a number of {region}); E.164 such as +15551234567 is always understood"
         )
     text = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    if _E164.fullmatch(text) is None:
+    if E164.fullmatch(text) is None:
         raise NumberNotDialable("is no telephone number of 7 to 15 digits")
     return text

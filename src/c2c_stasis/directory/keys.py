@@ -2,16 +2,16 @@
 
 `sk_live_` or `sk_test_`, 32 random bytes in base 62 (43 characters), and the CRC-32 of all before it in base 62 (6 characters).
 The checksum lets anyone tell a key from a placeholder or a typing error; it is no secret and proves nothing else.
+
+A key that is presented is not compared with the kept ones: its SHA-256 is looked up in a dictionary of theirs. How long that
+takes tells about digests, which nobody can choose, and nothing about keys.
 """
 
 import hashlib
-import hmac
 import re
 import secrets
 import string
 import zlib
-
-from c2c_stasis.directory.model import Key
 
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 RANDOM_BYTES = 32
@@ -34,11 +34,6 @@ def well_formed(text: str) -> bool:
     return form is not None and form[2] == _checksum(form[1])
 
 
-def is_live(text: str) -> bool:
-    """Whether a well-formed key is for real calls, and not for tests."""
-    return text.startswith("sk_live_")
-
-
 def digest(text: str) -> str:
     """What is kept of a key, and what it is found by: SHA-256 in hex. A slow hash would only help against guessable secrets."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -47,11 +42,6 @@ def digest(text: str) -> str:
 def hint(text: str) -> str:
     """The first characters of a key, enough to tell it from others and of no use to an attacker."""
     return text[:HINT_LENGTH]
-
-
-def verify(text: str, key: Key) -> bool:
-    """Whether the text is this key; takes as long whichever character differs."""
-    return hmac.compare_digest(digest(text), key.digest)
 
 
 def _checksum(body: str) -> str:

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, insert
 
 from c2c_stasis import ids
 from c2c_stasis.directory import keys as key_format
+from c2c_stasis.directory.directory import CALLER_ID_NAME_LENGTH
 from c2c_stasis.directory.model import Account, Device, Extension, Key, PhoneNumber, Platform, User
 from c2c_stasis.ids import AccountId, DeviceId, NumberId, PlatformId, UserId, new_id
 from c2c_stasis.store import tables, validation
@@ -139,7 +140,7 @@ class Creating(Changing):
             validation.e164(number),
             active,
             outbound_enabled,
-            validation.one_line("caller_id_name", caller_id_name, validation.CALLER_ID_NAME_LENGTH),
+            validation.one_line("caller_id_name", caller_id_name, CALLER_ID_NAME_LENGTH),
         )
 
         def change(connection: Connection) -> PhoneNumber:

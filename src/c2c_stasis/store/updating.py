@@ -12,6 +12,7 @@ from c2c_stasis.directory.changes import (
     PhoneNumberChanges,
     UserChanges,
 )
+from c2c_stasis.directory.directory import CALLER_ID_NAME_LENGTH
 from c2c_stasis.directory.model import Account, Device, Extension, PhoneNumber, User
 from c2c_stasis.errors import DeviceNotFound, ExtensionNotFound, InvalidRequest, PhoneNumberNotFound
 from c2c_stasis.ids import AccountId, DeviceId, NumberId, UserId
@@ -27,7 +28,7 @@ CHECKS: dict[str, Callable[[Any], object]] = {
     "extension_length": validation.extension_length,
     "timezone": validation.timezone,
     "endpoint": validation.endpoint,
-    "caller_id_name": lambda text: validation.one_line("caller_id_name", text, validation.CALLER_ID_NAME_LENGTH),
+    "caller_id_name": lambda text: validation.one_line("caller_id_name", text, CALLER_ID_NAME_LENGTH),
 }
 
 

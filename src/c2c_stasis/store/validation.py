@@ -5,15 +5,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
 
+from c2c_stasis.directory.dial_strings import E164, is_emergency
 from c2c_stasis.errors import InvalidRequest
 
 ENDPOINT = re.compile(r"[A-Za-z0-9_-]{1,64}")  # safe inside a dial string and a section name of Asterisk
-E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 NAME_LENGTH = 128
-CALLER_ID_NAME_LENGTH = 64
 EMAIL_LENGTH = 254  # RFC 5321 4.5.3.1.3, less the angle brackets
 EXTENSION_LENGTHS = range(3, 7)
-EMERGENCY_TEST_NUMBER = "933"  # North America: reads back the registered address
 
 
 def name(field: str, text: str) -> str:
@@ -49,9 +47,15 @@ def endpoint(text: str) -> str:
 
 
 def e164(text: str) -> str:
-    """A number in E.164 form, such as +15551234567."""
+    """A number in E.164 form, such as +12025550142, whose country and length exist: else no carrier would accept it."""
     if not E164.fullmatch(text):
-        raise InvalidRequest("number", "must be in E.164 form, such as +15551234567")
+        raise InvalidRequest("number", "must be in E.164 form, such as +12025550142")
+    try:
+        possible = phonenumbers.is_possible_number_with_reason(phonenumbers.parse(text))
+    except phonenumbers.NumberParseException as error:
+        raise InvalidRequest("number", "has no country calling code that exists, as +12025550142 has") from error
+    if possible != phonenumbers.ValidationResult.IS_POSSIBLE:
+        raise InvalidRequest("number", "is no possible telephone number; one has the form +12025550142")
     return text
 
 
@@ -83,6 +87,6 @@ def extension(number: str, length: int, of_region: str) -> str:
     """Digits of the account's extension length that no emergency number of its region uses."""
     if not re.fullmatch(f"[0-9]{{{length}}}", number):
         raise InvalidRequest("number", f"must be {length} digits")
-    if number == EMERGENCY_TEST_NUMBER or phonenumbers.is_emergency_number(number, of_region):
+    if is_emergency(number, of_region):
         raise InvalidRequest("number", "is an emergency number")
     return number
