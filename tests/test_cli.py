@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -145,6 +146,68 @@ def test_what_is_printed_can_be_pasted_and_holds_every_id() -> None:
     assert [one.digest for one in there.keys] == [keys.digest(key)]
 
 
+def test_what_is_printed_to_be_run_next_runs_from_where_init_was_called(folder: Path) -> None:
+    (folder / "venv/bin").mkdir(parents=True)
+    program = folder / "venv/bin/c2c-stasis"
+    program.symlink_to(Path(sys.executable).with_name("c2c-stasis"))
+
+    def story(called: str, path: str = "/usr/bin:/bin") -> str:
+        environment = {"PATH": path, "HOME": str(folder), "C2C_ARI__PASSWORD": "x"}
+        done = subprocess.run([called, "init"], capture_output=True, text=True, check=True, env=environment)
+        return done.stdout
+
+    assert "  venv/bin/c2c-stasis doctor -c c2c.toml\n" in story("venv/bin/c2c-stasis")
+    assert "  venv/bin/c2c-stasis serve -c c2c.toml\n" in story("venv/bin/c2c-stasis")
+    assert "\n  c2c-stasis serve -c c2c.toml\n" in story("c2c-stasis", f"{program.parent}:/usr/bin:/bin")
+
+
+def test_a_user_without_devices_is_told_of_in_place_of_a_call_that_cannot_ring() -> None:
+    result = init(*ARI, "--account", "Acme", "--user", "Eve")
+
+    assert "Eve has no device yet: add --device ENDPOINT" in result.output
+    assert "curl" not in result.output
+    assert "curl" in init("--user", "Eve", "--device", "eve").output
+    assert "curl" in init("--user", "Eve").output
+
+
+def test_the_only_account_and_its_only_user_are_in_the_curl_whatever_was_asked_for() -> None:
+    made = facts(*ARI, *ALICE)
+
+    again = facts("--new-key")
+
+    assert (again["account_id"], again["user_id"]) == (made["account_id"], made["user_id"])
+    assert made["account_id"] in again["curl"]
+    assert made["user_id"] in again["curl"]
+    assert again["key"] in again["curl"]
+    assert again["created"] == ["key"]
+
+
+def test_a_caller_number_that_replaces_another_says_so() -> None:
+    facts(*ARI, *ALICE, "--caller-number", "+12025550142")
+
+    result = init("--caller-number", "+12025550143")
+
+    assert "+12025550143  shown to those called by Acme, replaces +12025550142, new" in result.output
+
+
+def test_the_example_of_the_help_works() -> None:
+    shown = run("init", "--help").output
+    example = shown.partition("A first run beside your own Asterisk:")[2].partition("\n\n")[0]
+    words = example.replace("\\", " ").split()
+
+    assert words[:2] == ["c2c-stasis", "init"]
+    facts(*ARI, *words[2:])
+
+
+def test_a_configuration_that_the_environment_names_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("C2C_CONFIG", "other.toml")
+
+    assert "using other.toml (C2C_CONFIG)" in init(*ARI).stderr
+    assert "using" not in init(*ARI, "-c", "c2c.toml").stderr
+    Path("other.toml").write_text("[ari]\n")
+    assert "using other.toml (C2C_CONFIG)" in run("serve").stderr
+
+
 # --- the password ---
 
 
@@ -264,6 +327,7 @@ def test_a_file_that_is_wrong_is_not_worked_with() -> None:
         (("--account", "Acme", "--user", "A", "--device", "a/b"), "--device"),
         (("--account", "Acme", "--user", "A", "--extension", "12"), "--extension"),
         (("--account", "Acme", "--caller-number", "5551234567"), "--caller-number"),
+        (("--account", "Acme", "--caller-number", "+15550100"), "--caller-number is no possible telephone number"),
         (("--listen", "nowhere"), "--listen"),
         (("--trunk", "PJSIP/carrier"), "--trunk"),
         (("--ari-url", "localhost"), "--ari-url"),
@@ -293,9 +357,9 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
     ("arguments", "told"),
     [
         (("--account", "Acme", "--region", "GB"), "has US already"),
-        (("--user", "Bob", "--device", "desk"), "rings for user"),
-        (("--user", "Bob", "--extension", "1001"), "leads to user"),
-        (("--account", "Other", "--caller-number", "+12025550142"), "belongs to account"),
+        (("--user", "Bob", "--device", "desk"), "desk rings for Alice (user_"),
+        (("--user", "Bob", "--extension", "1001"), "1001 leads to Alice (user_"),
+        (("--account", "Other", "--caller-number", "+12025550142"), "belongs to account Acme (acct_"),
         (("--platform", "second"), "the first platform only"),
     ],
 )
@@ -325,6 +389,48 @@ def test_of_two_with_the_same_name_the_id_is_asked_for() -> None:
 
 
 # --- how commands end ---
+
+
+def test_help_is_shown_whole_and_nothing_heavy_is_read_for_it() -> None:
+    for group in ((), ("lab",), ("trunks",), ("devices",)):
+        assert "..." not in run(*group, "--help").output.partition("Commands:")[2]
+    loaded = "import sys, c2c_stasis.cli; print([name for name in ('sqlalchemy', 'alembic', 'aiohttp') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_a_taken_port_is_told_with_what_to_change() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        facts(*ARI, "--listen", address)
+
+        result = run("serve")
+
+    assert result.exit_code == EX_UNAVAILABLE
+    assert f"{address} is taken by another program: change [http] listen in c2c.toml" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "interrupted",
+    [
+        "sys.meta_path.insert(0, type('Importer', (), {'find_spec': interrupt}))",  # as the program reads its parts
+        "import c2c_stasis.cli.reporting as parts; parts.load = interrupt",  # as it works
+    ],
+)
+def test_an_interrupted_command_ends_silently(interrupted: str) -> None:
+    program = f"""
+import sys
+from c2c_stasis.__main__ import run
+
+def interrupt(*_args, **_kwargs):
+    raise KeyboardInterrupt
+
+{interrupted}
+sys.argv = ["c2c-stasis", "serve"]
+run()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 def test_a_wrong_configuration_ends_with_its_own_status_and_all_that_is_wrong() -> None:

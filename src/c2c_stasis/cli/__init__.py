@@ -1,5 +1,7 @@
 """The command line: one file a command; what a command does is done by the parts it starts."""
 
+from typing import Any
+
 import click
 
 from c2c_stasis.cli.accounts import accounts
@@ -16,6 +18,7 @@ from c2c_stasis.cli.keys import keys
 from c2c_stasis.cli.lab import lab
 from c2c_stasis.cli.migrate import migrate
 from c2c_stasis.cli.phone_numbers import phone_numbers
+from c2c_stasis.cli.reporting import EX_INTERRUPTED
 from c2c_stasis.cli.serve import serve
 from c2c_stasis.cli.trunks import trunks
 from c2c_stasis.cli.users import users
@@ -34,7 +37,20 @@ Exit status:
 """
 
 
-@click.group(epilog=_EXIT_STATUS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Main(click.Group):
+    """The commands as one; Ctrl-C ends each in silence, unless it has something to say itself."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run what was asked for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            raise SystemExit(EX_INTERRUPTED) from interrupt
+
+
+@click.group(
+    cls=_Main, epilog=_EXIT_STATUS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="c2c-stasis", prog_name="c2c-stasis")
 def main() -> None:
     """Self-hosted click-to-call on Asterisk: every phone of a user rings, the first answer wins."""

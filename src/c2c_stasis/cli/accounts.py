@@ -21,7 +21,10 @@ _COLUMNS: tuple[Column, ...] = (
 
 @click.group(epilog=EXIT_STATUS)
 def accounts() -> None:
-    """Accounts: customers of the platform, each with users and numbers of its own."""
+    """Accounts: customers of the platform.
+
+    Each has users and numbers of its own.
+    """
 
 
 @accounts.command("list", epilog=EXIT_STATUS)

@@ -47,10 +47,10 @@ def backup(file: Path, path: Path, database: str | None, force: bool, as_json: b
 @database_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def restore(file: Path, path: Path, database: str | None, as_json: bool) -> None:
-    """Put a copy of the backup FILE in the place of the database; what was there is kept beside it.
+    """Put a copy of the backup FILE in the place of the database.
 
-    The backup is checked first. While a service uses the database this is refused. Calls that were live when the backup was
-    taken are settled by the next start of the service.
+    What was there is kept beside it. The backup is checked first. While a service uses the database this is refused. Calls
+    that were live when the backup was taken are settled by the next start of the service.
     """
     with reporting():
         from c2c_stasis.store.backup import restore as run

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from c2c_stasis.directory.model import Account, Device, DirectoryRows, Extension, PhoneNumber, Platform, User
 from c2c_stasis.errors import ClickToCallError, InvalidRequest
+from c2c_stasis.ids import AccountId, UserId
 from c2c_stasis.store import validation
 from c2c_stasis.store.provisioning import Provisioning
 
@@ -55,7 +56,9 @@ class Outcome:
     user: User | None = None
     devices: list[Device] = field(default_factory=list)
     extension: Extension | None = None
+    user_has_devices: bool = False
     caller_number: PhoneNumber | None = None
+    replaced_number: str | None = None
     needs_key: bool = False
     key: str | None = None
     created: list[str] = field(default_factory=list)
@@ -109,6 +112,8 @@ class Plan:
             created.append("user")
         result.user = user
         if user is not None:
+            there = any(device.user_id == user.id for device in self._rows.devices)
+            result.user_has_devices = there or bool(wishes.devices)
             for endpoint, device in zip(dict.fromkeys(wishes.devices), self._devices, strict=True):
                 if device is None:
                     device = await store.create_device(account.id, user.id, endpoint)
@@ -125,7 +130,11 @@ class Plan:
                 created.append("caller number")
             result.caller_number = number
             if account.caller_number_id != number.id:
+                result.replaced_number = self._number_of(account)
                 result.account = await store.set_account_caller_number(account.id, number.id)
+
+    def _number_of(self, account: Account) -> str | None:
+        return next((one.number for one in self._rows.numbers if one.id == account.caller_number_id), None)
 
     # --- what is there, and what contradicts it ---
 
@@ -171,21 +180,21 @@ class Plan:
         about = ("region", "timezone", "extension_length")
         if any(getattr(wishes, name) is not None for name in about):
             self._refuse("--region, --timezone and --extension-length describe a new account. Add --account NAME.")
-        if not (wishes.user or wishes.devices or wishes.extension or wishes.caller_number):
-            return None
         if len(accounts) == 1:
             return accounts[0]
+        if not (wishes.user or wishes.devices or wishes.extension or wishes.caller_number):
+            return None
         which = "there is none yet" if not accounts else f"there are {len(accounts)}"
         self._refuse(f"users, devices and numbers belong to an account, and {which}. Add --account NAME.")
         return None
 
     def _find_user(self) -> User | None:
         wishes = self._wishes
+        users = [one for one in self._rows.users if self._account and one.account_id == self._account.id]
         if wishes.user is None:
             if wishes.devices or wishes.extension:
                 self._refuse("--device and --extension belong to a user. Add --user NAME.")
-            return None
-        users = [one for one in self._rows.users if self._account and one.account_id == self._account.id]
+            return users[0] if len(users) == 1 else None
         found = self._named("--user", wishes.user, users)
         if found is None:
             self._new("--user", wishes.user, validation.name, prefix="user_")
@@ -196,7 +205,7 @@ class Plan:
         found = next((device for device in self._rows.devices if device.endpoint == endpoint), None)
         if found is not None and (self._user is None or found.user_id != self._user.id):
             self._refuse(
-                f"--device: {endpoint} rings for user {found.user_id} already. Name another endpoint, or that user."
+                f"--device: {endpoint} rings for {self._who(found.user_id)} already. Name another endpoint, or that user."
             )
         return found
 
@@ -210,7 +219,9 @@ class Plan:
         mine = [one for one in self._rows.extensions if account and one.account_id == account.id]
         found = next((one for one in mine if one.number == wishes.extension), None)
         if found is not None and (self._user is None or found.user_id != self._user.id):
-            self._refuse(f"--extension: {found.number} leads to user {found.user_id} already. Choose another number.")
+            self._refuse(
+                f"--extension: {found.number} leads to {self._who(found.user_id)} already. Choose another number."
+            )
         return found
 
     def _find_number(self) -> PhoneNumber | None:
@@ -221,11 +232,21 @@ class Plan:
         found = next((one for one in self._rows.numbers if one.number == wish), None)
         if found is not None and (self._account is None or found.account_id != self._account.id):
             self._refuse(
-                f"--caller-number: {wish} belongs to account {found.account_id} already. Choose another number."
+                f"--caller-number: {wish} belongs to {self._which(found.account_id)} already. Choose another number."
             )
         return found
 
     # --- inside ---
+
+    def _who(self, user_id: UserId) -> str:
+        """A user in words."""
+        name = next((one.name for one in self._rows.users if one.id == user_id), "a user")
+        return f"{name} ({user_id})"
+
+    def _which(self, account_id: AccountId) -> str:
+        """An account in words."""
+        name = next((one.name for one in self._rows.accounts if one.id == account_id), "another")
+        return f"account {name} ({account_id})"
 
     def _named(self, option: str, wish: str | None, those: Iterable[N]) -> N | None:
         """The one with this name or id."""

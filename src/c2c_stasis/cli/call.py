@@ -49,7 +49,9 @@ _TOLD = {
 @click.argument("user")
 @click.argument("number")
 def call(remote: Remote, user: str, number: str) -> None:
-    """Let the phones of USER ring, then dial NUMBER, and follow the call until its end.
+    """Connect USER with NUMBER, and follow the call.
+
+    The phones of USER ring; when one answers, NUMBER is dialled.
 
     USER is an id, a name, an e-mail address or an extension; NUMBER is whatever POST /v1/calls takes. Ctrl-C ends the call and
     waits for its end. With --json, each event is a line of JSON as the API has it.

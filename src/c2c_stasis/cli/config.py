@@ -14,9 +14,10 @@ from c2c_stasis.config import Loaded, as_toml, load_with_origins, settings
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def config(path: Path, as_json: bool) -> None:
-    """Print the configuration that counts, as TOML: every key, and whether the file, the environment or nobody set it.
+    """Print the configuration that counts, as TOML.
 
-    Secrets are not shown. Nothing is started, and nothing changed.
+    Every key is there, and whether the file, the environment or nobody set it. Secrets are not shown. Nothing is started,
+    and nothing changed.
     """
     with reporting():
         loaded = load_with_origins(path, os.environ)

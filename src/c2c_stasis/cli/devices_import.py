@@ -63,7 +63,7 @@ def import_devices(
     match_extensions: bool,
     dry_run: bool,
 ) -> None:
-    """List the PJSIP endpoints that Asterisk has, and attach those that are chosen to users.
+    """List Asterisk's PJSIP endpoints, and attach some to users.
 
     Asterisk is asked itself: the configuration must be readable here, for its [ari]. Without a choice the command only lists.
     What is attached already stays as it is.

@@ -10,7 +10,7 @@ from c2c_stasis.cli.tables import Column, print_deleted, print_list, print_recor
 
 @click.group(epilog=EXIT_STATUS)
 def extensions() -> None:
-    """Extensions: short numbers inside an account that lead to users."""
+    """Extensions: short numbers that lead to users."""
 
 
 @extensions.command("list", epilog=EXIT_STATUS)

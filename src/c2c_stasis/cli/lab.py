@@ -17,7 +17,7 @@ _cache_option = click.option(
 
 @click.group()
 def lab() -> None:
-    """A real Asterisk and scripted phones on this machine, for rehearsals."""
+    """A real Asterisk and scripted phones, for rehearsals."""
 
 
 @lab.command()
@@ -62,9 +62,10 @@ def up(
     mirror: str | None,
     cache: Path | None,
 ) -> None:
-    """Start an Asterisk and a carrier, print what a service needs to use them, and leave them running.
+    """Start an Asterisk and a carrier, and leave them running.
 
-    Everything listens on loopback on free ports. Ctrl-C or SIGTERM ends it, with status 0, and nothing is left behind.
+    What a service needs to use them is printed. Everything listens on loopback on free ports. Ctrl-C or SIGTERM ends it, with
+    status 0, and nothing is left behind.
     """
     from c2c_stasis.lab.standing import Options, run
 
@@ -121,9 +122,9 @@ def phone(
     transport: str,
     calls: int | None,
 ) -> None:
-    """Register the phone NAME at a server, and take calls by script; each SIP message and each tone it hears is a line.
+    """Register the phone NAME, and take calls by script.
 
-    Ctrl-C or SIGTERM ends it: it hangs up and takes its registration away.
+    Each SIP message and each tone it hears is a line. Ctrl-C or SIGTERM ends it: it hangs up and takes its registration away.
     """
     from c2c_stasis.lab.script import Script
     from c2c_stasis.lab.solo import Options, run

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from c2c_stasis.config import Config, ConfigError, load
 from c2c_stasis.errors import ClickToCallError
@@ -15,6 +16,7 @@ EX_REFUSED = 1  # the service refused it, or a call was not completed
 EX_UNAVAILABLE = 69  # something that is needed is not there
 EX_NOPERM = 77  # the key or the account is not accepted
 EX_CONFIG = 78  # the configuration is wrong
+EX_INTERRUPTED = 130  # 128 and SIGINT, as a shell says it
 
 config_option = click.option(
     "--config",
@@ -34,6 +36,12 @@ database_option = click.option(
     metavar="FILE|URL",
     help="A database instead of the one that the configuration names; the configuration is then not read.",
 )
+
+
+def tell_where_from(path: Path) -> None:
+    """Say which configuration counts if it is the environment that named it: nobody sees that in the command."""
+    if click.get_current_context().get_parameter_source("path") is ParameterSource.ENVIRONMENT:
+        click.echo(f"c2c-stasis: using {path} (C2C_CONFIG)", err=True)
 
 
 @contextmanager

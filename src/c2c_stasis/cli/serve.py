@@ -1,21 +1,36 @@
 """`c2c-stasis serve` runs the service."""
 
+import errno
 from pathlib import Path
 
 import click
 
-from c2c_stasis.cli.reporting import config_option, load_config, reporting
+from c2c_stasis.cli.reporting import config_option, load_config, reporting, tell_where_from
+from c2c_stasis.config import Config
 
 
 @click.command()
 @config_option
 def serve(path: Path) -> None:
-    """Run the service until SIGTERM or SIGINT; SIGHUP lets it read the configuration again.
+    """Run the service until SIGTERM or Ctrl-C.
 
-    Live calls go on in Asterisk and are taken over by the next start.
+    Live calls go on in Asterisk then, and the next start takes them over. SIGHUP lets it read the configuration again.
     """
+    tell_where_from(path)
     with reporting():
         config = load_config(path)
         from c2c_stasis import app  # aiohttp and the database are not needed to find a mistake in the file
 
-        app.run(config, lambda: load_config(path))
+        try:
+            app.run(config, lambda: load_config(path))
+        except OSError as error:
+            raise _explained(error, config, path) from error
+
+
+def _explained(error: OSError, config: Config, path: Path) -> OSError:
+    """The error with what to change, if it is about where to listen."""
+    why = {
+        errno.EADDRINUSE: "is taken by another program",
+        errno.EADDRNOTAVAIL: "is no address of this machine",
+    }.get(error.errno or 0)
+    return OSError(f"{config.http.listen} {why}: change [http] listen in {path}") if why else error

@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from c2c_stasis.call.model import DestinationKind
 from c2c_stasis.cli.reporting import config_option, load_config, reporting
 from c2c_stasis.config import Trunk
-from c2c_stasis.directory import dial_strings
-from c2c_stasis.directory import trunks as routes
-from c2c_stasis.directory.dial_strings import Dialled
 from c2c_stasis.errors import InvalidRequest, NumberNotDialable
-from c2c_stasis.store import validation
 
 if TYPE_CHECKING:
+    from c2c_stasis.directory.dial_strings import Dialled
     from c2c_stasis.doctor.trunk_report import TrunkReport
 
 EXAMPLE, EXAMPLE_REGION = "+442079460018", "GB"
@@ -48,6 +44,10 @@ def trunks() -> None:
 )
 def list_trunks(path: Path, as_json: bool, number: str, region: str) -> None:
     """Show the trunks, and what each would send for a number."""
+    from c2c_stasis.call.model import DestinationKind  # the numbers of the world take their time to be read
+    from c2c_stasis.directory import dial_strings
+    from c2c_stasis.store import validation
+
     with reporting():
         config = load_config(path)
     try:
@@ -76,9 +76,10 @@ def list_trunks(path: Path, as_json: bool, number: str, region: str) -> None:
 @config_option
 @json_option
 def check(path: Path, as_json: bool) -> None:
-    """Ask Asterisk for each trunk: does its carrier answer, how fast, and where does it register.
+    """Ask Asterisk whether the carrier of each trunk answers.
 
-    Asterisk sends the OPTIONS by itself (qualify_frequency of the aor); this command sends nothing.
+    Also how fast, and where the trunk registers. Asterisk sends the OPTIONS by itself (qualify_frequency of the aor); this
+    command sends nothing.
     """
     with reporting():
         config = load_config(path)
@@ -91,7 +92,9 @@ def check(path: Path, as_json: bool) -> None:
     raise SystemExit(int(report.status))
 
 
-def _described(trunk: Trunk, dialled: Dialled) -> dict[str, str]:
+def _described(trunk: Trunk, dialled: "Dialled") -> dict[str, str]:
+    from c2c_stasis.directory import trunks as routes
+
     carries = "emergency calls" if trunk.emergency else "calls of test keys" if trunk.test else "calls"
     try:
         sends = routes.endpoint(trunk, dialled)

@@ -1,0 +1,115 @@
+"""What `init` has made, told to a person or a program, with what to do next."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from c2c_stasis.cli.bootstrap import Outcome
+from c2c_stasis.cli.program import program
+from c2c_stasis.config import Config
+
+_DESTINATION = "+15551234567"
+_NO_KEY = "sk_live_YOUR_SECRET_KEY"
+_NO_ACCOUNT = "acct_YOUR_ACCOUNT"
+_NO_USER = "user_YOUR_USER"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a run has made and found."""
+
+    path: Path
+    config: Config
+    file_written: bool
+    outcome: Outcome
+
+    @property
+    def base_url(self) -> str:
+        """Where the API will be served."""
+        return f"http://{self.config.http.listen}"
+
+    @property
+    def curl(self) -> str:
+        """The first call, ready to paste, as the product page has it; what is not known stands there in capitals.
+
+        `-i` shows the status and Location: the body of a 202 is empty.
+        """
+        outcome = self.outcome
+        account = outcome.account.id if outcome.account else _NO_ACCOUNT
+        user = outcome.user.id if outcome.user else _NO_USER
+        return (
+            f"curl -i -X POST {self.base_url}/v1/calls \\\n"
+            f'-H "Authorization: Bearer {outcome.key or _NO_KEY}" \\\n'
+            f'-H "DialStack-Account: {account}" \\\n'
+            '-H "Content-Type: application/json" \\\n'
+            f'-d \'{{\n"user_id": "{user}",\n"dial_string": "{_DESTINATION}"\n}}\''
+        )
+
+
+def facts(done: Done) -> dict[str, object]:
+    """The result for a program."""
+    outcome = done.outcome
+    return {
+        "config": str(done.path.absolute()),
+        "config_written": done.file_written,
+        "base_url": done.base_url,
+        "database_url": done.config.database.url,
+        "platform_id": outcome.platform.id,
+        "key": outcome.key,
+        "account_id": outcome.account.id if outcome.account else None,
+        "user_id": outcome.user.id if outcome.user else None,
+        "device_ids": {device.endpoint: device.id for device in outcome.devices},
+        "extension": outcome.extension.number if outcome.extension else None,
+        "caller_number": outcome.caller_number.number if outcome.caller_number else None,
+        "created": outcome.created,
+        "curl": done.curl,
+    }
+
+
+def story(done: Done) -> str:
+    """The result for a person, with what to do next."""
+    outcome, config = done.outcome, done.config
+    written = "written; it holds the ARI password, and only you can read it" if done.file_written else "kept as it is"
+    lines = [f"{done.path}: {written}", f"{config.database.url.partition('://')[2].removeprefix('/')}: ready", ""]
+    lines.append(_line("platform", outcome.platform.id, outcome.platform.name, "platform" in outcome.created))
+    if outcome.account:
+        about = f"{outcome.account.name}, {outcome.account.region}"
+        lines.append(_line("account", outcome.account.id, about, "account" in outcome.created))
+    if outcome.user:
+        lines.append(_line("user", outcome.user.id, outcome.user.name, "user" in outcome.created))
+    for device in outcome.devices:
+        made = f"device {device.endpoint}" in outcome.created
+        lines.append(_line("device", device.id, f"PJSIP/{device.endpoint}", made))
+    if outcome.extension:
+        lines.append(_line("extension", outcome.extension.number, "", "extension" in outcome.created))
+    if outcome.caller_number:
+        lines.append(_line("number", outcome.caller_number.number, _shown(outcome), "caller number" in outcome.created))
+    if outcome.key:
+        lines += [
+            _line("key", outcome.key, "", True),
+            "",
+            "The key is shown this once and cannot be read again: keep it safe.",
+        ]
+    else:
+        lines += [
+            "",
+            "The keys made before stay valid; they cannot be shown again. A lost one is replaced with --new-key.",
+        ]
+    for what, command in (("Look whether all is well", "doctor"), ("Start the service", "serve")):
+        lines += ["", f"{what}:", f"  {program()} {command} -c {shlex.quote(str(done.path))}"]
+    if outcome.user and not outcome.user_has_devices:
+        return "\n".join(
+            [*lines, "", f"{outcome.user.name} has no device yet: add --device ENDPOINT, then calls can ring."]
+        )
+    return "\n".join([*lines, "", "Then place a call:", done.curl])
+
+
+def _shown(outcome: Outcome) -> str:
+    """By which calls a number is shown, and which one no more."""
+    whose = f"shown to those called by {outcome.account.name}" if outcome.account else "shown to those called"
+    return whose + (f", replaces {outcome.replaced_number}" if outcome.replaced_number else "")
+
+
+def _line(what: str, value: str, about: str, new: bool) -> str:
+    state = "new" if new else "was there"
+    return f"  {what:<10}{value}  {about + ', ' if about else ''}{state}"
