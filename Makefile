@@ -3,7 +3,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check bench images
+.PHONY: help demo test check bench images
+
+help:
+	@echo "make demo     watch a real Asterisk ring two phones; ARGS=--once ends after one call"
+	@echo "make test     everything, against the same real Asterisk; ARGS=\"-k ringback\" chooses"
+	@echo "make check    formatting, lint, types, import contracts, drawn documents"
+	@echo "make bench    latencies and throughput on this machine"
+	@echo "make images   the Dockerfiles, carried out without an engine: as root, with mmdebstrap"
 
 demo: $(VENV)/.for-demo
 	@$(BIN)/c2c-stasis demo $(ARGS)

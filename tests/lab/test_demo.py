@@ -4,6 +4,7 @@ import asyncio
 import io
 import stat
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,43 @@ def test_a_request_while_a_call_lives_does_not_move_the_zero_and_one_after_its_e
     timeline.note(20.0, "API", "POST three", begins=True)
 
     assert [line.split()[0] for line in lines()] == ["0.000", "1.000", "2.000", "3.000", "0.000"]
+
+
+def test_a_first_invite_begins_a_new_clock_when_the_demonstration_placed_no_call(
+    timeline: Timeline, stream: io.StringIO, lines: Lines
+) -> None:
+    """Another service uses this Asterisk: its requests are not seen, its INVITEs are."""
+    timeline.note(10.0, "API", "POST", begins=True)
+    timeline.note(10.1, "desk", "INVITE", rouses=True)
+    timeline.note(12.0, "call", "ended", ends=True)
+    timeline.note(30.0, "desk", "INVITE", rouses=True)
+    timeline.note(30.5, "desk", "rings")
+
+    assert [line.split()[0] for line in lines()] == ["0.000", "0.100", "2.000", "0.000", "0.500"]
+    assert "\n\n    0.000 s  desk     INVITE\n" in stream.getvalue()
+
+
+async def test_the_first_phone_of_a_call_begins_it_and_the_others_belong_to_it(
+    timeline: Timeline, lines: Lines
+) -> None:
+    onlooker = Onlooker(timeline, {})
+    async with (
+        await Phone.start("desk", script=Script(ring_after=0.0), on_message=onlooker.see) as desk,
+        await Phone.start("bob", script=Script(ring_after=0.0), on_message=onlooker.see) as bob,
+        await Phone.start("caller") as caller,
+    ):
+        for _ in range(2):
+            first = caller.dial("desk", to=(desk.host, desk.port))
+            await first.wait_ringing()
+            second = caller.dial("bob", to=(bob.host, bob.port))
+            await second.wait_ringing()
+            await first.hang_up()
+            await second.hang_up()
+            await desk.wait_for(lambda: not desk.calls[-1].live, "the end")
+            await bob.wait_for(lambda: not bob.calls[-1].live, "the end")
+
+    assert len([line for line in lines() if line.startswith("0.000 s desk INVITE")]) == 2
+    assert not [line for line in lines() if line.startswith("0.000 s bob INVITE")]
 
 
 async def test_lines_are_held_back_until_earlier_ones_can_have_come(timeline: Timeline, stream: io.StringIO) -> None:
@@ -190,6 +228,17 @@ def test_the_record_is_told_in_words() -> None:
 
 
 # --- for scripts ---
+
+
+@pytest.mark.parametrize("place", ["no/such/folder/demo.env", "."])
+def test_a_file_for_scripts_that_cannot_be_written_is_said_before_anything_starts(place: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "c2c_stasis", "demo", "--env", place], capture_output=True, text=True, timeout=30
+    )
+
+    assert done.returncode == 2
+    assert "--env" in done.stderr
+    assert done.stdout == ""
 
 
 def test_the_file_for_scripts_is_quoted_private_and_replaced_as_a_whole(tmp_path: Path) -> None:

@@ -181,6 +181,7 @@ async def test_a_muted_phone_is_missed_by_ear(runs: dict[str, Ended]) -> None:
     assert run.status == 1
     assert run.demo.complaints == "c2c-stasis demo: carrier did not hear mobile's tone of 1200 Hz, but silence\n"
     assert "ended: completed" in run.demo.output
+    assert "did not hear" not in run.demo.output  # it is told once
     assert_gone(run.demo, run.env)
 
 

@@ -1,5 +1,6 @@
 """`c2c-stasis demo`: a real Asterisk, scripted phones and the service, on this machine and gone afterwards."""
 
+import os
 from pathlib import Path
 
 import click
@@ -30,8 +31,18 @@ def demo(once: bool, mute: str | None, env_file: Path | None, mirror: str | None
     Needs no root and no configuration: Asterisk is fetched once if there is none, everything listens on loopback on free ports,
     and nothing is left behind. After the first call all keeps running, for calls of your own, until Ctrl-C.
     """
+    if env_file is not None:
+        _check(env_file.absolute().parent)
     from c2c_stasis.lab.demo import Options, run
 
     with reporting():
         status = run(Options(once=once, mute=mute, env_file=env_file, mirror=mirror, cache=cache))
     raise SystemExit(status)
+
+
+def _check(folder: Path) -> None:
+    """Refuse now what could not be written when all runs."""
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise click.UsageError(
+            f"--env: {folder} is no folder that can be written to. Make it first, or name another file."
+        )

@@ -24,6 +24,7 @@ class Onlooker:
         self._timeline = timeline
         self._told: set[tuple[str, str]] = set()
         self._listening: dict[str, asyncio.Task[None]] = {}
+        self._dialogs: set[str] = set()  # of all phones, from INVITE to end
 
     # --- phones ---
 
@@ -32,13 +33,23 @@ class Onlooker:
         text = _meaning(phone, message)
         if text and (message.call_id, text) not in self._told:  # and no retransmission
             self._told.add((message.call_id, text))
-            self._timeline.note(message.at, phone.name, text)
+            rouses = message.method == "INVITE" and not self._dialogs
+            self._timeline.note(message.at, phone.name, text, rouses=rouses)
+        self._count(message)
         self.listen(phone, message)
 
     def listen(self, phone: Phone, message: SipMessage) -> None:
         """Begin to tell what a phone hears, if it answers with this message."""
         if message.sent and message.status == 200 and message.cseq.method == "INVITE":
             self._listen(phone, message.call_id)
+
+    def _count(self, message: SipMessage) -> None:
+        """Know which dialogs live."""
+        if message.method == "INVITE" and not message.sent:
+            self._dialogs.add(message.call_id)
+        refused = message.cseq.method == "INVITE" and (message.status or 0) >= 300
+        if refused or message.method in ("BYE", "CANCEL"):
+            self._dialogs.discard(message.call_id)
 
     def _listen(self, phone: Phone, call_id: str) -> None:
         call = next((one for one in phone.calls if one.call_id == call_id), None)

@@ -53,6 +53,7 @@ class _Show:
         self._options = options
         self._screen = Screen()
         self._status: int | None = None
+        self._started = False
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -71,7 +72,7 @@ class _Show:
         ends: set[asyncio.Future[Any]] = {work, stop, gone}
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
-            self._screen.say("\nstopping the service, the phones and Asterisk")
+            self._screen.say("\nstopping" + (" the service, the phones and Asterisk" if self._started else ""))
             work.cancel()
         gone.cancel()
         with suppress(asyncio.CancelledError):
@@ -83,6 +84,7 @@ class _Show:
     async def _perform(self) -> None:
         options, screen = self._options, self._screen
         installation = await obtain(cache=options.cache, mirror=options.mirror, progress=screen.say)
+        self._started = True
         with _first_of_group():
             async with (
                 Stage(installation, screen, mute=options.mute, env=options.env_file) as stage,
@@ -116,9 +118,10 @@ class _Show:
         if problem is None:
             self._screen.say("\nDone: the call was completed, and each end heard the other's tone.\n")
             return 0
-        self._screen.say(f"\nFAILED: {problem}.\n")
         if self._options.once:
             print(f"c2c-stasis demo: {problem}", file=sys.stderr)
+        else:
+            self._screen.say(f"\nFAILED: {problem}.\n")
         return 1
 
 
@@ -128,7 +131,7 @@ def _first_of_group() -> Iterator[None]:
     try:
         yield
     except ExceptionGroup as errors:
-        error = first_of(errors, LaboratoryError)
+        error = first_of(errors, LaboratoryError, OSError)
         if error is None:
             raise
         raise error from None

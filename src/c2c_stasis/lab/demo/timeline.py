@@ -41,12 +41,14 @@ class _Entry:
     what: str = field(compare=False)
     begins: bool = field(compare=False)
     ends: bool = field(compare=False)
+    rouses: bool = field(compare=False)
 
 
 class Timeline:
     """Prints what happened in order, with seconds since the request that began it.
 
-    Requests that come while a call lives do not move the zero.
+    Requests that come while a call lives do not move the zero. The first INVITE of a call that somebody else placed, whose
+    request is not seen, does.
     """
 
     def __init__(self, screen: Screen) -> None:
@@ -56,9 +58,14 @@ class Timeline:
         self._zero: float | None = None
         self._live = 0
 
-    def note(self, at: float, who: str, what: str, *, begins: bool = False, ends: bool = False) -> None:
-        """Take a line about something that happened at that monotonic moment; `begins` and `ends` are about a call."""
-        heapq.heappush(self._waiting, _Entry(at, next(self._numbers), who, what, begins, ends))
+    def note(
+        self, at: float, who: str, what: str, *, begins: bool = False, ends: bool = False, rouses: bool = False
+    ) -> None:
+        """Take a line about something that happened at that monotonic moment.
+
+        `begins` and `ends` are about a call whose request was seen; `rouses` is the first that any phone sees of a call.
+        """
+        heapq.heappush(self._waiting, _Entry(at, next(self._numbers), who, what, begins, ends, rouses))
 
     def block(self, text: str) -> None:
         """Take whole lines, which stand after all that happened until now."""
@@ -79,7 +86,7 @@ class Timeline:
             self._print(heapq.heappop(self._waiting))
 
     def _print(self, entry: _Entry) -> None:
-        if entry.begins and not self._live:
+        if (entry.begins or entry.rouses) and not self._live:
             self._zero = entry.at
             self._screen.say()
         self._live = max(0, self._live + entry.begins - entry.ends)
