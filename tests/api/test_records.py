@@ -130,6 +130,7 @@ def test_a_live_call() -> None:
         "endpoint": "ep_1",
         "endpoint_id": "ep_1",
         "device": "d1",
+        "number": None,
         "contact": "sip:d1@10.0.0.1",
         "user_agent": "Phone/1",
         "state": "up",
@@ -145,6 +146,7 @@ def test_a_live_call() -> None:
     }
     assert (legs[1]["outcome"], legs[1]["ring_delay_ms"], legs[1]["hangup_cause"]) == ("answered_elsewhere", 490, 26)
     assert (legs[2]["side"], legs[2]["endpoint"], legs[2]["device"], legs[2]["contact"]) == ("b", None, None, None)
+    assert legs[2]["number"] == "+15551234567"
 
 
 def test_an_end_that_is_decided_and_not_over_is_not_told() -> None:

@@ -5,7 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import fields
 
+from c2c_stasis.api.schemas import CallRecord, LegRecord
 from c2c_stasis.call.events import Event, EventType
 from c2c_stasis.call.model import Call, DestinationKind, Party, Side
 from c2c_stasis.call.signals import CancelRequested, LegEnded
@@ -45,10 +47,13 @@ def test_the_first_event_of_a_call_whole() -> None:
             "user": "user_ann",
             "user_id": "user_ann",
             "endpoint": None,
+            "endpoint_id": None,
             "direction": "outbound",
             "from_number": "+15557654321",
             "from_name": "Ann",
+            "from_label": "Ann",
             "to_number": "+15551234567",
+            "to_label": None,
             "started_at": AT_NOON,
             "answered_at": None,
             "connected_at": None,
@@ -66,10 +71,13 @@ def test_the_end_of_a_completed_call_whole() -> None:
         "user": "user_ann",
         "user_id": "user_ann",
         "endpoint": "ep_ann-1",
+        "endpoint_id": "ep_ann-1",
         "direction": "outbound",
         "from_number": "+15557654321",
         "from_name": "Ann",
+        "from_label": "Ann",
         "to_number": "+15551234567",
+        "to_label": None,
         "started_at": AT_NOON,
         "answered_at": "2023-11-14T22:13:21.000Z",
         "connected_at": "2023-11-14T22:13:23.000Z",
@@ -109,7 +117,10 @@ def test_an_event_of_a_leg_tells_of_the_leg() -> None:
     assert data["leg"] == {
         "id": A1,
         "side": "a",
-        "device": "ep_ann-1",
+        "endpoint": "ep_ann-1",
+        "endpoint_id": "ep_ann-1",
+        "device": "ann-1",
+        "number": None,
         "state": "ended",
         "outcome": "rejected",
         "hangup_cause": 21,
@@ -117,8 +128,21 @@ def test_an_event_of_a_leg_tells_of_the_leg() -> None:
     }
 
 
-def test_a_leg_through_a_trunk_has_no_device() -> None:
-    assert body(stories.dialling().call, EventType.LEG_DIALLED, B1)["data"]["leg"]["device"] is None
+def test_a_leg_through_a_trunk_has_no_device_and_the_number_that_was_dialled() -> None:
+    leg = body(stories.dialling().call, EventType.LEG_DIALLED, B1)["data"]["leg"]
+    assert (leg["endpoint"], leg["device"], leg["number"]) == (None, None, "+15551234567")
+
+
+def test_the_fields_of_a_leg_have_the_names_that_they_have_in_the_record() -> None:
+    leg = body(stories.dialling().call, EventType.LEG_DIALLED, A1)["data"]["leg"]
+    assert set(leg) <= {field.name for field in fields(LegRecord)}
+
+
+def test_the_fields_of_a_call_have_the_names_that_they_have_in_the_record() -> None:
+    """Beside those that are the event's own, and `from_name`, by which published clients know it."""
+    story = stories.talking()
+    story.hear(LegEnded(B1, 16), LegEnded(A1))
+    assert set(of_the_end(story)) - {field.name for field in fields(CallRecord)} == {"call_id", "sequence", "from_name"}
 
 
 def test_a_leg_that_the_call_does_not_have_is_left_out() -> None:

@@ -72,6 +72,7 @@ def _leg(call: Call, leg: Leg) -> LegRecord:
         endpoint=leg.device_id,
         endpoint_id=leg.device_id,
         device=leg.device or None,
+        number=call.destination.party.number if leg.side is Side.B else None,
         contact=leg.contact or None,
         user_agent=leg.user_agent or None,
         state=leg.state,

@@ -86,7 +86,8 @@ class LegRecord(Struct, frozen=True):
     side: str
     endpoint: str | None
     endpoint_id: str | None
-    device: str | None
+    device: str | None  # the name of the endpoint at Asterisk; `endpoint` is our id of it
+    number: str | None  # what was dialled; of a leg to the destination
     contact: str | None
     user_agent: str | None
     state: str

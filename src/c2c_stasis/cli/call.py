@@ -112,7 +112,7 @@ class _Followed:
 
 def _line(event: Record, record: Record) -> str:
     """One event for a person: the seconds since the call was accepted, who, and what."""
-    data, names = event["data"], {leg["id"]: leg["device"] or record["to_number"] for leg in record["legs"]}
+    data, names = event["data"], {leg["id"]: leg["device"] or leg["number"] for leg in record["legs"]}
     who = names.get(data["leg"]["id"], data["leg"]["id"]) if "leg" in data else "call"
     match event["type"]:
         case "call.end":

@@ -24,7 +24,7 @@ class Envelopes:
             data |= _of_end(call)
         leg = call.leg(event.leg_id) if event.leg_id else None
         if leg is not None:
-            data["leg"] = _of_leg(leg)
+            data["leg"] = _of_leg(call, leg)
         body = msgspec.json.encode(
             {
                 "id": event_id,
@@ -38,17 +38,22 @@ class Envelopes:
 
 
 def _of_call(call: Call) -> dict[str, Any]:
+    """The names are those of the record; `from_name` is `from_label` for clients that know it from events only."""
     winner = call.winner(Side.A)
+    device_id = winner.device_id if winner else None
     internal = call.destination.kind is DestinationKind.EXTENSION
     return {
         "call_id": call.id,
         "user": call.user_id,
         "user_id": call.user_id,
-        "endpoint": winner.device_id if winner else None,
+        "endpoint": device_id,
+        "endpoint_id": device_id,
         "direction": "internal" if internal else "outbound",
         "from_number": call.caller.number or None,
         "from_name": call.caller.name or None,
+        "from_label": call.caller.name or None,
         "to_number": call.destination.party.number,
+        "to_label": call.destination.party.name or None,
         "started_at": rfc3339(call.accepted_at),
         "answered_at": rfc3339(call.wall(call.answered_at)),
         "connected_at": rfc3339(call.wall(call.connected_at)),
@@ -70,11 +75,14 @@ def _of_end(call: Call) -> dict[str, Any]:
     }
 
 
-def _of_leg(leg: Leg) -> dict[str, Any]:
+def _of_leg(call: Call, leg: Leg) -> dict[str, Any]:
     return {
         "id": leg.id,
         "side": leg.side.value,
-        "device": leg.device_id,
+        "endpoint": leg.device_id,
+        "endpoint_id": leg.device_id,
+        "device": leg.device or None,
+        "number": call.destination.party.number if leg.side is Side.B else None,
         "state": leg.state.value,
         "outcome": leg.outcome.value if leg.outcome else None,
         "hangup_cause": leg.cause,
