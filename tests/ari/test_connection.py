@@ -173,6 +173,7 @@ async def test_a_wrong_password_is_explained(server: AriServer, ear: Ear) -> Non
 async def test_nobody_listens_where_asterisk_should_be(ear: Ear) -> None:
     async with running("http://127.0.0.1:9", ear) as (connection, task):
         await until(lambda: "cannot be reached" in connection.problem, "an explanation")
+        assert "([ari] url; http.conf: enabled = yes" in connection.problem
         assert not task.done()
 
 

@@ -16,7 +16,7 @@ from c2c_stasis.ari.client import Client, RawEvent
 from c2c_stasis.ari.devices import Devices
 from c2c_stasis.ari.operations import Operations
 from c2c_stasis.ari.translate import CALL_EVENTS, leg_state, translate
-from c2c_stasis.ari.transport import Transport
+from c2c_stasis.ari.transport import NeverSent, Transport
 from c2c_stasis.call.commands import Command
 from c2c_stasis.call.model import Call
 from c2c_stasis.errors import ClickToCallError, SwitchRefused, SwitchUnavailable, first_of
@@ -215,6 +215,8 @@ def _explain(error: Exception) -> str:
         return "this ARI user may only read (ari.conf: read_only = no)"
     if isinstance(error, SwitchRefused) and error.status == 404:
         return "Asterisk's HTTP server answers, but ARI is not loaded (ari.conf: enabled = yes; res_ari modules)"
+    if isinstance(error, NeverSent):
+        return f"{error} ([ari] url; http.conf: enabled = yes, bindaddr and bindport)"
     return str(error)
 
 
