@@ -23,7 +23,8 @@ from c2c_stasis.config import Address, Ari, Config, ConfigError, Database, Http,
 from c2c_stasis.directory.model import Account, User
 from c2c_stasis.errors import StoreUnavailable, SwitchRefused
 from c2c_stasis.service import CallService
-from c2c_stasis.store.errors import DatabaseNotUsable
+from c2c_stasis.store.backup import backup
+from c2c_stasis.store.errors import DatabaseNotUsable, DatabaseServed
 from c2c_stasis.store.sql_store import open_store
 from tests.ari.server import APP, PASSWORD, USERNAME, Answer, AriServer, Request, ari_server
 from tests.fakes.waiting import until
@@ -156,6 +157,32 @@ async def test_a_database_that_is_not_there_ends_the_start_and_leaves_nothing(si
         async with App(config):
             pass
     await until(lambda: possessions() == before, "everything given back")
+
+
+async def test_a_second_service_on_the_same_database_is_refused_and_never_speaks_to_asterisk(site: Site) -> None:
+    async with App(site.config) as first:
+        await until(lambda: _asterisk(first), "a connection")
+        connects = site.asterisk.connects
+        config = replace(site.config, ari=replace(site.config.ari, app="another"))
+        with pytest.raises(DatabaseServed, match="stop that service"):
+            async with App(config):
+                pass
+        assert site.asterisk.connects == connects
+        assert (await get(first, "/readyz"))[0] == 200
+
+
+async def test_one_whose_port_is_taken_does_not_take_the_application_from_the_one_that_serves(
+    site: Site, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.db"
+    backup(site.config.database.url, copy)
+    async with App(site.config) as first:
+        await until(lambda: _asterisk(first), "a connection")
+        taken = Http(Address("127.0.0.1", int(first.url.rpartition(":")[2])))
+        with pytest.raises(OSError, match="in use"):
+            async with App(replace(site.config, http=taken, database=Database(f"sqlite+aiosqlite:///{copy}"))):
+                pass
+        assert site.asterisk.connects == 1
 
 
 async def test_a_start_that_fails_half_way_leaves_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

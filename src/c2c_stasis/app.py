@@ -18,6 +18,7 @@ from c2c_stasis.config import Config, ConfigError, changes
 from c2c_stasis.errors import StoreUnavailable, SwitchRefused, SwitchUnavailable
 from c2c_stasis.publish.envelope import Envelopes
 from c2c_stasis.service import CallService
+from c2c_stasis.store.ownership import served
 from c2c_stasis.store.sql_store import SqlStore, open_store
 
 logger = logging.getLogger(__name__)
@@ -41,11 +42,13 @@ class App:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._stack = AsyncExitStack()
+        self.lost: asyncio.Task[None] | None = None  # ends when the service cannot go on, and says why
         self.url = ""
 
     async def __aenter__(self) -> "App":
         async with AsyncExitStack() as stack:
             config = self._config
+            stack.enter_context(served(config.database.url))
             store = await open_store(config.database.url)
             stack.push_async_callback(store.close)
             ari = config.ari
@@ -64,8 +67,7 @@ class App:
             )
             seen = await store.directory_revision()  # before the directory is read, so that no change falls in between
             await self.service.start()
-            self.lost = asyncio.create_task(connection.run(self.service), name="asterisk")
-            stack.push_async_callback(_end, self.lost)
+            stack.push_async_callback(self._disconnect)
             stack.push_async_callback(
                 self.service.stop
             )  # before the connection: no call shall take its end for a failure
@@ -75,6 +77,8 @@ class App:
             stack.push_async_callback(server.stop)
             self.url = f"http://{await server.start()}"
             logger.info("listening", extra={"url": self.url})
+            # Last: to connect takes the application from whoever has it, and what cannot serve must not do that.
+            self.lost = asyncio.create_task(connection.run(self.service), name="asterisk")
             self._stack = stack.pop_all()
         return self
 
@@ -87,6 +91,10 @@ class App:
         for key in found.restart:
             logger.warning("needs a restart", extra={"key": key})
         return found.config
+
+    async def _disconnect(self) -> None:
+        if self.lost is not None:
+            await _end(self.lost)
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self._stack.aclose()
@@ -125,6 +133,7 @@ async def serve(
             ready()
             waiting = asyncio.create_task(stop.wait())
             reading = asyncio.create_task(_read_again(again, read or (lambda: config), app, log), name="configuration")
+            assert app.lost is not None  # it has started
             await asyncio.wait({waiting, app.lost}, return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
             await _end(reading)

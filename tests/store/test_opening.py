@@ -9,11 +9,13 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
 
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.store import sqlite
@@ -140,6 +142,43 @@ async def test_the_writer_is_as_durable_and_patient_as_promised(place: Place) ->
 
     full, on = 2, 1
     assert await place.store._database.write(settings) == ["wal", full, on, 5_000]
+
+
+async def test_an_error_tells_no_values_of_its_statement(place: Place) -> None:
+    """They are numbers and names, and a traceback of the error goes into the log."""
+
+    def insert(connection: Connection) -> None:
+        connection.execute(text("INSERT INTO nowhere VALUES (:number)"), {"number": "5551234567"})
+
+    def inserting(engine: Engine) -> None:
+        with engine.begin() as connection:
+            insert(connection)
+
+    with pytest.raises(OperationalError) as written:
+        await place.store._database.write(inserting)
+    with pytest.raises(StoreUnavailable) as read:
+        await place.store._database.read(insert)
+    for error in (written.value, read.value.__cause__):
+        assert "nowhere" in str(error)
+        assert "5551234567" not in str(error)
+
+
+async def test_who_reads_before_writing_waits_for_the_lock_first(place: Place, file: Path) -> None:
+    """A transaction that begins without the lock fails at once if another process wrote after it had read."""
+    read, written = threading.Event(), threading.Event()
+
+    def change_after_reading(engine: Engine) -> None:
+        with engine.begin() as connection:
+            connection.execute(text("SELECT count(*) FROM counters")).all()
+            read.set()
+            written.wait(0.3)  # the other waits for us meanwhile
+            connection.execute(text("UPDATE counters SET value = value + 1"))
+
+    changing = asyncio.create_task(place.store._database.write(change_after_reading))
+    await asyncio.to_thread(read.wait)
+    other = asyncio.create_task(asyncio.to_thread(change, file, "UPDATE counters SET value = value + 1"))
+    other.add_done_callback(lambda _: written.set())
+    await asyncio.gather(changing, other)
 
 
 async def test_a_file_that_was_deleted_takes_no_calls(place: Place, file: Path) -> None:

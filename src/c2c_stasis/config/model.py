@@ -159,7 +159,9 @@ class Ari:
     url: Annotated[str, _ARI_URL, About("Where Asterisk's HTTP server listens; without /ari")] = "http://127.0.0.1:8088"
     username: Annotated[str, _ARI_USER, About("A user of ari.conf that is not read_only")] = "c2c-stasis"
     app: Annotated[
-        str, _named("the Stasis application"), About("The Stasis application. Two services on one Asterisk need two")
+        str,
+        _named("the Stasis application"),
+        About("The Stasis application. Two services on one Asterisk need two names, and two databases"),
     ] = "c2c-stasis"
     request_timeout: Annotated[float, Number(0.1, 60, "seconds"), About("How long one request may take")] = 3.0
     pool: Annotated[
@@ -174,7 +176,9 @@ class Database:
     """`[database]`: where calls and the directory are kept."""
 
     url: Annotated[
-        str, _DATABASE_URL, About("The database file. A relative path counts from the working directory of the service")
+        str,
+        _DATABASE_URL,
+        About("The database file, of one running service alone. A relative path counts from its working directory"),
     ] = "sqlite+aiosqlite:///c2c.db"
 
 

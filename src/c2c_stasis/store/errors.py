@@ -3,7 +3,8 @@
 ClickToCallError
 ├── DatabaseNotUsable        start-up refuses: missing, damaged, not writable, not a database
 │   ├── SchemaNotCurrent     the tables are missing, older, newer or incomplete
-│   └── DatabaseInUse        a service, or another program, has it open
+│   ├── DatabaseInUse        a service, or another program, has it open
+│   └── DatabaseServed       another running service has it: one database belongs to one service
 ├── FileInTheWay             a backup does not overwrite a file unless it is told to
 └── StoreUnavailable         (errors.py) the database did not take the record
     └── RecordRefused        this one record breaks a rule of the tables; repeating it will not help
@@ -32,6 +33,16 @@ class DatabaseInUse(DatabaseNotUsable):
 
     def __init__(self, file: Path) -> None:
         super().__init__(f"{file}: is used by a running service or another program; stop that first")
+
+
+class DatabaseServed(DatabaseNotUsable):
+    """A second service shall run on the database of one that runs: it would take over, and end, that one's live calls."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(
+            f"{file}: a running service has this database; stop that service, or give this one a database of its own"
+            " ([database] url)"
+        )
 
 
 class FileInTheWay(ClickToCallError):

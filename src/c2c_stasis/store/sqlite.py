@@ -55,6 +55,7 @@ def _options(connections: int) -> dict[str, Any]:
     return {
         "pool_size": connections,
         "max_overflow": 0,
+        "hide_parameters": True,  # else an error tells the values of its statement: numbers and names
         "connect_args": {"timeout": BUSY_TIMEOUT, "isolation_level": None},
     }
 
