@@ -42,7 +42,7 @@ class App:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._stack = AsyncExitStack()
-        self.lost: asyncio.Task[None] | None = None  # ends when the service cannot go on, and says why
+        self._connecting: asyncio.Task[None] | None = None
         self.url = ""
 
     async def __aenter__(self) -> "App":
@@ -78,9 +78,15 @@ class App:
             self.url = f"http://{await server.start()}"
             logger.info("listening", extra={"url": self.url})
             # Last: to connect takes the application from whoever has it, and what cannot serve must not do that.
-            self.lost = asyncio.create_task(connection.run(self.service), name="asterisk")
+            self._connecting = asyncio.create_task(connection.run(self.service), name="asterisk")
             self._stack = stack.pop_all()
         return self
+
+    @property
+    def lost(self) -> asyncio.Task[None]:
+        """Ends when the service cannot go on, and says why."""
+        assert self._connecting is not None  # it has started
+        return self._connecting
 
     def reconfigure(self, read: Config) -> Config:
         """Take over what can change while we run, tell what cannot, and give the configuration that counts now."""
@@ -93,8 +99,8 @@ class App:
         return found.config
 
     async def _disconnect(self) -> None:
-        if self.lost is not None:
-            await _end(self.lost)
+        if self._connecting is not None:
+            await _end(self._connecting)
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self._stack.aclose()
@@ -133,7 +139,6 @@ async def serve(
             ready()
             waiting = asyncio.create_task(stop.wait())
             reading = asyncio.create_task(_read_again(again, read or (lambda: config), app, log), name="configuration")
-            assert app.lost is not None  # it has started
             await asyncio.wait({waiting, app.lost}, return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
             await _end(reading)

@@ -34,12 +34,13 @@ class Stock:
     """What the switch has at one moment: channels of our application by leg id, and bridges with their members.
 
     A leg that is `CREATING` will be reported as created; until then nothing can be asked of it. `started_at` is when the switch
-    itself started, in Unix seconds.
+    itself started, in Unix seconds. Channels `elsewhere` are in other applications: what happens to them is not reported to us.
     """
 
     legs: Mapping[LegId, LegState]
     bridges: Mapping[CallId, frozenset[LegId]]
     started_at: float
+    elsewhere: frozenset[LegId] = frozenset()
 
 
 class Listener(Protocol):
@@ -50,7 +51,10 @@ class Listener(Protocol):
         ...
 
     async def connected(self) -> None:
-        """The switch can be heard again; what happened in between has to be looked up with `Switch.look`."""
+        """The switch can be heard again; what happened in between has to be looked up with `Switch.look`.
+
+        Raises what that raises, `SwitchUnavailable` or `SwitchRefused`: then it is to be said again.
+        """
         ...
 
 
@@ -75,11 +79,14 @@ class Switch(Protocol):
         ...
 
     async def look(self) -> Stock:
-        """What exists now. Raises `SwitchUnavailable`."""
+        """What exists now. Raises `SwitchUnavailable` or `SwitchRefused`."""
         ...
 
     async def sweep(self, legs: Iterable[LegId], bridges: Iterable[CallId]) -> None:
-        """End channels and remove bridges that no live call needs any more."""
+        """End channels and remove bridges that no live call needs any more; what is refused is told and left.
+
+        Raises `SwitchUnavailable`.
+        """
         ...
 
 
@@ -121,23 +128,23 @@ class Store(Protocol):
         ...
 
     async def live_calls(self) -> list[Call]:
-        """Every call that has not ended."""
+        """Every call that has not ended; one that cannot be read is told and left out. Raises `StoreUnavailable`."""
         ...
 
     async def find_call(self, account_id: AccountId, call_id: CallId) -> Call | None:
-        """A call of this account, live or ended."""
+        """A call of this account, live or ended. Raises `StoreUnavailable`, also when its record cannot be read."""
         ...
 
     async def call_events(self, account_id: AccountId, call_id: CallId) -> list[StoredEvent]:
-        """The event log of a call, in order."""
+        """The event log of a call, in order. Raises `StoreUnavailable`."""
         ...
 
-    async def known_calls(self, call_ids: Iterable[CallId]) -> set[CallId]:
-        """Those of these calls that are recorded here, live or ended."""
+    async def ended_calls(self, call_ids: Iterable[CallId]) -> set[CallId]:
+        """Those of these calls that are recorded here as ended. Raises `StoreUnavailable`."""
         ...
 
     async def directory(self) -> DirectoryRows:
-        """The whole directory as it is committed now."""
+        """The whole directory as it is committed now. Raises `StoreUnavailable`."""
         ...
 
     async def check(self) -> None:

@@ -15,12 +15,13 @@ T = TypeVar("T")
 
 
 class MemoryStore:
-    """The `Store` of one process; nothing in it can fail."""
+    """The `Store` of one process; nothing in it can fail. `unreadable` are live calls that this version cannot read."""
 
     def __init__(self, rows: DirectoryRows = DirectoryRows()) -> None:  # noqa: B008  # frozen
         self.rows = rows
         self.calls: dict[CallId, Call] = {}
         self.events: dict[CallId, list[StoredEvent]] = {}
+        self.unreadable: set[CallId] = set()
 
     async def accept(self, call: Call, events: Sequence[StoredEvent]) -> None:
         self._write(call, events)
@@ -29,7 +30,7 @@ class MemoryStore:
         self._write(call, events)
 
     async def live_calls(self) -> list[Call]:
-        return [call for call in self.calls.values() if call.live]
+        return [call for call in self.calls.values() if call.live and call.id not in self.unreadable]
 
     async def find_call(self, account_id: AccountId, call_id: CallId) -> Call | None:
         call = self.calls.get(call_id)
@@ -38,8 +39,8 @@ class MemoryStore:
     async def call_events(self, account_id: AccountId, call_id: CallId) -> list[StoredEvent]:
         return [event for event in self.events.get(call_id, []) if event.account_id == account_id]
 
-    async def known_calls(self, call_ids: Iterable[CallId]) -> set[CallId]:
-        return set(call_ids) & set(self.calls)
+    async def ended_calls(self, call_ids: Iterable[CallId]) -> set[CallId]:
+        return {call_id for call_id in call_ids if call_id in self.calls and not self.calls[call_id].live}
 
     async def directory(self) -> DirectoryRows:
         return self.rows
@@ -65,12 +66,13 @@ class Written:
 class WatchedStore:
     """A store under watch. `down`: it fails at once, but keeps records until it is well, as `Store.record` promises.
 
-    `slow`: seconds that each write takes. `wrote` is told every commit.
+    `full`: the same, but what is there can be read. `slow`: seconds that each write takes. `wrote` is told every commit.
     """
 
     def __init__(self, store: Store, wrote: Callable[[Written], None] = lambda _: None) -> None:
         self.inner = store
         self.down = False
+        self.full = False
         self.slow = 0.0
         self._wrote = wrote
         self._well = asyncio.Event()
@@ -93,7 +95,7 @@ class WatchedStore:
 
     async def mend(self) -> None:
         """Be well again: write what was kept, and answer those who wait."""
-        self.down = False
+        self.down = self.full = False
         self._well.set()
         kept, self._kept = self._kept, []
         for call, events in kept:
@@ -114,8 +116,8 @@ class WatchedStore:
     async def call_events(self, account_id: AccountId, call_id: CallId) -> list[StoredEvent]:
         return await self._ask(self.inner.call_events(account_id, call_id))
 
-    async def known_calls(self, call_ids: Iterable[CallId]) -> set[CallId]:
-        return await self._ask(self.inner.known_calls(call_ids))
+    async def ended_calls(self, call_ids: Iterable[CallId]) -> set[CallId]:
+        return await self._ask(self.inner.ended_calls(call_ids))
 
     async def directory(self) -> DirectoryRows:
         return await self._ask(self.inner.directory())
@@ -132,7 +134,7 @@ class WatchedStore:
 
     async def _accept(self, call: Call, events: Sequence[StoredEvent]) -> None:
         await self._weather(call)
-        if self.down:
+        if self.down or self.full:
             raise StoreUnavailable("the disk is full")
         await self._write(call, events, self.inner.accept)
 
@@ -140,7 +142,7 @@ class WatchedStore:
         turn = self._turns.setdefault(call.id, asyncio.Lock())
         async with turn:  # a lock is given in the order in which it was asked for
             await self._weather(call)
-            if self.down:
+            if self.down or self.full:
                 self._kept.append((call, tuple(events)))
                 raise StoreUnavailable("the disk is full")
             await self._write(call, events, self.inner.record)

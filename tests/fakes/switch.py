@@ -126,6 +126,7 @@ class Channel:
     far: FarEnd
     endpoint: str
     caller: Party
+    app: str = ""  # the application that made it
     ours: bool = False  # whether Stasis has it: it may be dialled only then
     dialled: bool = False
     state: LegState = LegState.READY
@@ -148,6 +149,7 @@ class FakeSwitch:
         self.asked: list[Command] = []
         self.watched: frozenset[str] = frozenset()
         self.problem = "not connected yet"
+        self.app = "c2c"  # under which name the service is connected
         self.meddle: Callable[[Command, Act], Awaitable[None]] | None = None
         self.weather: Callable[[Signal], Sequence[float]] = lambda _: (0.0,)
         self.prompt = False  # whether reports overtake the replies to their commands
@@ -156,6 +158,7 @@ class FakeSwitch:
         self._reachable = True
         self._taken = False
         self._connected = False
+        self._made_by: dict[LegId, str] = {}  # the application of every leg that there ever was
         self._listener: Listener | None = None
         self._up, self._down = asyncio.Event(), asyncio.Event()
         self._up.set()
@@ -206,9 +209,14 @@ class FakeSwitch:
         if not self._reachable:
             raise SwitchUnavailable("Asterisk cannot be reached")
         stock = Stock(
-            {one.id: one.state if one.ours else LegState.CREATING for one in self.channels.values()},
+            {
+                one.id: one.state if one.ours else LegState.CREATING
+                for one in self.channels.values()
+                if self._hears(one)
+            },
             {bridge: frozenset(members) for bridge, members in self.bridges.items()},
             self.started_at,
+            frozenset(one.id for one in self.channels.values() if not self._hears(one)),
         )
         await asyncio.sleep(self.look_takes)
         return stock
@@ -344,7 +352,8 @@ class FakeSwitch:
         far = self.far_ends.get(parts["name"]) if parts else None
         if parts is None or far is None or not (far.trunk or parts["uri"] or _dialable(far)):
             raise SwitchRefused(500, "Allocation failed")
-        channel = Channel(command.leg_id, far, command.endpoint, command.caller)
+        channel = Channel(command.leg_id, far, command.endpoint, command.caller, self.app)
+        self._made_by[channel.id] = self.app
         self.channels[channel.id] = channel
         if not self._connected:
             self._loop.call_soon(self._forget, channel)  # no application takes it: it vanishes at once
@@ -429,6 +438,9 @@ class FakeSwitch:
         channel.bridge = None
         self._report(channel.id, LegLeft(channel.id))
 
+    def _hears(self, channel: Channel) -> bool:
+        return channel.app == self.app
+
     def _channel(self, leg_id: LegId, *, missing: int) -> Channel:
         channel = self.channels.get(leg_id)
         if channel is None:
@@ -460,7 +472,7 @@ class FakeSwitch:
                 self._loop.call_soon(self._deliver, leg_id, signal)
 
     def _deliver(self, leg_id: LegId, signal: Signal) -> None:
-        if self._connected and self._listener is not None:
+        if self._connected and self._listener is not None and self._made_by.get(leg_id, self.app) == self.app:
             self._listener.receive(leg_id, signal)
 
 

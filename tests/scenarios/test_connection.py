@@ -9,7 +9,7 @@ from c2c_stasis.call.model import CallState, End, EndedBy, FailedLeg, Outcome, P
 from c2c_stasis.call.signals import LegAnswered, LegCreated, LegEnded, LegInvited, LegJoined, LegRinging, Signal
 from c2c_stasis.errors import SwitchUnavailable
 from c2c_stasis.ids import LegId, call_of
-from c2c_stasis.service.runner import DEAF_PATIENCE
+from c2c_stasis.service.runner import DEAF_PATIENCE, Runner
 from tests.fakes.switch import Act, Channel
 from tests.scenarios.house import ANSWER, NUMBER, RING, House
 
@@ -58,6 +58,20 @@ async def test_a_talk_that_began_unheard_is_not_cut_when_the_time_to_answer_is_o
     assert await house.state(call_id) is CallState.TALKING
     house.carrier.last.hang_up()
     assert (await house.end_of(call_id)).outcome is Outcome.COMPLETED
+
+
+async def test_a_time_that_is_over_while_we_look_waits_for_what_we_find(house: House) -> None:
+    call_id = await house.ringing_user()
+    await house.clock.advance(RING - 2.0)
+    house.switch.cut()
+    house.ring_of("ann-2").answer()
+    house.switch.look_takes = 5.0
+    house.switch.mend()
+    await house.clock.advance(4.0)  # we hear again, and do not know yet what we missed
+    assert await house.state(call_id) is CallState.RINGING_USER
+    await house.clock.advance(2.0)
+    assert await house.state(call_id) is CallState.DIALLING_DESTINATION
+    await house.cancel(call_id)
 
 
 async def test_phones_that_rang_unanswered_are_let_go_when_we_hear_again(house: House) -> None:
@@ -294,6 +308,22 @@ async def test_a_phone_that_rings_on_after_its_call_has_ended_is_let_go_when_it_
     await house.clock.settle()
     await heard_again(house)  # what nobody hears of, such as the destination's channel, is swept then
     assert house.switch.empty
+
+
+async def test_what_is_left_of_a_call_that_our_own_code_lost_is_swept(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(self: Runner) -> Signal:
+        raise RuntimeError("a fault of ours")
+
+    await house.talking()
+    monkeypatch.setattr(Runner, "_next", broken)
+    for _ in range(2):  # the first look reaches the call, which breaks; the second finds what is left
+        assert not house.switch.empty
+        house.switch.cut(reachable=True)
+        await heard_again(house)
+    assert house.switch.empty
+    assert "call lost" in caplog.text
 
 
 async def test_a_new_channel_of_a_stranger_is_let_alone(house: House) -> None:

@@ -10,6 +10,7 @@ from c2c_stasis.call.model import CallState
 from c2c_stasis.call.signals import LegRinging, Signal
 from c2c_stasis.ids import CallId
 from c2c_stasis.lab.script import Script
+from c2c_stasis.service.runner import Runner
 from tests.scenarios.house import ANSWER, NUMBER, RING, TONE, House
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
@@ -51,10 +52,7 @@ async def test_two_hundred_calls_leave_no_task_and_no_runner(house: House, monke
     assert {call.state for call in ended} == {CallState.ENDED}
     assert len({call.end.reason for call in ended if call.end}) >= 4
     gc.collect()
-    runners = [
-        thing for thing in gc.get_objects() if type(thing).__name__ == "Runner" and "service" in type(thing).__module__
-    ]
-    assert runners == []
+    assert [thing for thing in gc.get_objects() if type(thing) is Runner and thing._switch is house.switch] == []
 
 
 @pytest.mark.parametrize("seed", range(6))

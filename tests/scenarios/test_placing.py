@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 
+from c2c_stasis.call.commands import Command, HangUpLeg
 from c2c_stasis.call.model import CallState, Reason
 from c2c_stasis.errors import Stopping, SwitchUnavailable, UserBusy, UserNotFound
+from tests.fakes.switch import Act
 from tests.scenarios.house import NUMBER, House
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
@@ -54,6 +56,49 @@ async def test_an_emergency_call_is_told_as_one(house: House) -> None:
     call_id = await house.place("911")
     assert (await house.events(call_id))[0].type == "call.emergency"
     await house.cancel(call_id)
+
+
+async def test_an_emergency_call_that_is_asked_for_again_is_the_same_call(house: House) -> None:
+    call_id = await house.place("911")
+    assert [await house.place("9-1-1"), await house.place("911")] == [call_id, call_id]
+    assert len(house.phone("ann-1").rings) == 1
+    house.ring_of("ann-1").answer()
+    await house.clock.advance(0.01)
+    house.carrier.last.answer()
+    await house.clock.advance(0.01)
+    assert await house.place("911") == call_id  # they talk
+    assert house.service.live == 1
+    await house.cancel(call_id)
+
+
+async def test_who_asks_for_help_again_after_it_failed_gets_another_call(house: House) -> None:
+    in_vain = await house.dialling("911")
+    house.carrier.last.reject(486)
+    await house.clock.advance(0.01)
+    assert await house.state(in_vain) is CallState.PLAYING_TONE
+    again = await house.place("911")
+    assert again != in_vain
+
+    async def meddle(command: Command, act: Act) -> None:
+        if not isinstance(command, HangUpLeg):
+            await act()
+
+    house.switch.meddle = meddle
+    await house.cancel(again)
+    assert await house.state(again) is CallState.RELEASING
+    third = await house.place("911")
+    assert third not in (in_vain, again)
+    house.switch.meddle = None
+    for call_id in (in_vain, again, third):
+        await house.cancel(call_id)
+        await house.end_of(call_id)
+
+
+async def test_somebody_elses_emergency_and_another_number_are_other_calls(house: House) -> None:
+    calls = [await house.place("911"), await house.place("911", who="bob"), await house.place("112")]
+    assert len(set(calls)) == 3
+    for call_id in calls:
+        await house.cancel(call_id)
 
 
 async def test_a_user_that_nobody_knows(house: House) -> None:

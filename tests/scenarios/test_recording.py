@@ -6,8 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from c2c_stasis.call.commands import Command, CreateLeg, DialLeg
-from c2c_stasis.call.model import Call, CallState, Outcome, Side
+from c2c_stasis.call.model import Call, CallState, Outcome, Party, Side
 from c2c_stasis.errors import StoreUnavailable
+from c2c_stasis.ids import LegId
+from c2c_stasis.service.calls import LOOK_AGAIN_AT_MOST
 from c2c_stasis.service.runner import RECORD_WITHIN
 from tests.fakes.store import Written
 from tests.scenarios.house import House, prove_log
@@ -192,3 +194,49 @@ async def test_an_ended_call_whose_record_hangs_does_not_count_as_a_call_of_its_
     another = await house.place()
     await house.store.mend()
     await house.cancel(another)
+
+
+async def test_a_call_that_ended_while_nothing_could_be_written_is_shown_as_ended_with_all_its_events(
+    house: House,
+) -> None:
+    call_id = await house.talking()
+    house.store.full = True
+    house.carrier.last.hang_up()
+    await house.clock.advance(120.0)
+    assert (await house.stored(call_id)).state is CallState.TALKING
+    assert await house.state(call_id) is CallState.ENDED
+    prove_log(await house.service.call_events(house.people.account, call_id), ended=True)
+    await house.cancel(call_id)  # nothing is left to end
+    assert house.service.live == 0
+    await house.store.mend()
+    told = await house.service.call_events(house.people.account, call_id)
+    assert told == await house.events(call_id)
+    assert (await house.end_of(call_id, LOOK_AGAIN_AT_MOST)).outcome is Outcome.COMPLETED
+
+
+async def test_the_events_of_a_live_call_are_told_although_they_cannot_be_written(house: House) -> None:
+    call_id = await house.ringing_user()
+    house.store.full = True
+    house.ring_of("ann-1").answer()
+    await house.clock.advance(1.0)
+    told = await house.service.call_events(house.people.account, call_id)
+    assert len(told) > len(await house.events(call_id))
+    prove_log(told, ended=False)
+    await house.store.mend()
+    assert await house.service.call_events(house.people.account, call_id) == told
+    await house.cancel(call_id)
+
+
+async def test_a_leg_that_is_late_is_released_although_the_end_of_its_call_is_not_recorded(house: House) -> None:
+    call_id = await house.talking()
+    house.store.hang()
+    house.carrier.last.hang_up()
+    await house.clock.advance(5.0)
+    assert await house.state(call_id) is CallState.ENDED
+    late = LegId(f"{call_id}.a2")
+    call = await house.call(call_id)
+    await house.switch.execute(call, CreateLeg(late, "PJSIP/ann-2", Party(""), Party(""), "US", 60))
+    await house.clock.advance(1.0)
+    assert house.switch.empty
+    await house.store.mend()
+    await house.end_of(call_id)

@@ -5,8 +5,10 @@ import pytest
 from c2c_stasis.call.commands import Command, CreateLeg, DialLeg
 from c2c_stasis.call.model import CallState, End, EndedBy, Outcome, Reason
 from c2c_stasis.call.signals import LegCreated
+from c2c_stasis.errors import SwitchUnavailable
+from tests.fakes.store import MemoryStore
 from tests.fakes.switch import Act
-from tests.scenarios.house import ANSWER, NUMBER, RING, House, body_of
+from tests.scenarios.house import ANSWER, LONGEST, NUMBER, RING, House, body_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
 
@@ -268,3 +270,59 @@ async def test_ten_restarts_in_the_middle_of_everything(house: House) -> None:
         await house.end_of(call.id, ANSWER + 20.0)
         assert len(house.carrier.rings) <= 1
         house.carrier.rings.clear()
+
+
+# --- calls that are not in our hands ---
+
+
+async def test_a_live_call_that_this_version_cannot_read_goes_on_talking(house: House) -> None:
+    call_id = await house.talking()
+    store = house.store.inner
+    assert isinstance(store, MemoryStore)
+    store.unreadable.add(call_id)
+    await house.restart_service()
+    await house.clock.advance(10.0)
+    assert not house.carrier.last.ended
+    assert house.service.live == 0
+    store.unreadable.clear()  # the version that can read it is back
+    await house.restart_service()
+    assert await house.state(call_id) is CallState.TALKING
+    house.carrier.last.hang_up()
+    assert (await house.end_of(call_id)).outcome is Outcome.COMPLETED
+
+
+async def test_under_another_name_of_the_application_calls_are_left_alone_and_taken_over_under_the_old_one(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    call_id = await house.talking()
+    ringing = await house.place(who="bob")
+    await house.close()
+    house.switch.app = "another"
+    await house.begin_again()
+    await house.clock.advance(LONGEST + 60.0)  # whatever our own timers would do
+    assert not house.carrier.last.ended
+    assert not house.ring_of("ann-1").ended
+    left = {record.__dict__["call_id"] for record in caplog.records if "left alone" in record.message}
+    assert left == {call_id, ringing}
+    with pytest.raises(SwitchUnavailable):
+        await house.cancel(call_id)
+    await house.close()
+    house.switch.app = "c2c"
+    await house.begin_again()
+    await house.end_of(call_id)
+    await house.end_of(ringing)
+
+
+async def test_a_call_that_was_left_alone_and_has_ended_since_is_settled_by_the_next_start(house: House) -> None:
+    call_id = await house.talking()
+    await house.close()
+    house.switch.app = "another"
+    await house.begin_again()
+    house.ring_of("ann-1").hang_up()
+    house.carrier.last.hang_up()
+    await house.clock.advance(1.0)
+    assert (await house.stored(call_id)).state is CallState.TALKING
+    house.leaves_something = True
+    await house.restart_service()
+    assert (await house.end_of(call_id)).outcome is Outcome.COMPLETED
+    assert house.switch.empty

@@ -60,7 +60,7 @@ async def test_an_accepted_call_is_found_with_its_events(place: Place) -> None:
     assert await place.store.find_call(place.account.id, call.id) == call
     assert await place.store.call_events(place.account.id, call.id) == events
     assert await place.store.live_calls() == [call]
-    assert await place.store.known_calls([call.id, CallId(new_id(CALL))]) == {call.id}
+    assert await place.store.ended_calls([call.id, CallId(new_id(CALL))]) == set()
 
 
 async def test_a_record_replaces_the_call_and_adds_to_the_events(place: Place) -> None:
@@ -128,6 +128,19 @@ async def test_a_call_that_ends_and_is_late_in_one_transaction_has_ended(place: 
     call = place.call()
     await asyncio.gather(place.store.record(ended(call), []), place.store.record(call, []))
     assert await place.store.find_call(place.account.id, call.id) == ended(call)
+
+
+async def test_of_many_calls_it_tells_those_that_are_recorded_as_ended(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("c2c_stasis.store.sql_store.MOST_IDS", 2)
+    calls = [place.call() for _ in range(5)]
+    for call in calls:
+        await place.store.accept(call, [])
+    for call in calls[:3]:
+        await place.store.record(ended(call), [])
+    asked = [*(call.id for call in calls), CallId(new_id(CALL))]
+    assert await place.store.ended_calls(asked) == {call.id for call in calls[:3]}
 
 
 async def test_a_call_has_one_end(place: Place) -> None:

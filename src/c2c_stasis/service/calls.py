@@ -3,12 +3,12 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 from c2c_stasis.call import machine
 from c2c_stasis.call.commands import Command
-from c2c_stasis.call.model import Call, LegState, Limits, Now
+from c2c_stasis.call.model import Call, CallState, LegState, Limits, Now
 from c2c_stasis.call.signals import (
     CallFound,
     CallPlaced,
@@ -39,9 +39,15 @@ from c2c_stasis.ids import AccountId, CallId, LegId, UserId, call_of
 from c2c_stasis.ports import Clock, Contact, Publisher, Stock, Store, StoredEvent, Switch
 from c2c_stasis.service.current_directory import CurrentDirectory
 from c2c_stasis.service.placing import Planner
+from c2c_stasis.service.readiness import DatabaseProbe
 from c2c_stasis.service.runner import Runner, envelopes, tell
 
 logger = logging.getLogger(__name__)
+
+LOOK_AGAIN = 0.5  # seconds after which it is asked whether the end of a call is recorded by now; doubled each time
+LOOK_AGAIN_AT_MOST = 30.0  # seconds; until it is, memory tells the truth, so nothing is urgent
+
+_IN_VAIN = {CallState.PLAYING_TONE, CallState.RELEASING, CallState.ENDED}  # who asks for help again needs another call
 
 
 class CallService:
@@ -66,7 +72,10 @@ class CallService:
         self._trunks = trunks
         self._current = CurrentDirectory(store, watch)
         self._runners: dict[CallId, Runner] = {}
+        self._drives: dict[CallId, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._lost: set[CallId] = set()  # calls that live in the store, and that our own code could not bring to an end
+        self._database = DatabaseProbe(store, clock)
         self._found_in_store: set[CallId] = set()  # live calls of our predecessor that were not looked for yet
         self._placing: dict[CallId, Call] = {}
         self._held: list[tuple[LegId, Signal]] | None = None  # what is heard while we look what exists
@@ -92,6 +101,7 @@ class CallService:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        await self._database.stop()
         await asyncio.gather(*(runner.recorded() for runner in self._runners.values()))
 
     async def refresh_directory(self) -> None:
@@ -151,6 +161,7 @@ class CallService:
     ) -> Call:
         """Accept a call: when this returns, it is recorded, and its devices begin to ring.
 
+        An emergency call that is asked for again is the same call as long as it may still come about, or they talk.
         Raises `UserNotFound`, `NumberNotDialable`, `DestinationNotAllowed`, `UserBusy`, or `Unavailable`: then nothing rings.
         """
         user = self.user(account, user_id)
@@ -158,6 +169,9 @@ class CallService:
         call = planner.plan(
             account, user, dial_string, self._limits(), self._clock.now(), livemode=livemode, metadata=metadata
         )
+        if call.emergency and (first := self._same_emergency(call)) is not None:
+            logger.info("emergency call asked for again", extra={"call_id": first.id, "user_id": user.id})
+            return first
         if not call.emergency and self._calls_of(user.id) >= self._calls.max_calls_per_user:
             raise UserBusy(self._calls.max_calls_per_user)
         if self._stopping:
@@ -171,15 +185,19 @@ class CallService:
             del self._placing[call.id]
 
     async def cancel(self, account: Account, call_id: str) -> None:
-        """End a call in whatever state it is; one that has ended stays as it is. Raises `CallNotFound`."""
+        """End a call in whatever state it is; one that has ended stays as it is.
+
+        Raises `CallNotFound`; `StoreUnavailable`; and `SwitchUnavailable` for a call that lives where we do not reach it.
+        """
         runner = self._runners.get(CallId(call_id))
         if runner is not None and runner.call.account_id == account.id:
             runner.put(CancelRequested())
             return
-        await self.find_call(account, call_id)
+        if (await self.find_call(account, call_id)).live:
+            raise SwitchUnavailable("the call is not in our hands")
 
     async def find_call(self, account: Account, call_id: str) -> Call:
-        """A call of this account, live or ended. Raises `CallNotFound`."""
+        """A call of this account, live or ended. Raises `CallNotFound` or `StoreUnavailable`."""
         runner = self._runners.get(CallId(call_id))
         if runner is not None and runner.call.account_id == account.id:
             return runner.call
@@ -189,12 +207,17 @@ class CallService:
         return call
 
     async def call_events(self, account: Account, call_id: str) -> list[StoredEvent]:
-        """The event log of a call; it tells no less than the record that was given before. Raises `CallNotFound`."""
+        """The event log of a call; it tells no less than the record that was given before.
+
+        Raises `CallNotFound` or `StoreUnavailable`.
+        """
         await self.find_call(account, call_id)
         runner = self._runners.get(CallId(call_id))
         if runner is not None:
             await runner.recorded()
-        return await self._store.call_events(account.id, CallId(call_id))
+        stored = await self._store.call_events(account.id, CallId(call_id))
+        last = stored[-1].sequence if stored else 0
+        return stored + [event for event in (runner.unrecorded if runner else ()) if event.sequence > last]
 
     def contacts(self, endpoint: str) -> Sequence[Contact]:
         """Where a device is registered now; nowhere, as far as anybody knows, while Asterisk is not connected."""
@@ -203,37 +226,37 @@ class CallService:
     async def readiness(self) -> dict[str, str]:
         """Whether new calls can be taken: each part by name, `ok` or what is wrong with it."""
         asterisk = "ok" if self._switch.connected else "not connected"
-        try:
-            await self._store.check()
-            database = "ok"
-        except StoreUnavailable as error:
-            database = str(error)
-        parts = {"asterisk": asterisk, "database": database}
+        parts = {"asterisk": asterisk, "database": await self._database.state()}
         return parts | ({"service": "stopping"} if self._stopping else {})
 
     # --- what the switch reports ---
 
     def receive(self, leg_id: LegId, signal: Signal) -> None:
-        """Bring a signal to its call. A leg that lives although its call has ended is released."""
+        """Bring a signal to its call. A leg that lives although its call has ended, recorded or not, is released."""
         if self._held is not None:
             self._held.append((leg_id, signal))
             return
         runner = self._runners.get(call_of(leg_id))
-        if runner is not None:
+        if runner is not None and runner.call.live:
             runner.put(signal)
         elif isinstance(signal, LegCreated | LegRinging | LegAnswered):
             self._keep(asyncio.create_task(self._release(leg_id)))
 
     async def connected(self) -> None:
-        """Catch up with what happened while the switch could not be heard. Raises `SwitchUnavailable` if it is lost again."""
+        """Catch up with what happened while the switch could not be heard.
+
+        Raises `SwitchUnavailable` if it is lost again, and `SwitchRefused` if it does not let us look.
+        """
         self._caught_up = False
         self._held = []
-        asked = {call_id: self._asked(runner.call) for call_id, runner in self._runners.items()}
+        asked = {call_id: self._asked(runner.call) for call_id, runner in self._runners.items() if runner.call.live}
         try:
             stock = await self._switch.look()
             for call_id, legs in asked.items():
                 runner = self._runners.get(call_id)
-                if runner is not None:
+                if runner is not None and stock.elsewhere.intersection(legs):
+                    self._leave_alone(call_id)
+                elif runner is not None:
                     runner.put(_what_was_found(runner.call, legs, stock, after_restart=call_id in self._found_in_store))
             self._found_in_store.clear()
             self._caught_up = True
@@ -243,6 +266,7 @@ class CallService:
             for leg_id, signal in held:
                 self.receive(leg_id, signal)
         await self._sweep(stock.legs, stock.bridges)
+        logger.info("ready for calls", extra={"live_calls": self.live})
 
     def _in_touch(self) -> bool:
         return self._switch.connected and self._caught_up
@@ -260,15 +284,27 @@ class CallService:
         except (SwitchUnavailable, SwitchRefused) as error:
             logger.warning("leftover not released", extra={"leg_id": leg_id, "error": str(error)})
 
+    def _leave_alone(self, call_id: CallId) -> None:
+        """Do not steer a call whose legs are in another Stasis application: it may talk, and we would not hear of its end.
+
+        Its record stays as it is; the next start that finds its legs in our application, or nowhere, settles it.
+        """
+        logger.error("call left alone: its legs are in another Stasis application", extra={"call_id": call_id})
+        self._drives[call_id].cancel()
+
     async def _sweep(self, legs: Iterable[LegId], bridges: Iterable[CallId]) -> None:
-        """Remove what belongs to calls of ours that have ended. What belongs to strangers is theirs."""
+        """Remove what belongs to calls of ours that have ended. What belongs to strangers is theirs.
+
+        A call that is recorded as live and is not in our hands, for it cannot be read or is another application's, may talk.
+        """
         orphans = {call_of(leg_id) for leg_id in legs} | set(bridges)
-        orphans -= set(self._runners)
+        orphans -= {call_id for call_id, runner in self._runners.items() if runner.call.live}
+        ours = {call_id for call_id in orphans if call_id in self._runners or call_id in self._lost}
+        unknown = orphans - ours
         try:
-            ours = await self._store.known_calls(orphans) if orphans else set()
+            ours |= await self._store.ended_calls(unknown) if unknown else set()
         except StoreUnavailable:
             logger.exception("leftovers cannot be told from strangers now; the next connect sweeps them")
-            return
         if ours:
             logger.warning("leftovers released", extra={"call_ids": sorted(ours)})
             await self._switch.sweep(
@@ -281,6 +317,20 @@ class CallService:
     def _limits(self) -> Limits:
         settings = self._calls
         return Limits(settings.ring_timeout, settings.answer_timeout, settings.max_duration, settings.tone_seconds)
+
+    def _same_emergency(self, call: Call) -> Call | None:
+        """A call of this user to this emergency number that reaches it, or still may."""
+        return next(
+            (
+                one.call
+                for one in self._runners.values()
+                if one.call.emergency
+                and one.call.state not in _IN_VAIN
+                and (one.call.user_id, one.call.destination.party.number, one.call.livemode)
+                == (call.user_id, call.destination.party.number, call.livemode)
+            ),
+            None,
+        )
 
     def _calls_of(self, user_id: UserId) -> int:
         live = {call_id for call_id, one in self._runners.items() if one.call.live and one.call.user_id == user_id}
@@ -322,7 +372,8 @@ class CallService:
             in_touch=self._in_touch,
         )
         self._runners[call.id] = runner
-        self._keep(asyncio.create_task(self._drive(runner, commands), name=f"call {call.id}"))
+        drive = self._drives[call.id] = asyncio.create_task(self._drive(runner, commands), name=f"call {call.id}")
+        self._keep(drive)
         return runner
 
     def _keep(self, task: asyncio.Task[None]) -> None:
@@ -332,11 +383,23 @@ class CallService:
     async def _drive(self, runner: Runner, commands: Sequence[Command]) -> None:
         try:
             await runner.run(commands)
+            await self._until_recorded(runner)
         except Exception:
             logger.exception("call lost", extra={"call_id": runner.call.id})
+            self._lost.add(runner.call.id)
         finally:
             if not self._stopping:
-                del self._runners[runner.call.id]
+                del self._runners[runner.call.id], self._drives[runner.call.id]
+
+    async def _until_recorded(self, runner: Runner) -> None:
+        """Let memory tell of an ended call as long as the store does not know that it has ended, and would show it as live."""
+        pause = LOOK_AGAIN
+        while runner.behind:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LOOK_AGAIN_AT_MOST)
+            with suppress(StoreUnavailable):
+                if await self._store.ended_calls([runner.call.id]):
+                    return
 
 
 def _on_our_clock(call: Call, now: Now) -> Call:

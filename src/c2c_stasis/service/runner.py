@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from c2c_stasis.call import ending, machine
-from c2c_stasis.call.commands import Command, DestroyBridge, DialLeg
+from c2c_stasis.call.commands import Command, CreateLeg, DestroyBridge, DialLeg
 from c2c_stasis.call.events import Event, EventType
 from c2c_stasis.call.model import Call, CallState, Now, Reason
 from c2c_stasis.call.move import Move, Step
@@ -48,6 +48,8 @@ class Runner:
         in_touch: Callable[[], bool],
     ) -> None:
         self.call = call
+        self.unrecorded: list[StoredEvent] = []  # events of which the store has not said that it has them
+        self.behind = False  # whether the store failed to take the newest record; it may have kept it
         self._store = store
         self._switch = switch
         self._publisher = publisher
@@ -144,6 +146,7 @@ class Runner:
 
     def _hand_over(self, step: Step, events: list[StoredEvent], *, patient: bool = False) -> asyncio.Task[None]:
         tell(step.call, step.events)
+        self.unrecorded = [*self.unrecorded, *events]
         task = asyncio.create_task(self._write(step.call, events, patient))
         self._records.add(task)
         task.add_done_callback(self._records.discard)
@@ -152,10 +155,14 @@ class Runner:
     async def _write(self, call: Call, events: list[StoredEvent], patient: bool) -> None:
         try:
             await self._store.record(call, events, patient=patient)
+            self.behind = False
+            self.unrecorded = [event for event in self.unrecorded if event.sequence > call.events]
         except StoreUnavailable as error:
+            self.behind = True
             # The store keeps the record and writes it when it can; the call must not wait for that.
             logger.error("record delayed", extra={"call_id": call.id, "error": str(error)})
         except Exception:
+            self.behind = True
             logger.exception("record lost", extra={"call_id": call.id})  # the next one tells where the call is by then
 
     async def _carry_out(self, command: Command) -> None:
@@ -172,6 +179,8 @@ class Runner:
     def _refused(self, command: Command, status: int, message: str) -> None:
         level = logging.DEBUG if isinstance(command, DestroyBridge) else logging.INFO
         extra = {"call_id": self.call.id, "command": type(command).__name__, "status": status, "error": message}
+        if isinstance(command, CreateLeg):  # mostly an endpoint that Asterisk has not: somebody must correct it
+            level, extra = logging.WARNING, extra | {"endpoint": command.endpoint}
         logger.log(level, "command refused", extra=extra)
         self.put(CommandRefused(command, status, message))
 

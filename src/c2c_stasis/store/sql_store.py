@@ -100,7 +100,10 @@ class SqlStore(Provisioning, Listing):
         await self._writer.write(CallWrite.of(call, events), kept=True, patient=patient)
 
     async def live_calls(self) -> list[Call]:
-        """Every call that has not ended. A call that a newer version wrote and this one cannot read is logged and left out."""
+        """Every call that has not ended. A call that a newer version wrote and this one cannot read is logged and left out.
+
+        Raises `StoreUnavailable`.
+        """
         statement = select(calls.c.id, calls.c.snapshot).where(calls.c.state != CallState.ENDED).order_by(calls.c.id)
         live: list[Call] = []
         for call_id, snapshot in await self._rows(statement):
@@ -111,7 +114,7 @@ class SqlStore(Provisioning, Listing):
         return live
 
     async def find_call(self, account_id: AccountId, call_id: CallId) -> Call | None:
-        """A call of this account, live or ended."""
+        """A call of this account, live or ended. Raises `StoreUnavailable`, also when its record cannot be read."""
         statement = select(calls.c.snapshot).where(calls.c.id == call_id, calls.c.account_id == account_id)
         found = await self._rows(statement)
         try:
@@ -120,7 +123,7 @@ class SqlStore(Provisioning, Listing):
             raise StoreUnavailable(f"the record of {call_id} cannot be read") from error
 
     async def call_events(self, account_id: AccountId, call_id: CallId) -> list[StoredEvent]:
-        """The event log of a call, in order."""
+        """The event log of a call, in order. Raises `StoreUnavailable`."""
         statement = (
             select(*[events.c[name] for name in EVENT_FIELDS])
             .where(events.c.call_id == call_id, events.c.account_id == account_id)
@@ -128,21 +131,25 @@ class SqlStore(Provisioning, Listing):
         )
         return [StoredEvent(*row) for row in await self._rows(statement)]
 
-    async def known_calls(self, call_ids: Iterable[CallId]) -> set[CallId]:
-        """Those of these calls that are recorded here, live or ended."""
+    async def ended_calls(self, call_ids: Iterable[CallId]) -> set[CallId]:
+        """Those of these calls that are recorded here as ended. Raises `StoreUnavailable`."""
         wanted = sorted(call_ids)
-        known: set[CallId] = set()
+        ended: set[CallId] = set()
         for first in range(0, len(wanted), MOST_IDS):
-            statement = select(calls.c.id).where(calls.c.id.in_(wanted[first : first + MOST_IDS]))
-            known |= {CallId(row[0]) for row in await self._rows(statement)}
-        return known
+            among = calls.c.id.in_(wanted[first : first + MOST_IDS])
+            statement = select(calls.c.id).where(among, calls.c.state == CallState.ENDED)
+            ended |= {CallId(row[0]) for row in await self._rows(statement)}
+        return ended
 
     async def directory(self) -> DirectoryRows:
-        """The whole directory as it is committed now."""
+        """The whole directory as it is committed now. Raises `StoreUnavailable`."""
         return await self._database.read(read_directory)
 
     async def directory_revision(self) -> int:
-        """A number that grows with every change of the directory, whichever process made it; cheap to ask."""
+        """A number that grows with every change of the directory, whichever process made it; cheap to ask.
+
+        Raises `StoreUnavailable`.
+        """
         statement = select(counters.c.value).where(counters.c.name == DIRECTORY_REVISION)
         rows = await self._rows(statement)
         return int(rows[0][0])
