@@ -52,9 +52,10 @@ class App:
             store = await open_store(config.database.url)
             stack.push_async_callback(store.close)
             ari = config.ari
-            connection = Connection(
+            self._connection = connection = Connection(
                 ari.url, ari.username, ari.password, ari.app, connections=ari.pool, timeout=ari.request_timeout
             )
+            connection.use_trunks(config.trunks)
             stack.push_async_callback(connection.close)
             self.service = CallService(
                 store=store,
@@ -93,6 +94,8 @@ class App:
         found = changes(self._config, read)
         self._config = found.config
         self.service.reconfigure(found.config.calls, found.config.trunks)
+        if "trunks" in found.reloaded:
+            self._connection.use_trunks(found.config.trunks)
         logger.info("configuration read again", extra={"changed": found.reloaded})
         for key in found.restart:
             logger.warning("needs a restart", extra={"key": key})

@@ -94,6 +94,7 @@ class AriServer:
     answer: Callable[[Request], Answer | None] = lambda _: None
     sockets: list[web.WebSocketResponse] = field(default_factory=list)
     connects: int = 0
+    deaf: bool = False  # whether it answers no ping
     mute: bool = False  # whether it never answers the closing of a socket
 
     def asked(self, name: str) -> list[Request]:
@@ -173,7 +174,7 @@ class AriServer:
     async def _events(self, request: web.Request) -> web.StreamResponse:
         if refusal := await self._reply(request, "events.eventWebsocket"):
             return refusal
-        socket = web.WebSocketResponse(autoclose=not self.mute)
+        socket = web.WebSocketResponse(autoclose=not self.mute, autoping=not self.deaf)
         await socket.prepare(request)
         self.connects += 1
         self.sockets.append(socket)

@@ -13,12 +13,13 @@ from c2c_stasis.ari.connection import AppTaken, Connection
 from c2c_stasis.call.commands import CreateLeg, DialLeg, HangUpLeg
 from c2c_stasis.call.model import LegState, Party
 from c2c_stasis.call.signals import LegCreated, LegEnded, Signal
+from c2c_stasis.config import Trunk
 from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
 from c2c_stasis.ids import LegId
 from c2c_stasis.ports import Contact, Stock
 from tests.ari.server import APP, PASSWORD, USERNAME, Answer, AriServer, Request
 from tests.ari.test_translate import recorded
-from tests.call.stories import A1, ANN, CALL_ID, outward_call
+from tests.call.stories import A1, A2, ANN, CALL_ID, outward_call
 from tests.fakes.waiting import until
 
 CALL = outward_call()
@@ -182,15 +183,33 @@ async def test_attempts_come_less_and_less_often(
 ) -> None:
     monkeypatch.setattr(module, "FIRST_PAUSE", 0.001)
     monkeypatch.setattr(module, "LONGEST_PAUSE", 0.01)
+    caplog.set_level(logging.DEBUG, logger=module.__name__)
     async with running("http://127.0.0.1:9", ear):
         await until(lambda: len(caplog.records) >= 6, "six attempts")
     pauses = [getattr(record, "again_in_s", None) for record in caplog.records[:6]]
     assert pauses == pytest.approx([0.001, 0.002, 0.004, 0.008, 0.01, 0.01])
+    told = [record.levelno == logging.WARNING for record in caplog.records[:6]]
+    assert told == [True, False, False, False, True, True]  # the first, and then only the rarest
+
+
+async def test_what_is_wrong_is_told_at_once_when_it_is_something_else(
+    server: AriServer, ear: Ear, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "LONGEST_PAUSE", 60.0)
+    monkeypatch.setattr(module, "FIRST_PAUSE", 0.001)
+    server.answer = lambda request: Answer(503, {"message": "Asterisk not booted"})
+    async with running(server.url, ear) as (connection, _):
+        await until(lambda: len(server.requests) > 3, "several attempts")
+        server.answer = lambda request: Answer(403, {"message": "no"})
+        await until(lambda: "may only read" in connection.problem, "another problem")
+    told = [record.__dict__["error"] for record in caplog.records if record.levelno == logging.WARNING]
+    assert told == ["503 Asterisk not booted", "this ARI user may only read (ari.conf: read_only = no)"]
 
 
 async def test_attempts_are_soon_again_after_a_connection_that_worked(
     server: AriServer, ear: Ear, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.DEBUG, logger=module.__name__)
     server.answer = lambda request: Answer(503, {"message": "Asterisk not booted"})
     async with running(server.url, ear):
         await until(lambda: len(caplog.records) >= 4, "four attempts")
@@ -239,6 +258,21 @@ async def test_an_event_that_is_not_understood_is_passed_by(
     assert connection.connected
 
 
+@pytest.mark.parametrize("party", ["channel", "peer"])
+async def test_of_an_event_that_is_not_understood_no_number_and_no_name_is_told(
+    server: AriServer, connection: Connection, ear: Ear, caplog: pytest.LogCaptureFixture, party: str
+) -> None:
+    ear.fails = RuntimeError("a fault of ours")
+    event = recorded("busy")[-1]
+    caller = {"name": "Alice Secret", "number": "2025550123"}
+    await server.send({**event, party: {**event["channel"], "caller": caller, "dialplan": {"exten": "02079460018"}}})
+    await until(lambda: "not understood" in caplog.text, "a line in the log")
+    (line,) = [record for record in caplog.records if "not understood" in record.message]
+    assert (line.__dict__["event"], line.__dict__["channel"]) == ("ChannelDestroyed", A1)
+    everything = repr(line.__dict__) + caplog.text
+    assert not [secret for secret in ("Alice", "2025550123", "02079460018") if secret in everything]
+
+
 async def test_a_listener_that_fails_does_not_end_the_reading(
     server: AriServer, connection: Connection, ear: Ear, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -276,6 +310,18 @@ async def test_it_connects_again_when_the_stream_ends(server: AriServer, connect
     await until(lambda: ear.connects == 2, "a second connection")
     assert connection.connected
     assert len(server.asked("applications.filter")) == 4  # Asterisk has forgotten them
+
+
+async def test_a_peer_that_answers_no_ping_is_given_up(
+    server: AriServer, ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that vanished closes no connection: without this we would listen to it for ever."""
+    monkeypatch.setattr("c2c_stasis.ari.transport.HEARTBEAT", 0.02)
+    server.deaf = True
+    async with running(server.url, ear) as (connection, _):
+        await until(lambda: ear.connects > 1, "a second connection")
+        server.deaf = False
+        await until(lambda: connection.connected, "a connection that stays")
 
 
 async def test_between_two_connections_it_says_that_it_is_not_connected(
@@ -394,15 +440,84 @@ async def test_a_look_tells_our_legs_and_leaves_strangers_out(server: AriServer,
     )
 
 
-async def test_a_sweep_passes_by_what_is_gone_and_tells_what_is_refused(
-    server: AriServer, connection: Connection
+async def test_a_look_tells_which_legs_are_in_another_application(server: AriServer, connection: Connection) -> None:
+    def channel(name: str, app: str, data: str) -> dict[str, Any]:
+        return {"id": f"{CALL_ID}.{name}", "state": "Up", "dialplan": {"app_name": app, "app_data": data}}
+
+    channels = [
+        channel("a1", "Stasis", f"another,{CALL_ID},{CALL_ID}.a1"),
+        channel("a2", "Stasis", f"c2c,{CALL_ID},{CALL_ID}.a2"),  # ours, and not yet among those of the application
+        channel("b1", "Dial", "another"),
+    ]
+    server.answer = lambda request: Answer(200, channels) if request.name == "channels.list" else None
+    stock = await connection.look()
+    assert stock.elsewhere == {A1}
+    assert stock.legs == {}
+
+
+async def test_a_sweep_passes_by_what_is_gone_and_goes_on_when_one_leftover_is_refused(
+    server: AriServer, connection: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.answer = lambda request: Answer(404, {"message": "gone"}) if "channels" in request.name else None
     await connection.sweep([A1], [CALL_ID])
     assert [request.name for request in server.requests[-2:]] == ["channels.hangup", "bridges.destroy"]
+    assert caplog.records == []
     server.answer = lambda request: Answer(500, {"message": "no"})
-    with pytest.raises(SwitchRefused):
+    await connection.sweep([A1, A2], [CALL_ID])
+    assert [request.name for request in server.requests[-3:]] == [
+        "channels.hangup",
+        "channels.hangup",
+        "bridges.destroy",
+    ]
+    assert [record.__dict__["id"] for record in caplog.records] == [A1, A2, CALL_ID]
+    server.answer = lambda request: Answer(lost=True)
+    with pytest.raises(SwitchUnavailable):
         await connection.sweep([A1], [])
+
+
+# --- trunks ---
+
+
+def _without_endpoint(name: str) -> Callable[[Request], Answer | None]:
+    def answer(request: Request) -> Answer | None:
+        missing = request.path == f"/asterisk/config/dynamic/res_pjsip/endpoint/{name}"
+        return Answer(404, {"message": "Object not found"}) if missing else None
+
+    return answer
+
+
+async def test_a_trunk_whose_endpoint_asterisk_has_not_is_told_at_every_connect_and_when_it_is_new(
+    server: AriServer, ear: Ear, caplog: pytest.LogCaptureFixture
+) -> None:
+    def told() -> list[tuple[object, object]]:
+        lines = [record.__dict__ for record in caplog.records if "does not know the trunk" in record.message]
+        return [(line["endpoint"], line["trunk"]) for line in lines]
+
+    server.answer = _without_endpoint("nosuch")
+    wrong, right = Trunk("carrier", "PJSIP/{number}@nosuch"), Trunk("other", "PJSIP/{number}@carrier.example")
+    async with running(server.url, ear) as (connection, _):
+        connection.use_trunks([wrong, right])
+        await until(lambda: len(told()) == 1, "a word about the trunk")
+        await server.drop()
+        await until(lambda: len(told()) == 2, "the same word")
+        connection.use_trunks([right])
+        await until(lambda: "endpoint/carrier.example" in server.requests[-1].path, "another look")
+        connection.use_trunks([right, wrong])
+        await until(lambda: len(told()) == 3, "a word when it is back")
+    assert set(told()) == {("nosuch", "[[trunks]] carrier")}
+
+
+async def test_trunks_that_cannot_be_looked_up_keep_nobody_from_connecting(server: AriServer, ear: Ear) -> None:
+    def answer(request: Request) -> Answer | None:
+        return Answer(500, {"message": "no"}) if "/endpoint/" in request.path else None
+
+    server.answer = answer
+    async with running(server.url, ear) as (connection, _):
+        connection.use_trunks([Trunk("carrier", "PJSIP/{number}@carrier")])
+        await until(lambda: any("/endpoint/" in request.path for request in server.requests), "a look")
+        await connection.look()
+        assert connection.connected
+        assert server.connects == 1
 
 
 async def test_a_create_whose_answer_got_lost_is_asked_again_with_the_same_id(

@@ -56,8 +56,18 @@ class Client(AsyncariClient):  # type: ignore[misc]  # asyncari has no types
 
     def _take(self, text: str) -> None:
         """Hand one event over; a bad one is logged and passed by, because the reader must live."""
+        event: Any = None
         try:
             event = _decode(text)
             self._hear(event)
         except Exception:
-            logger.exception("event from Asterisk not understood", extra={"event": text[:500]})
+            logger.exception("event from Asterisk not understood", extra=_about(event))
+
+
+def _about(event: Any) -> dict[str, str]:
+    """What may be told of an event: its type and its channel. The rest holds names and numbers."""
+    if not isinstance(event, dict):
+        return {"event": type(event).__name__}
+    channel = event.get("channel", event.get("peer"))
+    channel_id = channel.get("id") if isinstance(channel, dict) else None
+    return {"event": str(event.get("type"))[:64], "channel": str(channel_id)[:64]}

@@ -17,8 +17,10 @@ from c2c_stasis.ari.devices import Devices
 from c2c_stasis.ari.operations import Operations
 from c2c_stasis.ari.translate import CALL_EVENTS, leg_state, translate
 from c2c_stasis.ari.transport import NeverSent, Transport
+from c2c_stasis.ari.trunks import Trunks
 from c2c_stasis.call.commands import Command
 from c2c_stasis.call.model import Call
+from c2c_stasis.config import Trunk
 from c2c_stasis.errors import ClickToCallError, SwitchRefused, SwitchUnavailable, first_of
 from c2c_stasis.ids import CallId, LegId
 from c2c_stasis.ports import Contact, Listener, Stock
@@ -30,6 +32,7 @@ LONGEST_PAUSE = 5.0  # seconds
 # Not "endpoint:", which tells the same and less besides: when an application with that subscription ends within milliseconds
 # of a registration, Asterisk 22.10.1 crashes, and every call with it (once in about 120 tries; never in 2,100 with this one).
 EVERY_DEVICE = "endpoint:PJSIP"
+GONE = 404
 SWEPT = 31  # Q.850 normal, unspecified: the cause of channels that nobody needs any more
 
 
@@ -51,6 +54,7 @@ class Connection:
         self._devices_app = f"{app}-devices"  # its own application: else each channel event would come twice
         self._transport = Transport(url, username, password, connections=connections, timeout=timeout)
         self._devices = Devices()
+        self._trunks = Trunks()
         self._client: Client | None = None
         self._ready: Operations | None = None
         self._connected = False
@@ -58,6 +62,7 @@ class Connection:
         self._watched: frozenset[str] = frozenset()
         self._read: frozenset[str] = frozenset()  # those of them whose contacts are known
         self.problem = "not connected yet"
+        self._told = ""  # the problem that was told last, if nothing has become better since
 
     @property
     def connected(self) -> bool:
@@ -75,6 +80,10 @@ class Connection:
         if self._connected:
             await self._read_contacts(self._operations)
 
+    def use_trunks(self, trunks: Sequence[Trunk]) -> None:
+        """Say which trunks are in use; it is told which of them Asterisk does not know, now or at the next connect."""
+        self._trunks.use(trunks)
+
     async def execute(self, call: Call, command: Command) -> None:
         await switch.execute(self._operations, self._app, call, command)
 
@@ -88,14 +97,15 @@ class Connection:
         )
         ours = set(app.json()["channel_ids"])
         legs = {LegId(channel["id"]): leg_state(channel) for channel in channels.json() if channel["id"] in ours}
+        elsewhere = {LegId(channel["id"]) for channel in channels.json() if self._is_elsewhere(channel)} - legs.keys()
         members = {CallId(bridge["id"]): frozenset(map(LegId, bridge["channels"])) for bridge in bridges.json()}
-        return Stock(legs, members, _unix(info.json()["status"]["startup_time"]))
+        return Stock(legs, members, _unix(info.json()["status"]["startup_time"]), frozenset(elsewhere))
 
     async def sweep(self, legs: Iterable[LegId], bridges: Iterable[CallId]) -> None:
         for leg_id in legs:
-            await _unless_gone(self._operations.channels.hangup(channelId=leg_id, reason_code=str(SWEPT)))
+            await _release(leg_id, self._operations.channels.hangup(channelId=leg_id, reason_code=str(SWEPT)))
         for bridge_id in bridges:
-            await _unless_gone(self._operations.bridges.destroy(bridgeId=bridge_id))
+            await _release(bridge_id, self._operations.bridges.destroy(bridgeId=bridge_id))
 
     async def run(self, listener: Listener) -> None:
         """Connect, and connect again whenever the connection is lost, until cancelled."""
@@ -105,14 +115,12 @@ class Connection:
                 try:
                     await self._attempt(listener)
                     pause = FIRST_PAUSE
-                    self.problem = "the event connection to Asterisk is lost"
+                    self.problem, self._told = "the event connection to Asterisk is lost", ""
                     logger.warning("connection to Asterisk lost", extra={"app": self._app})
                 except (SwitchUnavailable, SwitchRefused) as error:
-                    self.problem = _explain(error)
-                    logger.warning("not connected to Asterisk", extra={"error": self.problem, "again_in_s": pause})
+                    self._failed(_explain(error), pause)
                 except Exception as error:
-                    self.problem = f"not understood: {type(error).__name__}"
-                    logger.exception("connection to Asterisk failed", extra={"again_in_s": pause})
+                    self._failed(f"not understood: {type(error).__name__}", pause, error)
                 if self._taken:
                     logger.error("another service took over our Stasis application", extra={"app": self._app})
                     raise AppTaken(self._app)
@@ -120,6 +128,15 @@ class Connection:
                 pause = min(pause * 2, LONGEST_PAUSE)
         finally:
             await self.close()
+
+    def _failed(self, problem: str, pause: float, fault: Exception | None = None) -> None:
+        """Tell what keeps us from connecting when it is new, and when attempts are as rare as they become."""
+        level = logging.WARNING if fault is None else logging.ERROR
+        if problem == self._told and pause < LONGEST_PAUSE:
+            level = logging.DEBUG
+        self.problem = self._told = problem
+        message = "not connected to Asterisk" if fault is None else "connection to Asterisk failed"
+        logger.log(level, message, extra={"error": problem, "again_in_s": pause}, exc_info=fault)
 
     async def close(self) -> None:
         """Give the connections to Asterisk back; `run` does so at its end."""
@@ -152,6 +169,7 @@ class Connection:
                     logger.info("connected to Asterisk", extra={"app": self._app})
                     await listener.connected()
                     group.start_soon(self._devices.meet_strangers, self._ready)
+                    group.start_soon(self._trunks.watch, self._ready)
                     await client.ended.wait()
                     group.cancel_scope.cancel()
         except ExceptionGroup as errors:
@@ -174,6 +192,12 @@ class Connection:
         while new := self._watched - self._read:
             await self._devices.read(operations, self._devices_app, new)
             self._read |= new
+
+    def _is_elsewhere(self, channel: dict[str, Any]) -> bool:
+        """Whether a channel is in another Stasis application; Asterisk tells its name and arguments, with commas between."""
+        dialplan = channel.get("dialplan", {})
+        app = str(dialplan.get("app_data", "")).split(",")[0]
+        return dialplan.get("app_name") == "Stasis" and app not in ("", self._app)
 
     async def _filter(self, app: str, types: Sequence[str]) -> None:
         # asyncari wraps the body of this operation in a field of its own, which Asterisk then ignores
@@ -200,12 +224,13 @@ class Connection:
         return self._ready
 
 
-async def _unless_gone(request: Any) -> None:
+async def _release(name: str, request: Any) -> None:
+    """Carry out one clean-up; that one leftover cannot be released must keep nobody from connecting."""
     try:
         await request
     except SwitchRefused as refusal:
-        if refusal.status != 404:
-            raise
+        if refusal.status != GONE:
+            logger.warning("leftover not released", extra={"id": name, "error": str(refusal)})
 
 
 def _explain(error: Exception) -> str:
