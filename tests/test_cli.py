@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from c2c_stasis.ari.connection import AppTaken
 from c2c_stasis.cli import main
-from c2c_stasis.cli.reporting import EX_CONFIG, EX_UNAVAILABLE
+from c2c_stasis.cli.reporting import EX_CONFIG, EX_TAKEN, EX_UNAVAILABLE
 from c2c_stasis.config import Config, load
 from c2c_stasis.directory import keys
 from c2c_stasis.directory.model import DirectoryRows
+from c2c_stasis.store.ownership import served
 from c2c_stasis.store.sql_store import open_store
 
 USAGE = 2
@@ -456,6 +458,32 @@ def test_a_missing_database_is_something_unavailable_and_init_is_named() -> None
     assert "c2c-stasis init" in result.output
 
 
+def test_a_database_that_a_service_has_is_something_unavailable_and_the_fix_is_named() -> None:
+    facts(*ARI)
+
+    with served("sqlite:///c2c.db"):
+        result = run("serve")
+
+    assert result.exit_code == EX_UNAVAILABLE
+    assert (
+        "a running service has this database; stop that service, or give this one a database of its own"
+        in result.output
+    )
+
+
+def test_who_is_displaced_ends_with_a_status_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def displaced(*_: object) -> None:
+        raise AppTaken("c2c-stasis")
+
+    facts(*ARI)
+    monkeypatch.setattr("c2c_stasis.app.serve", displaced)
+
+    result = run("serve")
+
+    assert result.exit_code == EX_TAKEN == 75
+    assert "give each its own [ari] app" in result.output
+
+
 def test_migrate_makes_the_tables_of_this_version() -> None:
     facts(*ARI)
     Path("c2c.db").unlink()
@@ -468,6 +496,6 @@ def test_help_tells_the_exit_statuses_and_the_module_is_the_command() -> None:
     shown = subprocess.run([sys.executable, "-m", "c2c_stasis", "--help"], capture_output=True, text=True, check=True)
 
     assert shown.stdout.startswith("Usage: c2c-stasis ")
-    for status in (f"{EX_UNAVAILABLE}  ", f"{EX_CONFIG}  "):
+    for status in (f"{EX_UNAVAILABLE}  ", f"{EX_TAKEN}  ", f"{EX_CONFIG}  "):
         assert status in shown.stdout
     assert run("--version").output.startswith("c2c-stasis, version ")

@@ -25,6 +25,7 @@ class ServiceProcess:
         self._log = folder / "service.log"
         self._process: Process | None = None
         self._read = 0
+        folder.mkdir(exist_ok=True)
         self._file.write_text(as_toml(config))
 
     async def start(self) -> str:
@@ -49,6 +50,11 @@ class ServiceProcess:
             return str(said[-1]) if said else ""
 
         return await eventually(listening, bool, "the service to listen", STARTS_WITHIN)
+
+    @property
+    def returncode(self) -> int | None:
+        """How it ended, if it has by itself."""
+        return self._process.returncode if self._process else None
 
     async def kill(self) -> None:
         """End it at once (SIGKILL): it can do nothing about it."""

@@ -1,14 +1,19 @@
 """The service or Asterisk is killed in the middle of a call, and comes back."""
 
 import asyncio
+import logging
+from dataclasses import replace
 
 import pytest
 
 from c2c_stasis.lab.phone import RINGS, Script
 from tests.live.client import COMPLETED_BY_DESTINATION, Ending, ending, outcomes
+from tests.live.process import ServiceProcess, as_toml
 from tests.live.story import ANSWERED_ELSEWHERE, ANSWERS_SOON, TALKS_BRIEFLY, Story
 
 pytestmark = pytest.mark.live
+
+logger = logging.getLogger(__name__)
 
 SPEAKS = Script(ring_after=0.02, answer_after=0.1, tone_hz=1000)
 SPEAKS_LOWER = Script(ring_after=0.02, answer_after=0.1, tone_hz=700)
@@ -89,6 +94,102 @@ async def test_the_service_is_killed_while_the_devices_ring_and_they_do_not_ring
         "no-answer", "no_answer", "user_no_answer", "user", "", None
     )
     assert outcomes(record) == {"a1": "no_answer", "a2": "no_answer", "b1": "cancelled"}
+
+
+async def test_after_a_planned_stop_devices_ring_until_asterisks_own_timer_and_nothing_of_the_call_is_left(
+    story: Story,
+) -> None:
+    desk, mobile = await story.phone(RINGS), await story.phone(RINGS)
+    alice = await story.user(desk, mobile)
+    number = story.destination(TALKS_BRIEFLY)
+    service = await story.open_process(ring_timeout=1.0)
+
+    call = await story.place(alice, number)
+    rung = [await phone.next_call() for phone in (desk, mobile)]
+    await call.told("leg.ringing", "leg.ringing")
+    rang_at = desk.now()
+    await service.stop()
+    for one in rung:
+        await one.wait_ended(timeout=15)
+        assert one.cancelled
+    rang = desk.now() - rang_at
+    left = await story.town.asterisk.channels(), await story.town.asterisk.bridges()
+    logger.info("rang for %.1f s after the stop; left: %s", rang, left)
+    assert rang < 1.0 + 5.0 + 1.0
+    assert {channel["id"] for channel in left[0]} <= {f"{call.id}.b1"}  # a destination that nobody will dial
+    await story.start_process()
+    await story.ended(call)
+    assert story.dialled(number) == []
+
+
+async def test_who_answers_after_a_planned_stop_is_taken_over_by_the_next_start(story: Story) -> None:
+    desk = await story.phone(RINGS)
+    alice = await story.user(desk)
+    number = story.destination(TALKS_BRIEFLY)
+    service = await story.open_process()
+
+    call = await story.place(alice, number)
+    rung = await desk.next_call()
+    await call.told("leg.ringing")
+    await service.stop()
+    await rung.answer()
+    assert story.dialled(number) == []
+    await story.start_process()
+    record = await story.ended(call)
+
+    assert ending(record) == COMPLETED_BY_DESTINATION
+
+
+async def test_under_another_application_name_a_talk_goes_on_and_under_the_old_one_it_is_taken_over(
+    story: Story,
+) -> None:
+    desk = await story.phone(SPEAKS)
+    alice = await story.user(desk)
+    number = story.destination(SPEAKS_LOWER)
+    service = await story.open_process()
+
+    call = await story.place(alice, number)
+    await call.reached("talking")
+    (near,), (far,) = desk.calls, story.dialled(number)
+    await near.wait_tone(700)
+    await service.stop()
+    config = story.config(None)
+    service.rewrite(as_toml(replace(config, ari=replace(config.ari, app=f"{config.ari.app}-renamed"))))
+    await story.start_process()
+    since = near.phone.now()
+    await near.wait_tone(700, since=since)
+    await far.wait_tone(1000, since=since)
+    story.expected_alarms = ["call left alone: its legs are in another Stasis application"]
+    assert service.alarms() == story.expected_alarms
+    await service.stop()
+    service.rewrite(as_toml(config))
+    await story.start_process()
+    assert (await call.record())["state"] == "talking"
+    await far.hang_up()
+    record = await story.ended(call)
+
+    assert ending(record) == COMPLETED_BY_DESTINATION
+    assert outcomes(record) == BOTH_ANSWERED
+
+
+async def test_a_second_service_on_the_same_database_is_refused_and_the_talk_goes_on(story: Story) -> None:
+    desk = await story.phone(SPEAKS)
+    alice = await story.user(desk)
+    number = story.destination(SPEAKS_LOWER)
+    await story.open_process()
+
+    call = await story.place(alice, number)
+    await call.reached("talking")
+    (near,), (far,) = desk.calls, story.dialled(number)
+    config = story.config(None)
+    second = ServiceProcess(replace(config, ari=replace(config.ari, app="second")), story.folder / "second")
+    with pytest.raises(AssertionError, match="a running service has this database"):
+        await second.start()
+    assert second.returncode == 69
+    since = near.phone.now()
+    await near.wait_tone(700, since=since)
+    await far.hang_up()
+    assert ending(await story.ended(call)) == COMPLETED_BY_DESTINATION
 
 
 async def test_devices_that_ring_when_the_service_is_back_can_still_be_answered(story: Story) -> None:

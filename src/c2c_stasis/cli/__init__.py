@@ -31,7 +31,8 @@ Exit status:
    0  done
    1  a call did not do what it should, the service refused something, or the doctor has warnings and no errors
    2  wrong usage; nothing was changed
-  69  something that is needed is not there: service, Asterisk, database, port
+  69  something that is needed is not there, or another service has it: service, Asterisk, database, port
+  75  another service took the Stasis application of this one
   77  the key or the account is not accepted
   78  the configuration is wrong; everything wrong with it is listed
 """

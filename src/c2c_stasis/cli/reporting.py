@@ -14,6 +14,7 @@ from c2c_stasis.errors import ClickToCallError
 EX_REFUSED = 1  # the service refused it, or a call was not completed
 # sysexits.h
 EX_UNAVAILABLE = 69  # something that is needed is not there
+EX_TAKEN = 75  # another service took the Stasis application; to be tried again when that one has ended, and not at once
 EX_NOPERM = 77  # the key or the account is not accepted
 EX_CONFIG = 78  # the configuration is wrong
 EX_INTERRUPTED = 130  # 128 and SIGINT, as a shell says it

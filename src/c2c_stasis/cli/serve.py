@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from c2c_stasis.cli.reporting import config_option, load_config, reporting, tell_where_from
+from c2c_stasis.cli.reporting import EX_TAKEN, config_option, load_config, reporting, tell_where_from
 from c2c_stasis.config import Config
 
 
@@ -15,14 +15,19 @@ def serve(path: Path) -> None:
     """Run the service until SIGTERM or Ctrl-C.
 
     Live calls go on in Asterisk then, and the next start takes them over. SIGHUP lets it read the configuration again.
+    It ends by itself, with status 75, when another service takes its Stasis application.
     """
     tell_where_from(path)
     with reporting():
         config = load_config(path)
         from c2c_stasis import app  # aiohttp and the database are not needed to find a mistake in the file
+        from c2c_stasis.ari.connection import AppTaken
 
         try:
             app.run(config, lambda: load_config(path))
+        except AppTaken as error:
+            click.echo(f"c2c-stasis: {error}", err=True)
+            raise SystemExit(EX_TAKEN) from error
         except OSError as error:
             raise _explained(error, config, path) from error
 
