@@ -21,6 +21,10 @@ from c2c_stasis.policy.regions import check_region
         ("+442079460018", "GB"),
         ("+441481256789", "GG"),
         ("+390612345678", "IT"),
+        ("+447400123456", "GB"),  # shares its calling code, and is claimed
+        ("+79161234567", "RU"),
+        ("+61491570156", "AU"),
+        ("+35318000000", "IE"),  # in no plan, and Ireland has its calling code alone
     ],
 )
 def test_the_own_region_is_dialled(number: str, region: str) -> None:
@@ -40,6 +44,11 @@ def test_the_own_region_is_dialled(number: str, region: str) -> None:
         ("+441481256789", "GB", "other_region"),  # Guernsey, under +44
         ("+77011234567", "RU", "other_region"),  # Kazakhstan, under +7
         ("+15551234567", "GB", "unknown_region"),
+        # Claimed by nobody, under a calling code that several regions share:
+        ("+441481000000", "GB", "unknown_region"),  # Guernsey's area code
+        ("+76001234567", "RU", "unknown_region"),  # 6 and 7 are Kazakhstan's
+        ("+618916210000", "AU", "unknown_region"),  # the Cocos Islands' area code
+        ("+12005550100", "US", "unknown_region"),  # an area code that nobody has yet
         ("+881612345678", "US", "worldwide_service"),
         ("+88216123456", "US", "worldwide_service"),
         ("+979123456789", "US", "worldwide_service"),

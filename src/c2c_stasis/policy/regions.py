@@ -12,12 +12,14 @@ from c2c_stasis.errors import DestinationNotAllowed
 
 OTHER_REGION = "other_region"  # the number belongs to another region than the account
 WORLDWIDE = "worldwide_service"  # satellite networks, international premium rate and the like: region 001
-UNKNOWN_REGION = "unknown_region"  # no region claims the number, and its calling code is not the account's
+UNKNOWN_REGION = "unknown_region"  # several regions share the calling code, and none of them claims the number
 
 _WORLD = "001"
 _NORTH_AMERICA = 1
 # A subscriber number that every area code can hold; it asks libphonenumber whose the area code is.
 _PROBE = 2_345_678
+# The area code of examples and films, +1 555 123 4567: nobody has it, nobody will get it, and a call to it costs nothing.
+_FICTION = "555"
 
 
 def check_region(kind: DestinationKind, number: str, *, region: str) -> None:
@@ -37,10 +39,17 @@ def check_region(kind: DestinationKind, number: str, *, region: str) -> None:
             WORLDWIDE, f"numbers of +{parsed.country_code} belong to no country and are not dialled"
         )
     found = found or _region_of_area_code(parsed)
-    if found is None and parsed.country_code != phonenumbers.country_code_for_region(region):
+    # None: libphonenumber asks for a claim only where several regions share a calling code. There an unclaimed number may be
+    # any of theirs; the dearest are the ones that are chosen.
+    if found is None and not (_is_fiction(parsed) and phonenumbers.country_code_for_region(region) == _NORTH_AMERICA):
         raise DestinationNotAllowed(UNKNOWN_REGION, f"the number belongs to no known region; only {region} is dialled")
     if found not in (None, region):
         raise DestinationNotAllowed(OTHER_REGION, f"the number belongs to {found}; only {region} is dialled")
+
+
+def _is_fiction(number: PhoneNumber) -> bool:
+    national = phonenumbers.national_significant_number(number)
+    return number.country_code == _NORTH_AMERICA and national.startswith(_FICTION)
 
 
 def _region_of_area_code(number: PhoneNumber) -> str | None:
