@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from c2c_stasis.config import NumberFormat
+from c2c_stasis.config import NumberFormat, Trunk
 from c2c_stasis.directory.model import User
 from c2c_stasis.lab.phone import RINGS, Script
 from tests.live.client import COMPLETED_BY_DESTINATION, ending
@@ -67,3 +67,26 @@ async def test_the_next_call_follows_the_new_file_a_talk_goes_on_and_a_broken_fi
     assert (await talk.record())["state"] == "talking"
     await far.hang_up()
     assert ending(await story.ended(talk)) == COMPLETED_BY_DESTINATION
+
+
+async def test_a_trunk_whose_endpoint_asterisk_has_not_is_told_at_once_and_by_the_call_that_fails(story: Story) -> None:
+    desk = await story.phone(RINGS)
+    alice = await story.user(desk)
+    number = story.destination(ANSWERS_SOON)
+    service = await story.open_process()
+
+    wrong = Trunk("carrier", "PJSIP/{number}@nosuch")
+    service.rewrite(as_toml(replace(story.config(None), trunks=(wrong,))))
+    told = await service.read_again("Asterisk does not know the trunk's endpoint")
+    (line,) = [one for one in told if one["message"] == "Asterisk does not know the trunk's endpoint"]
+    assert (line["level"], line["endpoint"], line["trunk"]) == ("warning", "nosuch", "[[trunks]] carrier")
+    call = await story.place(alice, number)
+    record = await story.ended(call)
+
+    assert record["outcome"] == "failed"
+    (refused,) = [one for one in service.lines() if one["message"] == "command refused" and "endpoint" in one]
+    assert (refused["level"], refused["command"], refused["call_id"]) == ("warning", "CreateLeg", call.id)
+    assert refused["endpoint"].endswith("@nosuch")
+    assert number not in refused["endpoint"]
+    ready = [one for one in service.lines() if one["message"] == "ready for calls"]
+    assert len(ready) == 1
