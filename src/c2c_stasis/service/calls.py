@@ -213,11 +213,13 @@ class CallService:
         """
         await self.find_call(account, call_id)
         runner = self._runners.get(CallId(call_id))
-        if runner is not None:
-            await runner.recorded()
+        # What the store will have in a moment is not told before: a crash would take it back.
+        late = runner is not None and not await runner.recorded()
         stored = await self._store.call_events(account.id, CallId(call_id))
+        if runner is None or not late:
+            return stored
         last = stored[-1].sequence if stored else 0
-        return stored + [event for event in (runner.unrecorded if runner else ()) if event.sequence > last]
+        return stored + [event for event in runner.unrecorded if event.sequence > last]
 
     def contacts(self, endpoint: str) -> Sequence[Contact]:
         """Where a device is registered now; nowhere, as far as anybody knows, while Asterisk is not connected."""

@@ -64,10 +64,10 @@ class Runner:
         """Add a signal; it is applied after those that came before it."""
         self._signals.put_nowait(signal)
 
-    async def recorded(self) -> None:
-        """Wait, for a bounded time, until what has happened so far is in the store."""
-        if self._records:
-            await asyncio.wait(self._records, timeout=RECORD_WITHIN)
+    async def recorded(self) -> bool:
+        """Wait, for a bounded time, until what has happened so far is in the store, and tell whether it is."""
+        waiting = (await asyncio.wait(self._records, timeout=RECORD_WITHIN))[1] if self._records else ()
+        return not waiting and not self.behind
 
     async def run(self, first: Sequence[Command] = ()) -> None:
         """Carry out the commands of a step that was handed over to the store already, then live until the call has ended."""
