@@ -162,7 +162,7 @@ async def test_a_wheel_in_an_empty_environment_goes_from_init_to_a_completed_cal
     assert [record["outcome"], record["reason"]] == ["completed", "normal"]
     assert {leg["outcome"] for leg in record["legs"]} == {"answered", "answered_elsewhere"}
     assert len(phones[DESK].calls) == len(phones[MOBILE].calls) == 2
-    assert sorted(path.name for path in newcomer.home.iterdir()) == ["c2c.db", "c2c.toml"]
+    assert sorted(path.name for path in newcomer.home.iterdir()) == ["c2c.db", "c2c.db.lock", "c2c.toml"]
 
 
 async def placed(curl: list[str]) -> dict[str, Any]:
