@@ -1,5 +1,6 @@
 """Containers as docker/compose.yaml describes them, made without an engine from the trees of their images."""
 
+import contextlib
 import importlib.util
 import os
 import resource
@@ -148,7 +149,13 @@ class Container:
         return self._process.wait(ENDS_WITHIN)
 
     def kill(self) -> None:
-        """End it at once. Twice is once."""
+        """End it at once. Twice is once.
+
+        Its first process is ended, and with it all others: `unshare --kill-child` loses sight of one that changed its user.
+        """
+        if self._process.poll() is None:
+            with contextlib.suppress(ValueError, ProcessLookupError):  # it is not there yet, or not any more
+                os.kill(self.pid, signal.SIGKILL)
         self._process.kill()
         self._process.wait()
 
