@@ -135,9 +135,9 @@ async def test_the_file_is_for_its_owner_only(place: Place, file: Path) -> None:
 
 
 async def test_the_writer_is_as_durable_and_patient_as_promised(place: Place) -> None:
-    def settings(engine: Engine) -> list[object]:
+    def settings(connection: Connection) -> list[object]:
         names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
-        with engine.connect() as connection:
+        with connection.begin():
             return [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
 
     full, on = 2, 1

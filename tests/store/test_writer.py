@@ -352,6 +352,6 @@ async def test_a_full_disk_refuses_and_takes_records_again_when_there_is_room(im
     await place.store.close()
 
 
-def _limit(pages: int, engine: Engine) -> None:
-    with engine.begin() as connection:
+def _limit(pages: int, connection: Connection) -> None:
+    with connection.begin():
         connection.execute(text(f"PRAGMA max_page_count = {pages}"))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from sqlalchemy import URL, Connection, Engine
+from sqlalchemy import URL, Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -33,15 +33,22 @@ class Database:
         self._writer = sqlite.writer_engine(url)
         self._readers: AsyncEngine = sqlite.reader_engine(url, READERS)
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
+        self._connection: Connection | None = (
+            None  # the writing thread's: to fetch one for each transaction costs a fifth of it
+        )
         self._questions: set[asyncio.Task[object]] = set()
         self._closed = False
 
-    async def write(self, work: Callable[[Engine], T]) -> T:
+    async def write(self, work: Callable[[Connection], T]) -> T:
         """Do this work in the writing thread, after what was given before; it begins transactions itself.
 
         Who stops waiting does not stop the work. Driver errors are passed on as they are.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._writing, work, self._writer)
+        return await self.alone(lambda: self._connected(work))
+
+    async def alone(self, work: Callable[[], T]) -> T:
+        """Do this work in the writing thread, on a connection of its own: nobody writes meanwhile."""
+        return await asyncio.get_running_loop().run_in_executor(self._writing, work)
 
     async def read(self, question: Callable[[Connection], T]) -> T:
         """Ask within one transaction that sees one state of the database. Raises `StoreUnavailable`."""
@@ -66,8 +73,23 @@ class Database:
         if self._questions:
             await asyncio.wait(self._questions)
         await self._readers.dispose()
-        await self.write(Engine.dispose)
+        await self.alone(self._disconnect)
         self._writing.shutdown()
+
+    def _connected(self, work: Callable[[Connection], T]) -> T:
+        if self._connection is None:
+            self._connection = self._writer.connect()
+        try:
+            return work(self._connection)
+        except BaseException:
+            self._connection.close()  # after a failure with a fresh one: the pool knows whether the driver's is still good
+            self._connection = None
+            raise
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._writer.dispose()
 
     async def _ask(self, question: Callable[[Connection], T]) -> T:
         async with self._readers.connect() as connection:

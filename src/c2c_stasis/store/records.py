@@ -5,12 +5,14 @@ import functools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Dialect, Insert, Table, bindparam, insert, select, update
+from sqlalchemy import BindParameter, Connection, Dialect, Insert, Select, Table, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from c2c_stasis.call.causes import status_of
 from c2c_stasis.call.model import Call, CallState, DestinationKind, Side
@@ -35,12 +37,10 @@ LEG_FIELDS = (
 )
 LEG_MOMENTS = ("dialled_at", "invited_at", "ringing_at", "answered_at", "ended_at")
 EVENT_FIELDS = tuple(field.name for field in dataclasses.fields(StoredEvent))
+_fields = attrgetter(*EVENT_FIELDS)
 
-# Made once: to build a statement takes longer than to run it. The inserts are made as far as the driver's own text
-# (`_in_driver_words`): what SQLAlchemy does at each execution took half of the writing thread's time.
-ENDED_AMONG = select(calls.c.id).where(
-    calls.c.id.in_(bindparam("ids", expanding=True)), calls.c.state == CallState.ENDED
-)
+# Made once: to build a statement takes longer than to run it. Those of every transaction are made as far as the driver's own
+# text (`_in_driver_words`): what SQLAlchemy does at each execution took half of the writing thread's time.
 STORED_AMONG = select(events.c.id).where(events.c.id.in_(bindparam("ids", expanding=True)))
 COUNT_ON = (
     update(event_counters)
@@ -102,8 +102,19 @@ def _newest(writes: Sequence[CallWrite]) -> list[Call]:
 
 
 def _without_ended(connection: Connection, newest: list[Call]) -> list[Call]:
-    ended = set(connection.scalars(ENDED_AMONG, {"ids": [call.id for call in newest]}))
+    if not newest:
+        return newest
+    room = 1 << (len(newest) - 1).bit_length()  # a power of two, so that there are few statements
+    ids = [call.id for call in newest] + [newest[-1].id] * (room - len(newest))
+    rows = _ask(connection, _ended_among(room), {f"id_{i}": call_id for i, call_id in enumerate(ids)})
+    ended = {row[0] for row in rows}
     return [call for call in newest if call.id not in ended]
+
+
+@functools.cache
+def _ended_among(room: int) -> Select[tuple[str]]:
+    ids: list[BindParameter[str]] = [bindparam(f"id_{i}") for i in range(room)]
+    return select(calls.c.id).where(calls.c.id.in_(ids), calls.c.state == CallState.ENDED)
 
 
 def _without_stored(connection: Connection, new_events: list[StoredEvent]) -> list[StoredEvent]:
@@ -115,28 +126,34 @@ def _insert_events(connection: Connection, new_events: Sequence[StoredEvent]) ->
     """Give each event the next number of its account; the counter's row stays locked until the commit."""
     counts = Counter(event.account_id for event in new_events)
     next_free = {
-        account: connection.execute(COUNT_ON, {"account": account, "more": counts[account]}).scalar_one()
-        - counts[account]
-        + 1
+        account: _ask(connection, COUNT_ON, {"account": account, "more": counts[account]})[0][0] - counts[account] + 1
         for account in sorted(counts)
     }
     rows: list[Row] = []
     for event in new_events:
         number = next_free[event.account_id]
         next_free[event.account_id] = number + 1
-        rows.append({name: getattr(event, name) for name in EVENT_FIELDS} | {"account_sequence": number})
+        rows.append(dict(zip(EVENT_FIELDS, _fields(event), strict=True)) | {"account_sequence": number})
     _insert(connection, INSERT_EVENT, rows)
 
 
 def _insert(connection: Connection, statement: Insert, rows: Sequence[Row]) -> None:
     """Insert these rows, which all have a value for every column of the table."""
     words, names, fixed = _in_driver_words(connection.dialect, statement)
-    full = [fixed | row for row in rows]
-    connection.exec_driver_sql(words, [tuple([row[name] for name in names]) for row in full])
+    pick = itemgetter(*names)
+    connection.exec_driver_sql(words, [pick(fixed | row) for row in rows])
+
+
+def _ask(connection: Connection, statement: Select[Any] | ReturningUpdate[Any], values: Row) -> Sequence[Any]:
+    """The rows that a statement gives."""
+    words, names, fixed = _in_driver_words(connection.dialect, statement)
+    return connection.exec_driver_sql(words, itemgetter(*names)(fixed | values)).all()
 
 
 @functools.cache
-def _in_driver_words(dialect: Dialect, statement: Insert) -> tuple[str, tuple[str, ...], Row]:
+def _in_driver_words(
+    dialect: Dialect, statement: Insert | Select[Any] | ReturningUpdate[Any]
+) -> tuple[str, tuple[str, ...], Row]:
     """A statement as the driver takes it, the names of its parameters in order, and the values of those that are no columns."""
     compiled = statement.compile(dialect=dialect)
     assert isinstance(compiled, SQLCompiler)

@@ -39,7 +39,7 @@ async def open_store(url: str, *, migrate: bool = False) -> "SqlStore":
     database = Database(parsed)
     try:
         if migrate:
-            await database.write(lambda _engine: schema.upgrade(url))
+            await database.alone(lambda: schema.upgrade(url))
         guard = sqlite.same_file_guard(file)
         await database.read(lambda connection: _require_usable(connection, file))
         return await SqlStore.started(database, Writer(database, guard))

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from c2c_stasis.errors import ClickToCallError, StoreUnavailable
 from c2c_stasis.store.database import Database
@@ -196,17 +196,17 @@ class Writer:
             logger.warning("the database cannot be written", extra=extra)
 
 
-def _commit_now(batch: Sequence[Piece], guard: Callable[[], None], engine: Engine) -> list[Outcome]:
+def _commit_now(batch: Sequence[Piece], guard: Callable[[], None], connection: Connection) -> list[Outcome]:
     """Commit the batch in one transaction; what is refused alone is left out of it. Raises when the database failed."""
     guard()
     try:
-        with engine.begin() as connection:
+        with connection.begin():
             write_calls(connection, _works(batch), repeated=False)
             return _records_done(batch) + _run_jobs(connection, batch)
     except Exception as error:
         if is_outage(error):
             raise
-    with engine.begin() as connection:  # one record is bad, or was written already: find which
+    with connection.begin():  # one record is bad, or was written already: find which
         records = [piece for piece in batch if isinstance(piece.work, CallWrite)]
         return _write_apart(connection, records) + _run_jobs(connection, batch)
 
