@@ -1,6 +1,6 @@
 """What the service needs from the outside, as protocols; the adapters in `ari`, `store` and `publish` provide it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -118,8 +118,8 @@ class Store(Protocol):
         """Record a new call; returns when it is committed. Raises `StoreUnavailable`: then nothing is recorded."""
         ...
 
-    async def record(self, call: Call, events: Sequence[StoredEvent], *, patient: bool = False) -> None:
-        """Record what became of a call; returns when it is committed.
+    def record(self, call: Call, events: Sequence[StoredEvent], *, patient: bool = False) -> Awaitable[None]:
+        """Record what became of a call; what it gives is done when that is committed.
 
         A patient record may wait some milliseconds for others of its call, because nothing is done only after it. Records of
         one call are committed in the order of the calls to this method, also when the caller stops waiting (cancelling the wait

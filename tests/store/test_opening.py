@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from c2c_stasis.errors import StoreUnavailable
@@ -150,8 +150,8 @@ async def test_an_error_tells_no_values_of_its_statement(place: Place) -> None:
     def insert(connection: Connection) -> None:
         connection.execute(text("INSERT INTO nowhere VALUES (:number)"), {"number": "5551234567"})
 
-    def inserting(engine: Engine) -> None:
-        with engine.begin() as connection:
+    def inserting(connection: Connection) -> None:
+        with connection.begin():
             insert(connection)
 
     with pytest.raises(OperationalError) as written:
@@ -167,8 +167,8 @@ async def test_who_reads_before_writing_waits_for_the_lock_first(place: Place, f
     """A transaction that begins without the lock fails at once if another process wrote after it had read."""
     read, written = threading.Event(), threading.Event()
 
-    def change_after_reading(engine: Engine) -> None:
-        with engine.begin() as connection:
+    def change_after_reading(connection: Connection) -> None:
+        with connection.begin():
             connection.execute(text("SELECT count(*) FROM counters")).all()
             read.set()
             written.wait(0.3)  # the other waits for us meanwhile

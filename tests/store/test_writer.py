@@ -59,9 +59,9 @@ async def test_patient_records_wait_for_the_next_one_of_their_call_and_are_writt
     call, other = place.call(), place.call()
     await asyncio.gather(place.store.accept(call, []), place.store.accept(other, []))
     before = place.store.transactions
-    waits = asyncio.create_task(place.store.record(other, [an_event(other, 1)], patient=True))
+    waits = asyncio.ensure_future(place.store.record(other, [an_event(other, 1)], patient=True))
     patient = [
-        asyncio.create_task(place.store.record(call, [an_event(call, number)], patient=True)) for number in (1, 2, 3)
+        asyncio.ensure_future(place.store.record(call, [an_event(call, number)], patient=True)) for number in (1, 2, 3)
     ]
     await asyncio.sleep(0)
     await place.store.record(ended(call), [an_event(call, 4, "call.end")])
@@ -90,7 +90,7 @@ async def test_new_calls_do_not_wait_for_patient_records(place: Place, monkeypat
     monkeypatch.setattr(writer, "PATIENCE", 60.0)
     call = place.call()
     await place.store.accept(call, [])
-    patient = asyncio.create_task(place.store.record(call, [an_event(call, 1)], patient=True))
+    patient = asyncio.ensure_future(place.store.record(call, [an_event(call, 1)], patient=True))
     await asyncio.sleep(0)
     await place.store.accept(place.call(), [])
     assert not patient.done()
@@ -160,7 +160,7 @@ async def test_a_failing_change_of_the_directory_harms_no_call(place: Place, fil
 async def test_who_stops_waiting_does_not_take_the_record_back(place: Place) -> None:
     call = place.call()
     accepting = asyncio.create_task(place.store.accept(call, []))
-    recording = asyncio.create_task(place.store.record(ended(call), [an_event(call, 1, "call.end")]))
+    recording = asyncio.ensure_future(place.store.record(ended(call), [an_event(call, 1, "call.end")]))
     await asyncio.sleep(0)
     accepting.cancel()
     recording.cancel()
@@ -194,7 +194,7 @@ async def test_news_of_a_call_is_kept_through_an_outage(impatient: None, file: P
     with locked(file):
         with pytest.raises(StoreUnavailable):
             await place.store.record(replace(call, state=CallState.RINGING_USER), [ringing])
-        abandoned = asyncio.create_task(place.store.record(ended(call), [end]))
+        abandoned = asyncio.ensure_future(place.store.record(ended(call), [end]))
         await asyncio.sleep(0)
         abandoned.cancel()
         with pytest.raises(StoreUnavailable):
@@ -269,7 +269,8 @@ async def test_too_much_waiting_work_is_refused_at_once_and_news_has_more_room(
     monkeypatch.setattr(writer, "RECORD_LIMIT", 8)
     calls = [place.call() for _ in range(7)]
     waiting = [asyncio.create_task(place.store.accept(call, [])) for call in calls]
-    news = [asyncio.create_task(place.store.record(ended(calls[0]), [])) for _ in range(5)]
+    await asyncio.sleep(0)
+    news = [asyncio.ensure_future(place.store.record(ended(calls[0]), [])) for _ in range(5)]
     results = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(result) for result in results] == [type(None)] * 5 + [StoreUnavailable] * 2
     results = await asyncio.gather(*news, return_exceptions=True)
@@ -296,7 +297,7 @@ async def test_closing_during_an_outage_ends_in_time_and_names_what_is_lost(
     call = place.call()
     await place.store.accept(call, [])
     with locked(file):
-        writing = asyncio.create_task(place.store.record(ended(call), []))
+        writing = asyncio.ensure_future(place.store.record(ended(call), []))
         await asyncio.sleep(0)
         async with asyncio.timeout(3):
             await place.store.close()

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from c2c_stasis.call import ending, machine
 from c2c_stasis.call.commands import Command, CreateLeg, DestroyBridge, DialLeg
@@ -57,7 +58,7 @@ class Runner:
         self._in_touch = in_touch
         self._since = clock.now().mono
         self._signals: asyncio.Queue[Signal] = asyncio.Queue()
-        self._records: set[asyncio.Task[None]] = set()
+        self._records: set[asyncio.Future[None]] = set()
         self._orders = Orders(self._carry_out)
 
     def put(self, signal: Signal) -> None:
@@ -94,7 +95,7 @@ class Runner:
                 else:
                     self.put(CallBroken(repr(error)))  # only this call suffers: its legs are let go and its end is told
 
-    def record(self, step: Step) -> asyncio.Task[None]:
+    def record(self, step: Step) -> asyncio.Future[None]:
         """Hand a step to the store, which writes the records of one call in the order in which they are handed over."""
         return self._hand_over(step, envelopes(self._publisher, step.call, step.events))
 
@@ -144,26 +145,28 @@ class Runner:
         self._hand_over(step, events)
         self._orders.give(step.commands)
 
-    def _hand_over(self, step: Step, events: list[StoredEvent], *, patient: bool = False) -> asyncio.Task[None]:
+    def _hand_over(self, step: Step, events: list[StoredEvent], *, patient: bool = False) -> asyncio.Future[None]:
         tell(step.call, step.events)
         self.unrecorded = [*self.unrecorded, *events]
-        task = asyncio.create_task(self._write(step.call, events, patient))
-        self._records.add(task)
-        task.add_done_callback(self._records.discard)
-        return task
+        # No task of ours around it: a call hands over some twenty records, and waits for four of them.
+        record = asyncio.ensure_future(self._store.record(step.call, events, patient=patient))
+        self._records.add(record)
+        record.add_done_callback(partial(self._written, step.call))
+        return record
 
-    async def _write(self, call: Call, events: list[StoredEvent], patient: bool) -> None:
-        try:
-            await self._store.record(call, events, patient=patient)
-            self.behind = False
+    def _written(self, call: Call, record: asyncio.Future[None]) -> None:
+        self._records.discard(record)
+        if record.cancelled():
+            return
+        error = record.exception()
+        self.behind = error is not None
+        if error is None:
             self.unrecorded = [event for event in self.unrecorded if event.sequence > call.events]
-        except StoreUnavailable as error:
-            self.behind = True
+        elif isinstance(error, StoreUnavailable):
             # The store keeps the record and writes it when it can; the call must not wait for that.
             logger.error("record delayed", extra={"call_id": call.id, "error": str(error)})
-        except Exception:
-            self.behind = True
-            logger.exception("record lost", extra={"call_id": call.id})  # the next one tells where the call is by then
+        else:  # the next one tells where the call is by then
+            logger.error("record lost", exc_info=error, extra={"call_id": call.id})
 
     async def _carry_out(self, command: Command) -> None:
         try:

@@ -1,5 +1,6 @@
 """The store as the service sees it: calls and events go in through one writer, and come out through readers beside it."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Iterable, Sequence
@@ -89,15 +90,15 @@ class SqlStore(Provisioning, Listing):
         """Record a new call; returns when it is committed. Raises `StoreUnavailable`: then nothing is recorded."""
         await self._writer.write(CallWrite.of(call, events), kept=False)
 
-    async def record(self, call: Call, events: Sequence[StoredEvent], *, patient: bool = False) -> None:
-        """Record what became of a call; returns when it is committed.
+    def record(self, call: Call, events: Sequence[StoredEvent], *, patient: bool = False) -> asyncio.Future[None]:
+        """Record what became of a call; done when it is committed. It is handed over when this returns, awaited or not.
 
         A patient record waits up to 50 ms for others of its call, and is written with the first of them that is not patient.
-        Records of one call are committed in the order of the calls to this method, also when the caller stops waiting. Raises
-        `StoreUnavailable`; the record is kept nevertheless and written when the database is well again, so to give it in once
-        more does no harm, and no good. It is not kept, and `RecordRefused` says so, when it breaks a rule of the tables.
+        Records of one call are committed in the order of the calls to this method, also when the caller stops waiting. Fails
+        with `StoreUnavailable`; the record is kept nevertheless and written when the database is well again, so to give it in
+        once more does no harm, and no good. It is not kept, and `RecordRefused` says so, when it breaks a rule of the tables.
         """
-        await self._writer.write(CallWrite.of(call, events), kept=True, patient=patient)
+        return self._writer.write(CallWrite.of(call, events), kept=True, patient=patient)
 
     async def live_calls(self) -> list[Call]:
         """Every call that has not ended. A call that a newer version wrote and this one cannot read is logged and left out.

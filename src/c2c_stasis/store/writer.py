@@ -40,7 +40,7 @@ CLOSE_WITHIN = 5.0  # seconds that closing may take to write what waits
 class Piece:
     """Work that waits. A kept piece is tried again after an outage, also when nobody waits for it any more.
 
-    `due` is when it has to be written, on the loop's clock; 0: at once.
+    `due` is when it has to be written, on the loop's clock; 0: at once. To cancel `done` is to wait no more; the work stays.
     """
 
     work: CallWrite | Job
@@ -81,14 +81,14 @@ class Writer:
         """Begin to write."""
         self._task = asyncio.create_task(self._run(), name="store writer")
 
-    async def write(self, work: CallWrite, *, kept: bool, patient: bool = False) -> None:
-        """Write one record of a call; returns when it is committed. A patient one may wait a moment for others of its call.
+    def write(self, work: CallWrite, *, kept: bool, patient: bool = False) -> asyncio.Future[None]:
+        """Write one record of a call; done when it is committed. A patient one may wait a moment for others of its call.
 
-        Whoever stops waiting does not take the work back. Raises `StoreUnavailable`; a kept record is still written when the
-        database can be written again, unless it was refused because too many wait already.
+        It is in line when this returns, and whoever stops waiting does not take it back. Fails with `StoreUnavailable`; a kept
+        record is still written when the database can be written again, unless it was refused because too many wait already.
         """
         due = asyncio.get_running_loop().time() + PATIENCE if patient else 0.0
-        await self._submit(Piece(work, kept, due))
+        return self._submit(Piece(work, kept, due))
 
     async def run(self, job: Callable[[Connection], T]) -> T:
         """Run a job inside a transaction of its own fate: when it raises, only what it did itself is undone."""
@@ -101,17 +101,27 @@ class Writer:
         if self._task is not None:
             await asyncio.shield(self._task)
 
-    async def _submit(self, piece: Piece) -> object:
-        if self._close_by is not None:
-            raise StoreUnavailable("the database is closed")
-        if len(self._waiting) >= (RECORD_LIMIT if piece.kept else NEW_WORK_LIMIT):
-            raise StoreUnavailable("too much waits to be written")
-        if self._distrust is not None and not piece.kept:
-            raise StoreUnavailable("the disk did not confirm an earlier write") from self._distrust
+    def _submit(self, piece: Piece) -> asyncio.Future[Any]:
+        refusal = self._refusal(piece)
+        if refusal is not None:
+            piece.fail(refusal)
+            return piece.done
         self._waiting.append(piece)
         if not piece.due or len(self._waiting) == 1:  # else there is a time already at which the writer looks
             self._wake.set()
-        return await asyncio.shield(piece.done)
+        return piece.done
+
+    def _refusal(self, piece: Piece) -> StoreUnavailable | None:
+        """Why this piece may not even wait."""
+        if self._close_by is not None:
+            return StoreUnavailable("the database is closed")
+        if len(self._waiting) >= (RECORD_LIMIT if piece.kept else NEW_WORK_LIMIT):
+            return StoreUnavailable("too much waits to be written")
+        if self._distrust is not None and not piece.kept:
+            refusal = StoreUnavailable("the disk did not confirm an earlier write")
+            refusal.__cause__ = self._distrust
+            return refusal
+        return None
 
     async def _run(self) -> None:
         while not self._finished():
