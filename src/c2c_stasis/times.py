@@ -4,6 +4,7 @@ import time
 from functools import lru_cache
 
 
+@lru_cache(1024)  # each event of a call tells again when the call began and was answered
 def rfc3339(unix_seconds: float | None) -> str | None:
     """A moment as RFC 3339 in UTC with milliseconds, such as `2026-11-23T08:15:00.123Z`."""
     if unix_seconds is None:
@@ -12,6 +13,6 @@ def rfc3339(unix_seconds: float | None) -> str | None:
     return f"{_second(seconds)}.{milliseconds:03}Z"
 
 
-@lru_cache(256)  # a call tells the same few seconds dozens of times
+@lru_cache(256)  # whatever happens in one second
 def _second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))

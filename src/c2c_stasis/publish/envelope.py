@@ -11,6 +11,8 @@ from c2c_stasis.ids import EVENT, new_id
 from c2c_stasis.ports import StoredEvent
 from c2c_stasis.times import rfc3339
 
+_encode = msgspec.json.Encoder().encode
+
 
 class Envelopes:
     """The `Publisher` of the service."""
@@ -25,7 +27,7 @@ class Envelopes:
         leg = call.leg(event.leg_id) if event.leg_id else None
         if leg is not None:
             data["leg"] = _of_leg(call, leg)
-        body = msgspec.json.encode(
+        body = _encode(
             {
                 "id": event_id,
                 "type": event.type.value,
