@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TextIO
 
 import msgspec
@@ -265,9 +266,16 @@ def _extras(record: logging.LogRecord) -> list[tuple[str, object]]:
     return [(key, _value(key, value)) for key, value in record.__dict__.items() if key not in _STANDARD]
 
 
+@lru_cache(512)  # the same few dozen names, several in each line
+def _told_of(key: str) -> tuple[bool, bool]:
+    """Whether a value of this name is a secret, and whether it is a telephone number."""
+    return _SECRET_KEY.search(key) is not None, _NUMBER_KEY.search(key) is not None
+
+
 def _value(key: str, value: object) -> object:
     """Only plain values: the text of an object is what it shows of itself, and a dataclass may hide its password there."""
-    if _SECRET_KEY.search(key):
+    secret, number = _told_of(key)
+    if secret:
         return _MASK
     match value:
         case None | bool() | int() | float():
@@ -277,7 +285,7 @@ def _value(key: str, value: object) -> object:
         case dict():
             return {str(name): _value(str(name), item) for name, item in value.items()}
     text = str(value)
-    return mask_number(text) if _NUMBER_KEY.search(key) else text
+    return mask_number(text) if number else text
 
 
 def _word(value: object) -> str:
