@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import replace
 from typing import cast
+
+from msgspec.structs import replace
 
 from c2c_stasis.api.port import DirectoryStore
 from c2c_stasis.call.model import (

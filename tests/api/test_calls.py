@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-from dataclasses import replace
 
 import pytest
 from aiohttp import ServerDisconnectedError
+from msgspec.structs import replace
 
 from c2c_stasis.api.server import HttpServer
 from c2c_stasis.call.model import CallState

@@ -1,8 +1,7 @@
 """The record of a call, live and ended."""
 
-from dataclasses import replace
-
 import msgspec
+from msgspec.structs import replace
 
 from c2c_stasis.api.records import record_of
 from c2c_stasis.call.model import (

@@ -4,7 +4,9 @@ The call of most stories: Ann (two phones) calls +15551234567 through the trunk.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from c2c_stasis.call.commands import Command, CreateLeg
 from c2c_stasis.call.events import EventType

@@ -1,8 +1,7 @@
 """What a call does when time is over in each of its states, and that a timer of another state changes nothing."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from c2c_stasis.call.commands import (
     DestroyBridge,

@@ -1,8 +1,7 @@
 """Several phones of one side: who can still win, and what they mean together."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from c2c_stasis.call import forking
 from c2c_stasis.call.model import (

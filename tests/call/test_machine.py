@@ -1,8 +1,7 @@
 """The rules from the first signal to the last, as stories on the straight road and on its first side roads."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from c2c_stasis.call.commands import (
     CreateBridge,

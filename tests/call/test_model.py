@@ -1,8 +1,7 @@
 """The questions that a call and its legs answer about themselves."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from c2c_stasis.call.model import LegState, Side
 from tests.call.stories import A1, A2, ACCEPTED_AT, B1, dialling, outward_call, phone

@@ -1,9 +1,9 @@
 """Catching up: the connection was lost, the service was killed, or Asterisk itself began anew."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from c2c_stasis.call.commands import (
     CreateLeg,

@@ -4,8 +4,9 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from itertools import count
+
+from msgspec.structs import replace
 
 from c2c_stasis.ari.connection import AppTaken, Connection
 from c2c_stasis.call.commands import Command, CreateBridge, CreateLeg, DialLeg, JoinLeg

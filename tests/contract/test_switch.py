@@ -1,10 +1,10 @@
 """What the service may rely on in a switch: the same stories on the switch of the tests and on a real Asterisk."""
 
 from collections.abc import AsyncIterator, Awaitable
-from dataclasses import replace
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
 from c2c_stasis.ari.connection import AppTaken
 from c2c_stasis.call.commands import (

@@ -1,11 +1,10 @@
 """The envelope of an event: every field, at every stage of a call."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from msgspec.structs import fields
+from msgspec.structs import fields, replace
 
 from c2c_stasis.api.schemas import CallRecord, LegRecord
 from c2c_stasis.call.events import Event, EventType

@@ -3,10 +3,10 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
 from c2c_stasis.call.commands import Command, CreateBridge, CreateLeg, DestroyBridge, DialLeg, HangUpLeg, JoinLeg
 from c2c_stasis.call.events import EventType

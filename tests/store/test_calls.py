@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from c2c_stasis.call.model import Call, CallState, Destination, DestinationKind, End, Leg, Limits, Party
 from c2c_stasis.errors import StoreUnavailable
@@ -116,7 +116,7 @@ async def test_a_call_to_an_extension_is_internal(place: Place, file: Path) -> N
 
 async def test_a_call_stored_as_ended_is_never_overwritten(place: Place, file: Path) -> None:
     call = place.call()
-    late = replace(call, state=CallState.RELEASING, legs=(*call.legs, replace(call.legs[0], id=call.legs[0].id + "9")))  # type: ignore[arg-type] # an id of our own
+    late = replace(call, state=CallState.RELEASING, legs=(*call.legs, replace(call.legs[0], id=call.legs[0].id + "9")))
     await place.store.accept(call, [])
     await place.store.record(ended(call), [])
     await place.store.record(late, [])
@@ -250,7 +250,7 @@ async def test_any_call_comes_back_as_it_was(place: Place, call: Call) -> None:
         platform_id=place.platform.id,
         account_id=place.account.id,
         user_id=place.user.id,
-        legs=tuple(replace(leg, id=f"{number}{new_id(CALL)}") for number, leg in enumerate(call.legs)),  # type: ignore[arg-type] # any text
+        legs=tuple(replace(leg, id=f"{number}{new_id(CALL)}") for number, leg in enumerate(call.legs)),
     )
     await place.store.accept(call, [])
     assert await place.store.find_call(place.account.id, call.id) == call

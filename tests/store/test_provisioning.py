@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from c2c_stasis.directory import keys
 from c2c_stasis.directory.directory import Directory
@@ -90,7 +91,7 @@ async def test_a_deleted_device_stays_in_the_log(place: Place, file: Path) -> No
     store, account = place.store, place.account
     device = await store.create_device(account.id, place.user.id, "ann-desk")
     call = place.call()
-    call = replace(call, legs=tuple(replace(leg, device_id=device.id) for leg in call.legs))
+    call = structs.replace(call, legs=tuple(structs.replace(leg, device_id=device.id) for leg in call.legs))
     await store.record(ended(call), [])
     await store.delete_device(account.id, device.id)
     assert (await store.directory()).devices == ()

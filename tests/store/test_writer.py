@@ -7,10 +7,10 @@ import logging
 import sqlite3
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import OperationalError
 

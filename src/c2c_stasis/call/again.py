@@ -3,7 +3,7 @@
 A refusal is not the last word, and a reply is no proof: Asterisk answers 204 to an `addChannel` that never takes place.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from c2c_stasis.call import forking
 from c2c_stasis.call.commands import HangUpLeg, JoinLeg

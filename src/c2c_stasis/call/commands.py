@@ -4,14 +4,13 @@ The commands of one step do not depend on one another and may be carried out at 
 a command is decided in a later step.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from c2c_stasis.call.model import Party, Tone
 from c2c_stasis.ids import LegId
 
 
-@dataclass(frozen=True, slots=True)
-class CreateLeg:
+class CreateLeg(Struct, frozen=True):
     """Make the leg's channel without dialling it.
 
     It hears the tones of `region` (ISO 3166-1). `caller` is what the far end of a leg dialled on this leg's behalf shows,
@@ -27,8 +26,7 @@ class CreateLeg:
     lifetime: int
 
 
-@dataclass(frozen=True, slots=True)
-class DialLeg:
+class DialLeg(Struct, frozen=True):
     """Send the INVITE of a created leg, on behalf of `caller` if there is one; give up after `timeout` seconds."""
 
     leg_id: LegId
@@ -36,42 +34,36 @@ class DialLeg:
     timeout: int
 
 
-@dataclass(frozen=True, slots=True)
-class HangUpLeg:
+class HangUpLeg(Struct, frozen=True):
     """End a leg in any state, with this Q.850 cause."""
 
     leg_id: LegId
     cause: int
 
 
-@dataclass(frozen=True, slots=True)
-class CreateBridge:
+class CreateBridge(Struct, frozen=True):
     """Make the call's mixing bridge."""
 
 
-@dataclass(frozen=True, slots=True)
-class JoinLeg:
+class JoinLeg(Struct, frozen=True):
     """Put a leg into the call's bridge."""
 
     leg_id: LegId
 
 
-@dataclass(frozen=True, slots=True)
-class StartRingback:
+class StartRingback(Struct, frozen=True):
     """Let an answered leg hear that the other side rings."""
 
     leg_id: LegId
 
 
-@dataclass(frozen=True, slots=True)
-class StopRingback:
+class StopRingback(Struct, frozen=True):
     """End the ringback of a leg."""
 
     leg_id: LegId
 
 
-@dataclass(frozen=True, slots=True)
-class PlayTone:
+class PlayTone(Struct, frozen=True):
     """Let an answered leg hear a tone of its country."""
 
     leg_id: LegId
@@ -79,8 +71,7 @@ class PlayTone:
     region: str
 
 
-@dataclass(frozen=True, slots=True)
-class DestroyBridge:
+class DestroyBridge(Struct, frozen=True):
     """Remove the call's bridge."""
 
 

@@ -1,7 +1,8 @@
 """How a call comes to its end: legs that end, the tone that explains it, letting go, and the last word."""
 
-from dataclasses import replace
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from c2c_stasis.call import again, causes, forking
 from c2c_stasis.call.commands import DestroyBridge, HangUpLeg, PlayTone, StopRingback

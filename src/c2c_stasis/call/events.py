@@ -1,7 +1,8 @@
 """What we tell the world, in the past tense; `type` is the public name."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from c2c_stasis.ids import LegId
 
@@ -23,8 +24,7 @@ class EventType(StrEnum):
     LEG_ENDED = "leg.ended"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """Something that happened `at` seconds after the call was accepted, to the call or to one of its legs."""
 
     type: EventType

@@ -1,7 +1,8 @@
 """A side whose legs ring together: who is left, who loses, and what it means when nobody is left."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from c2c_stasis.call.causes import NO_ANSWER, destination_end
 from c2c_stasis.call.model import (

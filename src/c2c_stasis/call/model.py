@@ -4,8 +4,10 @@ Every moment inside a call is a number of seconds since the call was accepted, r
 be negative and a change of the wall clock moves nothing. `accepted_at` is the one wall time; the others are derived from it.
 """
 
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from c2c_stasis.ids import AccountId, CallId, DeviceId, LegId, PlatformId, UserId
 
@@ -127,16 +129,14 @@ class DestinationKind(StrEnum):
 START_WITHIN = 10.0  # seconds from the acceptance to the first step; later the person has turned away from the screen
 
 
-@dataclass(frozen=True, slots=True)
-class Party:
+class Party(Struct, frozen=True):
     """A number and a name, as a phone shows them."""
 
     number: str
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(Struct, frozen=True):
     """Where side B leads. `party.number` is E.164, the extension, or the emergency digits."""
 
     kind: DestinationKind
@@ -144,8 +144,7 @@ class Destination:
     user_id: UserId | None = None  # whose devices ring, when it is an extension
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """How long each part of a call may take, in seconds."""
 
     ring_timeout: float = 30.0
@@ -154,8 +153,7 @@ class Limits:
     tone_seconds: float = 4.0  # two periods of the slowest busy tone are clearly heard
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(Struct, frozen=True):
     """One contact we dial; ours from the moment we decide to, whatever the switch has made of it.
 
     `endpoint` is the complete dial string, such as `PJSIP/d1`; empty for a device that cannot be dialled, which has ended
@@ -210,8 +208,7 @@ class Leg:
         return self.dialled_at is not None
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """How a call ended. `cause` is Q.850, `sip_code` the SIP status, both of the leg that decided."""
 
     outcome: Outcome
@@ -222,8 +219,7 @@ class End:
     sip_code: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One accepted request to connect a user with a destination.
 
     `deadline` is when the present state must have been left; a call that has not ended always has one. `end` is decided at
@@ -307,8 +303,7 @@ class Call:
         return None if moment is None else self.accepted_at + moment
 
 
-@dataclass(frozen=True, slots=True)
-class Now:
+class Now(Struct, frozen=True):
     """One reading of both clocks: `wall` in Unix seconds, `mono` in seconds of the monotonic clock."""
 
     wall: float

@@ -1,6 +1,7 @@
 """One step in the making, and the moves that a call may make between its states."""
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from c2c_stasis.call.commands import Command
 from c2c_stasis.call.events import Event, EventType
@@ -37,8 +38,7 @@ MOVES: dict[tuple[CallState, CallState], str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """What one signal does: the call afterwards, what to ask of the switch, what to tell the world."""
 
     call: Call

@@ -1,6 +1,6 @@
 """What a call does when we could not hear for a while: the connection, the service or the switch began anew."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from c2c_stasis.call import again, forking
 from c2c_stasis.call.commands import StartRingback, StopRingback

@@ -1,7 +1,8 @@
 """What the switch and the far ends report of a leg: made, invited, ringing, answered, joined."""
 
-from dataclasses import replace
 from math import ceil
+
+from msgspec.structs import replace
 
 from c2c_stasis.call import again, causes, forking
 from c2c_stasis.call.commands import CreateBridge, CreateLeg, DialLeg, HangUpLeg, StartRingback, StopRingback

@@ -1,68 +1,59 @@
 """What comes in: everything that can happen to a call, in the past tense."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from c2c_stasis.call.commands import Command
 from c2c_stasis.call.model import LegState
 from c2c_stasis.ids import LegId
 
 
-@dataclass(frozen=True, slots=True)
-class CallPlaced:
+class CallPlaced(Struct, frozen=True):
     """The call is recorded and may begin."""
 
 
-@dataclass(frozen=True, slots=True)
-class LegCreated:
+class LegCreated(Struct, frozen=True):
     """The switch has made the leg's channel and given it to us; it may be dialled now."""
 
     leg_id: LegId
 
 
-@dataclass(frozen=True, slots=True)
-class LegInvited:
+class LegInvited(Struct, frozen=True):
     """The INVITE of this leg is on its way."""
 
     leg_id: LegId
 
 
-@dataclass(frozen=True, slots=True)
-class LegRinging:
+class LegRinging(Struct, frozen=True):
     """The far end rings (SIP 180)."""
 
     leg_id: LegId
 
 
-@dataclass(frozen=True, slots=True)
-class LegProgressed:
+class LegProgressed(Struct, frozen=True):
     """The far end sends early media (SIP 183)."""
 
     leg_id: LegId
 
 
-@dataclass(frozen=True, slots=True)
-class LegAnswered:
+class LegAnswered(Struct, frozen=True):
     """The far end answered (SIP 2xx)."""
 
     leg_id: LegId
 
 
-@dataclass(frozen=True, slots=True)
-class LegJoined:
+class LegJoined(Struct, frozen=True):
     """The leg entered the call's bridge."""
 
     leg_id: LegId
 
 
-@dataclass(frozen=True, slots=True)
-class LegLeft:
+class LegLeft(Struct, frozen=True):
     """The leg left the call's bridge."""
 
     leg_id: LegId
 
 
-@dataclass(frozen=True, slots=True)
-class LegEnded:
+class LegEnded(Struct, frozen=True):
     """The leg's channel is gone; `cause` is Q.850 (0 or None: not known), `sip_code` the SIP status if there was one."""
 
     leg_id: LegId
@@ -73,8 +64,7 @@ class LegEnded:
 NO_REPLY = 0  # the status of a command that the switch did not answer at all
 
 
-@dataclass(frozen=True, slots=True)
-class CommandRefused:
+class CommandRefused(Struct, frozen=True):
     """The switch refused a command, with its HTTP status (or `NO_REPLY`) and message."""
 
     command: Command
@@ -82,23 +72,19 @@ class CommandRefused:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class DeadlinePassed:
+class DeadlinePassed(Struct, frozen=True):
     """The call's deadline is over, or the time has come to ask again for something."""
 
 
-@dataclass(frozen=True, slots=True)
-class CancelRequested:
+class CancelRequested(Struct, frozen=True):
     """Somebody asked over the API to end this call."""
 
 
-@dataclass(frozen=True, slots=True)
-class SwitchRestarted:
+class SwitchRestarted(Struct, frozen=True):
     """The switch began anew: every channel it had is gone."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallFound:
+class CallFound(Struct, frozen=True):
     """We are connected again and looked for this call's legs.
 
     `asked` are the legs we looked for, `legs` those that exist, with their states; an asked leg that is missing is gone.
@@ -113,8 +99,7 @@ class CallFound:
     after_restart: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CallBroken:
+class CallBroken(Struct, frozen=True):
     """Our own code failed while it handled this call."""
 
     error: str

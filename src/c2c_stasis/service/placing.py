@@ -1,7 +1,8 @@
 """From a request to a call that may set out: who is called, from what number, and on which legs."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from c2c_stasis.call.model import (
     Call,

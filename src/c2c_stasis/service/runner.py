@@ -3,8 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from c2c_stasis.call import ending, machine
 from c2c_stasis.call.commands import Command, CreateLeg, DestroyBridge, DialLeg
