@@ -160,7 +160,7 @@ def test_what_keeps_calls_safe_is_set(file: str, section: str, key: str, value: 
 def test_nothing_can_be_dialled_from_a_phone_or_a_trunk() -> None:
     assert [key for section, key, _ in settings("extensions.conf") if section != "general"] == []
     text = (shipped() / "extensions.conf").read_text()
-    assert re.findall(r"^\[(.+)\]", text, re.MULTILINE) == ["general", "locked-phones", "locked-trunk", "c2c-helper"]
+    assert re.findall(r"^\[(.+)\]", text, re.MULTILINE) == ["general", "locked-phones", "locked-trunk"]
 
 
 def test_every_transport_that_phones_use_is_there() -> None:

@@ -43,7 +43,7 @@ INCLUDED = {
     "pjsip.conf": ("pjsip.endpoint_custom_post.conf", "pjsip-trunks.conf", "pjsip-nat.conf"),
 }
 NEEDS_RESTART = "pjsip-nat.conf"
-DIALPLAN = "[from-internal]\nexten = 100,1,Hangup()\n\n#include extensions_custom.conf\n"
+DIALPLAN = "[from-internal]\nexten = 100,1,Hangup()\n"
 CDR_COLUMNS = ("accountcode", "src", "dst", "dcontext", "clid", "channel", "dstchannel", "lastapp", "lastdata")
 CDR_DISPOSITION, CDR_UNIQUEID = 14, 16
 
@@ -82,9 +82,8 @@ def someone_elses_etc(folder: Path) -> Path:
     shutil.copytree(shipped(), etc)
     for name, text in GENERATED.items():
         (etc / name).write_text(text)
-    (etc / "extensions.conf").write_text(
-        without_section((etc / "extensions.conf").read_text(), "c2c-helper") + DIALPLAN
-    )
+    with (etc / "extensions.conf").open("a") as dialplan:
+        dialplan.write(DIALPLAN)
     (etc / "sorcery.conf").unlink()
     with (etc / "modules.conf").open("a") as modules:
         modules.write("load = cdr_csv.so\n")
@@ -99,11 +98,6 @@ def someone_elses_etc(folder: Path) -> Path:
     text = (etc / "pjsip.conf").read_text()
     (etc / "pjsip.conf").write_text(moved_up(text, "#tryinclude pjsip-devices.conf\n"))
     return etc
-
-
-def without_section(text: str, name: str) -> str:
-    """A file without one section."""
-    return re.sub(rf"^\[{re.escape(name)}\]\n(?:(?!\[).*\n?)*", "", text, flags=re.MULTILINE)
 
 
 def moved_up(text: str, line: str) -> str:

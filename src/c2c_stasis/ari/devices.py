@@ -19,7 +19,7 @@ from c2c_stasis.ports import Contact
 
 logger = logging.getLogger(__name__)
 
-HELPER_ENDPOINT = "Local/x@c2c-helper"  # an empty context: even dialled by mistake it would lead nowhere
+HELPER_ENDPOINT = "Local/x@c2c-helper"  # never dialled; the dialplan has no such context, and needs none (22.10.1)
 HELPER_LIFETIME = 30  # seconds after which Asterisk removes the helper channel if we could not
 READERS = 8  # parallel questions while contacts are read
 
