@@ -26,6 +26,7 @@ from tests.live.town import database_url
 DESK, MOBILE = DeviceAccount("desk", "secret-of-desk"), DeviceAccount("mobile", "secret-of-mobile")
 TRUNK = Trunk("carrier", "PJSIP/{number}@carrier")
 READER, STRANGER, PASSWORD = "reader", "stranger", "known"  # ARI users beside the service's
+CALLER = "+442079460018"  # Ofcom's number for drama
 MORE_USERS = f"""
 [{READER}]
 type = user
@@ -76,10 +77,12 @@ class Clinic:
         path.write_text(changed)
 
     async def directory(self, file: Path, devices: Iterable[str], region: str = "GB") -> Database:
-        """A new database with one account, whose user has these devices."""
+        """A new database with one account, which has a caller number and whose user has these devices."""
         store = await open_store(database_url(file), migrate=True)
         platform = await store.create_platform("Platform")
         account = await store.create_account(platform.id, "Acme", region=region)
+        number = await store.create_phone_number(account.id, CALLER)
+        await store.set_account_caller_number(account.id, number.id)
         user = await store.create_user(account.id, "Alice")
         for device in devices:
             await store.create_device(account.id, user.id, device)

@@ -25,6 +25,7 @@ from c2c_stasis.doctor.examination import Report
 from c2c_stasis.doctor.findings import Level, Status
 from c2c_stasis.lab.phone import RINGS, Phone
 from c2c_stasis.lab.ports import free_ports
+from c2c_stasis.store.sql_store import open_store
 from tests.live.clinic import DESK, MOBILE, PASSWORD, READER, STRANGER, TRUNK, Clinic, commanded, pretending, registered
 from tests.live.story import ANSWERS_SOON, TALKS_BRIEFLY, Story
 from tests.live.test_asterisk import alarms
@@ -108,10 +109,17 @@ async def test_without_a_module_that_only_the_doctor_needs_it_says_what_it_canno
         assert module in finding.fix
 
 
+async def every_account_shows_a_number(story: Story) -> None:
+    for suffix, account in enumerate((await story.store.directory()).accounts, start=100):
+        number = await story.store.create_phone_number(account.id, f"+12025550{suffix}")
+        await story.store.set_account_caller_number(account.id, number.id)
+
+
 async def test_beside_a_running_service_with_a_live_call_the_doctor_disturbs_nothing(story: Story) -> None:
     desk = await story.phone(ANSWERS_SOON)
     idle = await story.phone(RINGS)
     alice, _ = await story.user(desk), await story.user(idle, name="Bob")
+    await every_account_shows_a_number(story)
     number = story.destination(replace(TALKS_BRIEFLY, hang_up_after=None))
     await story.open()
     assert story.app is not None
@@ -138,6 +146,7 @@ async def test_beside_a_running_service_with_a_live_call_the_doctor_disturbs_not
 async def test_calls_that_a_dead_service_left_are_not_taken_for_another_service(story: Story) -> None:
     desk = await story.phone(ANSWERS_SOON)
     alice = await story.user(desk)
+    await every_account_shows_a_number(story)
     number = story.destination(replace(TALKS_BRIEFLY, hang_up_after=None))
     service = await story.open_process()
     call = await story.place(alice, number)
@@ -343,7 +352,9 @@ async def test_a_device_that_asterisk_does_not_have(well: Clinic, tmp_path: Path
     report = await well.examined(replace(well.config, database=database))
 
     assert (report.codes, report.status) == (["device_unknown"], Status.CONFIG)
-    assert "ghost" in report.of("devices")[0].fact
+    (finding,) = report.of("devices")
+    assert finding.fact == "Asterisk has no endpoint ghost (of Alice)"
+    assert "`c2c-stasis devices update ghost --endpoint NAME`" in finding.fix
 
 
 async def test_a_directory_whose_devices_are_all_away(well: Clinic, tmp_path: Path) -> None:
@@ -356,6 +367,21 @@ async def test_a_directory_without_devices(well: Clinic, tmp_path: Path) -> None
     database = await well.directory(tmp_path / "empty.db", [])
 
     assert (await well.examined(replace(well.config, database=database))).codes == ["devices_none"]
+
+
+async def test_an_account_whose_calls_show_no_number(well: Clinic, tmp_path: Path) -> None:
+    database = await well.directory(tmp_path / "anonymous.db", [DESK.name])
+    anonymous = replace(well.config, database=database)
+    store = await open_store(database.url)
+    (account,) = (await store.directory()).accounts
+    await store.set_account_caller_number(account.id, None)
+    await store.close()
+
+    report = await well.examined(anonymous)
+
+    assert (report.codes, report.status) == (["caller_number_none"], Status.WARNING)
+    assert report.of("caller numbers")[0].fact == "account Acme: the calls of Alice show no number"
+    assert (await well.examined(replace(anonymous, trunks=()))).codes == ["trunk_none"]
 
 
 # --- the database ---

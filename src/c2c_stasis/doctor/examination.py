@@ -25,6 +25,7 @@ NO_ANSWER = Fault(
 )
 
 CONFIGURATION = "configuration"
+EVERY_OTHER = "every other"  # check, where none can be made
 EVERY_FAULT: tuple[tuple[str, Fault], ...] = (
     (CONFIGURATION, INVALID),
     *((check.name, fault) for check in checks.ALL for fault in check.faults),
@@ -63,13 +64,13 @@ async def examine(patient: Patient, ignored: Collection[str] = (), every: Iterab
 
 
 def unreadable(error: ConfigError) -> Report:
-    """The report when the configuration itself is wrong: each problem, and that nothing else was checked."""
+    """The report when the configuration itself is wrong: each problem, and in one line that nothing else was checked."""
     problems = [
         (CONFIGURATION, replace(INVALID.found(_first_part(str(problem), problem.fix)), fix=problem.fix))
         for problem in error.problems
     ]
-    rest = [(check.name, skipped("the configuration cannot be used")) for check in checks.ALL]
-    return Report((*problems, *rest))
+    rest = (EVERY_OTHER, skipped("the configuration cannot be used"))
+    return Report((*problems, rest))
 
 
 async def _make(check: Check, patient: Patient) -> list[Finding]:

@@ -4,6 +4,7 @@ from c2c_stasis.doctor.check import Check
 from c2c_stasis.doctor.checks import (
     application,
     asterisk,
+    caller_numbers,
     clock,
     database,
     descriptors,
@@ -30,6 +31,7 @@ ALL: tuple[Check, ...] = (
     web_server.WRITE_TIMEOUT_CHECK,
     clock.CHECK,
     trunks.CHECK,
+    caller_numbers.CHECK,
     devices.CHECK,
     redirects.CHECK,
     dial_plan.CHECK,

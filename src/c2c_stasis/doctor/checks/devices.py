@@ -1,5 +1,8 @@
 """Does Asterisk have the devices of the directory, and is any of them there?"""
 
+from dataclasses import replace
+
+from c2c_stasis.directory.model import DirectoryRows
 from c2c_stasis.doctor.check import DEADLINE_OF_ALL_ENDPOINTS, Check
 from c2c_stasis.doctor.findings import Fault, Finding, Status, well
 from c2c_stasis.doctor.patient import CannotSee, NotLoaded, Patient
@@ -20,7 +23,8 @@ UNKNOWN = Fault(
     "device_unknown",
     Status.CONFIG,
     "Asterisk has no endpoint of the name that a device has. The device never rings.",
-    "Add the endpoint to pjsip.conf, or give the user the device under the name that Asterisk has.",
+    "Add the endpoint to pjsip.conf, or name the one that Asterisk has: `c2c-stasis devices update DEVICE --endpoint NAME`;"
+    " `c2c-stasis devices import` lists them all.",
 )
 
 SHOWN = 10  # names in one fact
@@ -28,14 +32,15 @@ SHOWN = 10  # names in one fact
 
 async def look(patient: Patient) -> list[Finding]:
     """Hold the devices of the directory against the endpoints of Asterisk."""
-    names = [device.endpoint for device in (await patient.directory()).devices]
+    directory = await patient.directory()
+    names = [device.endpoint for device in directory.devices]
     if not names:
         return [NONE.found("the directory has no device")]
     states = await patient.endpoint_states()
     # An endpoint of a database is listed only once Asterisk has met it; so ask for it before it is called unknown.
     unlisted = await patient.endpoints(name for name in names if name not in states)
     unknown = [name for name, settings in unlisted.items() if settings is None]
-    found = [UNKNOWN.found(f"Asterisk has no endpoint {_listed(unknown)}")] if unknown else []
+    found = [_unknown(directory, unknown)] if unknown else []
     online = sum(states.get(name) == "online" for name in names)
     if not online and not await _any_registered(patient, [name for name in names if name not in unknown]):
         return [*found, OFFLINE.found(f"none of {len(names)} devices is registered")]
@@ -52,6 +57,15 @@ async def _any_registered(patient: Patient, names: list[str]) -> bool:
         if await helper.read(f"PJSIP_DIAL_CONTACTS({name})"):
             return True
     return False
+
+
+def _unknown(directory: DirectoryRows, endpoints: list[str]) -> Finding:
+    """The devices of these endpoints, each with its user, and the command that mends the first."""
+    users = {user.id: user.name for user in directory.users}
+    whose = {device.endpoint: users.get(device.user_id, "") for device in directory.devices}
+    named = [f"{endpoint} (of {whose[endpoint]})" for endpoint in endpoints]
+    fix = UNKNOWN.fix.replace("update DEVICE", f"update {endpoints[0]}")
+    return replace(UNKNOWN.found(f"Asterisk has no endpoint {_listed(named)}"), fix=fix)
 
 
 def _listed(names: list[str]) -> str:

@@ -20,7 +20,8 @@ UNKNOWN = Fault(
 UNREACHABLE = Fault(
     "trunk_unreachable",
     Status.UNAVAILABLE,
-    "A trunk's carrier does not answer Asterisk, or has no address. Calls through it fail.",
+    "A trunk's carrier does not answer Asterisk, or has no address. Calls through it fail, mostly with 500 \"Allocation"
+    ' failed" in the log.',
     "Compare the contact in its aor with what the carrier says; look at firewall and registration (`asterisk -rx 'pjsip show"
     " contacts'`).",
 )
