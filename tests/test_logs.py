@@ -93,6 +93,14 @@ def test_a_text_line() -> None:
     assert abs((datetime.now(UTC) - datetime.fromisoformat(time)).total_seconds()) < 5
 
 
+def test_names_in_a_list_stand_between_commas_and_anything_else_is_quoted() -> None:
+    line = written(
+        "text", "read", changed=["calls.ring_timeout", "trunks"], none=[], other=["a b", "c"], mixed=["a", 1]
+    )
+
+    assert line.endswith(r' changed=calls.ring_timeout,trunks none=[] other="[\"a b\", \"c\"]" mixed="[\"a\", 1]"')
+
+
 def test_a_json_line() -> None:
     fields = json.loads(
         written("json", "leg %s", "answered", call_id="call_1", after_s=4.2, time="mine", tags=["a", 1])

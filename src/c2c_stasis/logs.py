@@ -50,6 +50,7 @@ _SECRETS = re.compile(
 _SIGNS_OF_SECRETS = ("sk_", "whsec_", "bearer", "basic", "api_key", "password", "secret", "token", "eyj", "://")
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _ONE_WORD = re.compile(r"[^\s\"=\\]+")
+_IN_A_LIST = re.compile(r"[\w.\[\]-]+", re.ASCII)
 
 
 def mask_number(text: str) -> str:
@@ -289,7 +290,9 @@ def _value(key: str, value: object) -> object:
 
 
 def _word(value: object) -> str:
-    """A value as one word, quoted as in JSON when it could be taken for more."""
+    """A value as one word, quoted as in JSON when it could be taken for more; plain names in a list stand between commas."""
+    if isinstance(value, list) and value and all(isinstance(one, str) and _IN_A_LIST.fullmatch(one) for one in value):
+        return ",".join(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if text.isprintable():
         return text if _ONE_WORD.fullmatch(text) else json.dumps(text, ensure_ascii=False)

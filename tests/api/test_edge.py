@@ -109,6 +109,18 @@ async def test_one_line_for_every_request_and_no_secret_in_it(client: Client, ca
         assert GOOD["dial_string"] not in str(record.__dict__)
 
 
+async def test_who_only_looks_is_logged_at_debug_unless_there_is_nothing_to_see(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "c2c_stasis")
+    path = await placed(client)
+    for looked_at in (path, f"{path}/events", f"{path}x"):
+        await client.get(looked_at, headers=HEADERS)
+    await client.delete(path, headers=HEADERS)
+    told = [(record.__dict__["method"], record.levelname) for record in caplog.records if record.message == "request"]
+    assert told == [("POST", "INFO"), ("GET", "DEBUG"), ("GET", "DEBUG"), ("GET", "INFO"), ("DELETE", "INFO")]
+
+
 async def test_probes_are_logged_when_something_is_wrong(
     client: Client, service: FakeService, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -87,6 +87,9 @@ async def test_a_trunk_whose_endpoint_asterisk_has_not_is_told_at_once_and_by_th
     (refused,) = [one for one in service.lines() if one["message"] == "command refused" and "endpoint" in one]
     assert (refused["level"], refused["command"], refused["call_id"]) == ("warning", "CreateLeg", call.id)
     assert refused["endpoint"].endswith("@nosuch")
+    assert refused["hint"] == "the trunk's carrier may be unreachable: c2c-stasis trunks check tells"
+    (end,) = [one for one in service.lines() if one["message"] == "call.end"]
+    assert (end["level"], end["reason"]) == ("warning", record["reason"])
     assert number not in refused["endpoint"]
     ready = [one for one in service.lines() if one["message"] == "ready for calls"]
     assert len(ready) == 1

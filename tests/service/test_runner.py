@@ -31,7 +31,7 @@ from c2c_stasis.ids import LegId
 from c2c_stasis.ports import StoredEvent
 from c2c_stasis.publish.envelope import Envelopes
 from c2c_stasis.service.orders import OVERTAKES_AFTER
-from c2c_stasis.service.runner import DEAF_PATIENCE, RECORD_WITHIN, Runner
+from c2c_stasis.service.runner import DEAF_PATIENCE, RECORD_WITHIN, TRUNK_HINT, Runner
 from tests.call.stories import A1, A2, B1, RING, created, outward_call
 from tests.fakes.clock import Clock, standing_clock
 from tests.fakes.store import MemoryStore
@@ -441,6 +441,35 @@ async def test_the_story_of_a_call_is_told_at_info_and_the_rest_at_debug(
     assert ("call.answered", "INFO") in story
     assert all(level == "DEBUG" for message, level in story if message.startswith("leg."))
     assert all(getattr(record, "call_id", "") for record in caplog.records)
+
+
+async def test_a_trunk_s_leg_that_asterisk_cannot_make_says_what_may_be_wrong_and_the_end_is_a_warning(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="c2c_stasis.service.runner")
+    bench.fails[CreateLeg] = SwitchRefused(500, "Allocation failed")
+    bench.begin_anew()
+    await bench.clock.settle()
+    hints = {
+        record.__dict__["endpoint"].partition("@")[2]: record.__dict__.get("hint")
+        for record in caplog.records
+        if record.message == "command refused"
+    }
+    assert hints == {"carrier": TRUNK_HINT, "": None}
+
+
+async def test_an_end_that_somebody_must_mend_is_a_warning_and_no_other(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="c2c_stasis.service.runner")
+    bench.begin(*ANSWERED, LegEnded(A2, 26), LegInvited(B1), LegEnded(B1, 38))
+    await bench.clock.settle()
+    bench.runner.put(LegEnded(A1, 16))
+    await bench.clock.settle()
+    bench.begin(CancelRequested(), LegEnded(A1, 26), LegEnded(A2, 26), LegEnded(B1, 16))
+    await bench.clock.settle()
+    ends = [(record.__dict__["reason"], record.levelname) for record in caplog.records if record.message == "call.end"]
+    assert ends == [("trunk_failed", "WARNING"), ("cancelled_by_api", "INFO")]
 
 
 async def test_a_created_call_asks_for_its_bridge_and_its_legs_first(bench: Bench) -> None:

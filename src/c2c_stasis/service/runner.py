@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 
 RECORD_WITHIN = 0.25  # seconds a step waits for its record before it acts all the same; the record follows
 MOST_FAILURES = 5  # of our own code in one call, before it is given up
+ASTERISK_FAILED = 500  # what ARI answers when a channel cannot be made
+# Asterisk says the same "Allocation failed" of a carrier that does not answer its OPTIONS as of too few files (22.10.1).
+TRUNK_HINT = "the trunk's carrier may be unreachable: c2c-stasis trunks check tells"
 DEAF_PATIENCE = 60.0  # seconds that a call whose time is over waits to hear what became of it: it may talk, unheard
 
 # The story of a call in the log, in six lines or so; everything else is told at DEBUG.
@@ -31,6 +34,9 @@ _STORY = {
     EventType.CALL_END,
     EventType.CALL_EMERGENCY,
 }
+
+# Calls that end so have met something that somebody must mend; a phone that is switched off is no such thing.
+_OURS_TO_MEND = {Reason.TRUNK_FAILED, Reason.CONGESTION, Reason.SWITCH_LOST, Reason.INTERNAL_ERROR}
 
 
 class Runner:
@@ -185,6 +191,9 @@ class Runner:
         extra = {"call_id": self.call.id, "command": type(command).__name__, "status": status, "error": message}
         if isinstance(command, CreateLeg):  # mostly an endpoint that Asterisk has not: somebody must correct it
             level, extra = logging.WARNING, extra | {"endpoint": command.endpoint}
+            leg = self.call.leg(command.leg_id)
+            if leg is not None and not leg.device and status >= ASTERISK_FAILED:
+                extra["hint"] = TRUNK_HINT
         logger.log(level, "command refused", extra=extra)
         self.put(CommandRefused(command, status, message))
 
@@ -217,7 +226,7 @@ def envelopes(publisher: Publisher, call: Call, events: Sequence[Event]) -> list
 def tell(call: Call, events: Sequence[Event]) -> None:
     """Write a step's events into the log: one grep for the call id tells the whole story."""
     for event in events:
-        level = logging.INFO if event.type in _STORY else logging.DEBUG
+        level = _level(call, event)
         if not logger.isEnabledFor(level):
             continue
         leg = call.leg(event.leg_id) if event.leg_id else None
@@ -230,3 +239,10 @@ def tell(call: Call, events: Sequence[Event]) -> None:
             extra |= {"outcome": call.end.outcome.value, "reason": call.end.reason.value}
             extra |= {"ended_by": call.end.ended_by.value}
         logger.log(level, event.type.value, extra=extra)
+
+
+def _level(call: Call, event: Event) -> int:
+    if event.type not in _STORY:
+        return logging.DEBUG
+    mend = event.type is EventType.CALL_END and call.end is not None and call.end.reason in _OURS_TO_MEND
+    return logging.WARNING if mend else logging.INFO
