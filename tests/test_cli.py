@@ -3,10 +3,12 @@
 import asyncio
 import json
 import os
+import signal
 import socket
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -422,6 +424,7 @@ def test_a_taken_port_is_told_with_what_to_change() -> None:
 def test_an_interrupted_command_ends_silently(interrupted: str) -> None:
     program = f"""
 import sys
+import time
 from c2c_stasis.__main__ import run
 
 def interrupt(*_args, **_kwargs):
@@ -465,10 +468,7 @@ def test_a_database_that_a_service_has_is_something_unavailable_and_the_fix_is_n
         result = run("serve")
 
     assert result.exit_code == EX_UNAVAILABLE
-    assert (
-        "a running service has this database; stop that service, or give this one a database of its own"
-        in result.output
-    )
+    assert "a running service has this database; stop that service, or use a database of its own" in result.output
 
 
 def test_who_is_displaced_ends_with_a_status_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -499,3 +499,21 @@ def test_help_tells_the_exit_statuses_and_the_module_is_the_command() -> None:
     for status in (f"{EX_UNAVAILABLE}  ", f"{EX_TAKEN}  ", f"{EX_CONFIG}  "):
         assert status in shown.stdout
     assert run("--version").output.startswith("c2c-stasis, version ")
+
+
+def test_a_reload_that_comes_too_early_does_not_end_the_service(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.toml"
+    with subprocess.Popen(
+        [sys.executable, "-m", "c2c_stasis", "serve", "-c", str(missing)], stderr=subprocess.PIPE
+    ) as service:
+        while service.poll() is None and not _ignores(service.pid, signal.SIGHUP):
+            time.sleep(0.001)
+        service.send_signal(signal.SIGHUP)  # it still reads its own parts
+        _, said = service.communicate(timeout=30)
+    assert (service.returncode, said.decode()[: len(str(missing))]) == (EX_CONFIG, str(missing))
+
+
+def _ignores(pid: int, number: signal.Signals) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    (ignored,) = [line.split()[1] for line in status.splitlines() if line.startswith("SigIgn")]
+    return bool(int(ignored, 16) >> number - 1 & 1)

@@ -54,6 +54,18 @@ BROKEN: tuple[Broken, ...] = (
     Broken("arrays without end", f"{OK}app = {'[' * 5000}\n", ("c2c.toml is not TOML",)),
     Broken("the wrong file", "#" * 1_000_001, ("c2c.toml is far too large",)),
     Broken("an empty file", "", ("c2c.toml: ari.password is missing",)),
+    # Trunks.
+    _file(
+        "two trunks of one name, one of them wrong elsewhere",
+        OK + TRUNK.replace("PJSIP", "SIP") + TRUNK,
+        "5: trunks[0].endpoint",
+        "7: trunks[1].name is 'a', like another trunk",
+    ),
+    _file(
+        "a trunk for tests and for emergencies",
+        f"{OK}{TRUNK}test = true\nemergency = true\n",
+        "7: trunks[0].emergency is true, and so is test",
+    ),
     # Keys and sections.
     _file("a section without its key", "\n[ari]\n", "2: ari.password is missing"),
     _file("a key outside of its section", f'listen = "x:1"\n{OK}', "1: listen is not known. It belongs under [http]"),
@@ -95,9 +107,13 @@ BROKEN: tuple[Broken, ...] = (
     _value("http", "listen", '"h:65536"', "names port 65536"),
     _value("http", "listen", '"[:::::]:80"', "names no IPv6 address"),
     _value("http", "listen", f'"http://u:{SECRET}@h:80"', "has a form which is not understood"),
+    _value("database", "url", f'"postgres:/c2c:{SECRET}@h/c2c"', "is no database URL"),
+    _value("database", "url", f'"c2c:{SECRET}@h/c2c"', "is no database URL"),
+    _value("database", "url", f'"c2c:{SECRET}@h://c2c"', "is no database URL"),
+    _value("ari", "url", '"http://127.0.0.1:8088/pbx"', "names a path"),
     _value("database", "url", f'"postgresql://c2c:{SECRET}@h/c2c"', "names the database 'postgresql'"),
     _value("database", "url", '"sqlite://"', "names no file"),
-    _value("database", "url", '"c2c.db"', "names"),
+    _value("database", "url", '"c2c.db"', "is no database URL"),
     _value("log", "level", '"INFO"', "is 'INFO' which is not understood"),
     _value("log", "level", "3", "is a number and must be a text"),
     _value("log", "format", '"xml"', "is 'xml' which is not understood"),
@@ -154,6 +170,6 @@ BROKEN: tuple[Broken, ...] = (
          "c2c.toml:5: ari.url has a form", "c2c.toml:6: ari.pool is 0", "c2c.toml:8: calls.ring_timeout is a text",
          "c2c.toml:9: calls.tone_seconds is 31", "c2c.toml:10: trunks[0].endpoint is missing",
          "c2c.toml:11: trunks[0].name is 'a b'", "c2c.toml:14: trunks[1].endpoint is 'b'", "c2c.toml:16: log.level is 'loud'",
-         "environment: C2C_HTTPS__LISTEN names no section", "environment: C2C_DATABASE__URL names the database"),
+         "environment: C2C_DATABASE__URL names the database", "environment: C2C_HTTPS__LISTEN names no section"),
         {"C2C_DATABASE__URL": f"mysql://c2c:{SECRET}@h/c2c", "C2C_HTTPS__LISTEN": "x:1"}),
 )  # fmt: skip

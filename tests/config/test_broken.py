@@ -34,7 +34,7 @@ sys.addaudithook(_watch)
 
 
 @pytest.fixture
-def started() -> Iterator[list[str]]:
+def started(tmp_path: Path) -> Iterator[list[str]]:  # made before: its making opens a file, too
     """Whatever this process opens while the test runs: sockets, databases, and files to write."""
     global _seen
     _seen = []

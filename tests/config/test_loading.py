@@ -83,6 +83,9 @@ def test_every_key(file: Path) -> None:
         format = "00"
         prefix = "77"
         emergency = true
+        [[trunks]]
+        name = "three"
+        endpoint = "PJSIP/{number}@three"
         test = true
         [calls]
         ring_timeout = 1
@@ -102,7 +105,8 @@ def test_every_key(file: Path) -> None:
     assert config.database.url == "sqlite+aiosqlite:////var/lib/c2c.db"
     assert config.trunks == (
         Trunk("one", "PJSIP/{number}@carrier.one"),
-        Trunk("two", "PJSIP/{number}@two", NumberFormat.ZERO_ZERO, "77", emergency=True, test=True),
+        Trunk("two", "PJSIP/{number}@two", NumberFormat.ZERO_ZERO, "77", emergency=True),
+        Trunk("three", "PJSIP/{number}@three", test=True),
     )
     assert config.calls == Calls(1.0, 1.5, 1.0, 1, 0.0)
     assert (config.log.level, config.log.format) == ("debug", LogFormat.JSON)
@@ -140,9 +144,9 @@ endpoint = "PJSIP/{number}@x"
         ("c2c.toml:13", "trunks[0].endpoint"),
         ("c2c.toml:14", "trunks[1].name"),
         ("c2c.toml:16", "databse"),
+        ("environment", "C2C_LOG__LEVEL"),
         ("environment", "C2C_LOG__LEVLE"),
         ("environment", "C2C_LOGS__LEVEL"),
-        ("environment", "C2C_LOG__LEVEL"),
     ]
 
 

@@ -18,9 +18,11 @@ import pytest
 from aiohttp import web
 
 from c2c_stasis.app import App
+from c2c_stasis.ari.inspector import Inspector
 from c2c_stasis.config import Address, Config, Database, Http, Trunk
 from c2c_stasis.doctor.advisories import Advisory
 from c2c_stasis.doctor.checks import tones, version
+from c2c_stasis.doctor.checks.dial_plan import examples
 from c2c_stasis.doctor.examination import Report
 from c2c_stasis.doctor.findings import Level, Status
 from c2c_stasis.lab.phone import RINGS, Phone
@@ -159,6 +161,28 @@ async def test_calls_that_a_dead_service_left_are_not_taken_for_another_service(
     assert report.codes == []
     assert [finding.level for finding in report.of("application")] == [Level.UNSEEN]
     await story.start_process()
+    await call.cancel()
+
+
+async def test_another_service_with_our_application_name_and_a_live_call(story: Story) -> None:
+    desk = await story.phone(ANSWERS_SOON)
+    alice = await story.user(desk)
+    number = story.destination(replace(TALKS_BRIEFLY, hang_up_after=None))
+    await story.open_process()
+    call = await story.place(alice, number)
+    await call.reached("talking")
+    clinic = Clinic(story.town.asterisk, story.folder)
+    config = replace(
+        story.config(None),
+        http=Http(Address("127.0.0.1", free_ports().http)),
+        database=await clinic.directory(story.folder / "second.db", [desk.name]),
+    )
+
+    report = await clinic.examined(config)
+
+    assert "app_taken" in report.codes
+    (finding,) = report.of("application")
+    assert finding.fact.endswith("has calls that our database does not know, 1 of them")
     await call.cancel()
 
 
@@ -323,10 +347,42 @@ async def test_another_service_with_our_application_name(well: Clinic, tmp_path:
         assert (report.codes, report.status) == (["app_taken"], Status.CONFIG)
 
         theirs = Http(Address("127.0.0.1", int(app.url.rpartition(":")[2])))
+        report = await well.examined(replace(well.config, http=theirs))
+        assert set(report.codes) == {"port_taken", "app_taken"}, "as two first installs"
+
         report = await well.examined(replace(well.with_ari(app="mine"), http=theirs))
-        assert report.codes == ["app_taken"]
+        assert report.codes == ["port_taken"]
+
+        report = await well.examined(replace(other, http=Http(theirs.listen), ari=replace(other.ari, app="mine")))
+        assert "app_taken" in report.codes, "it serves our database, and not as the application that is configured"
 
         assert not app.lost.done(), "the other service was displaced"
+
+
+# --- dial plans ---
+
+OUTWARD = (
+    *("_X.", "_+X.", "_00.", "_011X.", "_1NXXNXXXXXX", "_NXXNXXXXXX", "_NXXXXXX"),
+    *("_9X.", "_9NXXXXXX", "_9011.", "_91NXXNXXXXXX", "_8X.", "_810.", "_7XXXXXX.", "_0X.", "_*9X."),
+)
+
+
+@pytest.mark.parametrize("pattern", OUTWARD)
+async def test_the_usual_patterns_of_a_way_out_are_seen(dialplans: Inspector, pattern: str) -> None:
+    async with dialplans.helper() as helper:
+        led = [await helper.read(f"DIALPLAN_EXISTS(way-{OUTWARD.index(pattern)},{one},1)") for one in examples({"US"})]
+    assert "1" in led
+
+
+@pytest.fixture(scope="module")
+async def dialplans(well: Clinic) -> AsyncIterator[Inspector]:
+    """A way out in each of several contexts."""
+    text = "".join(f"\n[way-{i}]\nexten => {pattern},1,Hangup()\n" for i, pattern in enumerate(OUTWARD))
+    well.change("extensions.conf", r"\Z", text)
+    await well.asterisk.cli("dialplan reload")
+    inspector = Inspector(well.config.ari.url, well.config.ari.username, well.config.ari.password, timeout=3.0)
+    yield inspector
+    await inspector.close()
 
 
 # --- directory and trunks ---

@@ -19,7 +19,8 @@ from msgspec.structs import replace
 from c2c_stasis.call.model import Call
 from c2c_stasis.cli import main
 from c2c_stasis.store.backup import backup, restore
-from c2c_stasis.store.errors import DatabaseNotUsable
+from c2c_stasis.store.errors import DatabaseNotUsable, DatabaseServed
+from c2c_stasis.store.ownership import served
 from c2c_stasis.store.schema import upgrade
 from c2c_stasis.store.sql_store import open_store
 from tests.store.samples import Place, an_event, change, ended, eventually, rows, url_of
@@ -288,6 +289,42 @@ def test_what_a_killed_service_left_in_its_log_is_kept_with_the_old_file_and_not
     assert rows(database, PLATFORMS) == []
     assert done.kept is not None
     assert set(rows(done.kept, PLATFORMS)) == {("plat_later",), ("plat_in_the_log",)}
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-journal"])
+def test_what_a_lost_database_left_beside_it_is_no_part_of_the_new_one(
+    copy: Path, database: Path, tmp_path: Path, ending: str
+) -> None:
+    with closing(sqlite3.connect(database)) as service:
+        service.execute("PRAGMA wal_autocheckpoint = 0")
+        with service:
+            service.execute("INSERT INTO platforms VALUES ('plat_in_the_log', 'Log', 0)")
+        log = Path(f"{database}-wal").read_bytes()
+    database.unlink()
+    Path(f"{database}{ending}").write_bytes(log)
+    assert restore(copy, url_of(database)).kept is None
+    assert rows(database, PLATFORMS) == []
+    (aside,) = [path for path in tmp_path.iterdir() if "before-restore" in path.name]
+    assert aside.read_bytes() == log
+
+
+def test_a_service_whose_database_was_moved_away_still_has_it(copy: Path, database: Path, tmp_path: Path) -> None:
+    with served(url_of(database)):
+        database.rename(tmp_path / "moved.db")
+        with pytest.raises(DatabaseServed, match="a running service has this database"):
+            restore(copy, url_of(database))
+        assert not database.exists()
+    restore(copy, url_of(database))
+    assert rows(database, PLATFORMS) == []
+
+
+def test_a_backup_does_not_take_the_place_of_a_database_with_a_log(database: Path, tmp_path: Path) -> None:
+    target = tmp_path / "other.db"
+    for path in (target, Path(f"{target}-wal")):
+        path.write_bytes(b"somebody's")
+    with pytest.raises(DatabaseNotUsable, match="so it is no backup"):
+        backup(url_of(database), target, force=True)
+    assert target.read_bytes() == b"somebody's"
 
 
 def test_a_damaged_database_can_be_replaced_too(copy: Path, database: Path) -> None:

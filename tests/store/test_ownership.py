@@ -51,7 +51,7 @@ def test_a_second_service_is_refused_until_the_first_has_ended_in_whatever_way(d
         with pytest.raises(DatabaseServed) as refused, served(url_of(database)):
             pass
         assert str(refused.value) == (
-            f"{database}: a running service has this database; stop that service, or give this one a database of its own"
+            f"{database}: a running service has this database; stop that service, or use a database of its own"
             " ([database] url)"
         )
         first.kill()

@@ -266,16 +266,22 @@ class _Reader:
 
     def _check_trunks(self, trunks: Iterable[object]) -> None:
         """What only two values together can show."""
-        names: set[str] = set()
+        names: set[object] = set()
         for settings, trunk in zip(self.trunks, trunks, strict=True):
+            if (at := settings.get("name")) is not None and isinstance(
+                at.value, str
+            ):  # also of one that is wrong elsewhere
+                if at.value in names:
+                    self.problem(
+                        at.where, at.name, f"is {at.value!r}, like another trunk", "Give every trunk its own name"
+                    )
+                names.add(at.value)
             if not isinstance(trunk, Trunk):
                 continue
-            if trunk.name in names:
-                at = settings["name"]
-                self.problem(
-                    at.where, at.name, f"is {trunk.name!r}, like another trunk", "Give every trunk its own name"
-                )
-            names.add(trunk.name)
+            if trunk.test and trunk.emergency:
+                at = settings["emergency"]
+                what = "is true, and so is test: a trunk for tests carries no emergency calls"
+                self.problem(at.where, at.name, what, "Set one of the two to false")
             if trunk.prefix and trunk.format is NumberFormat.E164:
                 at = settings["prefix"]
                 what = 'cannot stand before a number that begins with "+"'
@@ -287,10 +293,11 @@ def _in_order(variable: str) -> list[tuple[int, str]]:
     return [(int(part) if part.isdecimal() else -1, part) for part in variable.split("__")]
 
 
-def _position(problem: Problem) -> tuple[bool, int]:
-    """File before environment, and the file from top to bottom."""
+def _position(problem: Problem) -> tuple[bool, int, list[tuple[int, str]]]:
+    """File before environment; the file from top to bottom, the environment by the names of the variables."""
     line = re.search(r":([0-9]+)$", problem.where)
-    return problem.where == _ENVIRONMENT, int(line[1]) if line else 0
+    outside = problem.where == _ENVIRONMENT
+    return outside, int(line[1]) if line else 0, _in_order(problem.key) if outside else []
 
 
 def _text_of(path: Path) -> str:

@@ -75,11 +75,19 @@ def _ari_url(text: str) -> str:
         raise Wrong("is not a complete URL", 'Write it as url = "http://127.0.0.1:8088"')
     if parts.username is not None or parts.query or parts.fragment:
         raise Wrong("holds more than an address", "Name the user and the password in username and password")
-    return text.rstrip("/").removesuffix("/ari").rstrip("/")
+    base = text.rstrip("/").removesuffix("/ari").rstrip("/")
+    if urlsplit(base).path:
+        raise Wrong(
+            "names a path, and ARI is used at the root of Asterisk's HTTP server only",
+            'Leave the path out, and prefix out of http.conf: url = "http://127.0.0.1:8088"',
+        )
+    return base
 
 
 def _database_url(text: str) -> str:
-    scheme, _, rest = text.partition("://")
+    scheme, slashes, rest = text.partition("://")
+    if not slashes or not scheme.replace("+", "").isalnum():  # not quoted: a password may be in it
+        raise Wrong("is no database URL", 'Write it as url = "sqlite+aiosqlite:///c2c.db"')
     if scheme not in ("sqlite", "sqlite+aiosqlite"):
         raise Wrong(
             f"names the database {scheme!r}", 'This version keeps its records in SQLite: "sqlite+aiosqlite:///c2c.db"'

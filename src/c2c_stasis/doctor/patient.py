@@ -15,6 +15,8 @@ from c2c_stasis.ari.inspector import CONNECTIONS, Helper, Inspector
 from c2c_stasis.config import Address, Config
 from c2c_stasis.directory.model import DirectoryRows
 from c2c_stasis.errors import ClickToCallError, SwitchRefused, SwitchUnavailable
+from c2c_stasis.ids import CallId
+from c2c_stasis.store.ownership import is_served
 from c2c_stasis.store.sql_store import open_store
 
 T = TypeVar("T")
@@ -155,6 +157,19 @@ class Patient:
     async def service(self) -> dict[str, str] | None:
         """How the service on our port says it is, part by part; None when none is there."""
         return await self._once("service", lambda: ask_service(self.config.http.listen))
+
+    async def another_service(self) -> bool:
+        """Whether the service on our port is another one than ours: then nobody runs with our database."""
+        return await self.service() is not None and is_served(self.config.database.url) is False
+
+    async def live_calls(self) -> set[CallId]:
+        """The calls that have not ended, by our database. Raises `CannotSee`."""
+        await self.directory()
+        store = await open_store(self.config.database.url)
+        try:
+            return {call.id for call in await store.live_calls()}
+        finally:
+            await store.close()
 
     # --- once ---
 

@@ -19,8 +19,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from c2c_stasis.store import schema, sqlite
 from c2c_stasis.store.errors import DatabaseNotUsable, FileInTheWay, SchemaNotCurrent
+from c2c_stasis.store.ownership import served_by_nobody
 
 _SIDE_FILES = ("-wal", "-shm", "-journal")
+_OCCASION = "before-restore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ def backup(url: str, target: Path, *, force: bool = False) -> Contents:
             raise DatabaseNotUsable(f"{target}: is the database itself; name another file")
         if not force:
             raise FileInTheWay(target)
+    if any(side.exists() for side in _side_files(target)):  # SQLite would take them for part of the new file
+        raise DatabaseNotUsable(f"{target}: has a -wal or -journal beside it, so it is no backup; name another file")
     with _checked_copy(source, target) as (copy, contents):
         if force:
             copy.replace(target)
@@ -71,8 +75,9 @@ def backup(url: str, target: Path, *, force: bool = False) -> Contents:
 def restore(source: Path, url: str) -> Restored:
     """Put a copy of this backup in the place of the database, and keep what was there.
 
-    Raises `DatabaseInUse` while anybody has the database open, and `DatabaseNotUsable` for a backup that is damaged, is no
-    database of ours, or was made by a newer version; then nothing is changed.
+    What was there may also be lost, and only its log be left. Raises `DatabaseInUse` while anybody has the database open,
+    `DatabaseServed` while a service runs with it, also one whose file was moved away, and `DatabaseNotUsable` for a backup that
+    is damaged, is no database of ours, or was made by a newer version; then nothing is changed.
     """
     file = sqlite.database_file(sqlite.parse_url(url))
     if not source.is_file():
@@ -82,10 +87,11 @@ def restore(source: Path, url: str) -> Restored:
     if file.exists():
         with sqlite.alone_with(file):
             pass  # else a large copy would be made for nothing
-    with _checked_copy(source, file) as (copy, contents):
+    with served_by_nobody(file), _checked_copy(source, file) as (copy, contents):
         if not file.exists():
             with suppress(PermissionError):
                 _give(copy, file.parent.stat())
+            _set_side_files_aside(file, free_name(file, _OCCASION))
             os.link(copy, file)
             _flush_folder(file.parent)
             return Restored(contents, None)
@@ -100,7 +106,7 @@ def free_name(file: Path, occasion: str) -> Path:
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     name = file.with_name(f"{file.name}.{occasion}-{stamp}")
     number = 1
-    while name.exists():
+    while any(taken.exists() for taken in (name, *_side_files(name))):
         number += 1
         name = file.with_name(f"{file.name}.{occasion}-{stamp}-{number}")
     return name
@@ -173,15 +179,19 @@ def _is_current(copy: Path, source: Path) -> bool:
 
 def _exchange(copy: Path, file: Path) -> Path:
     """Put the copy in the place of a file that nobody has open, and give the name under which that is kept."""
-    kept = free_name(file, "before-restore")
+    kept = free_name(file, _OCCASION)
     os.link(file, kept)
-    # Before the new file is there: SQLite would take the old one's log for part of it.
-    for side, beside in zip(_side_files(file), _side_files(kept), strict=True):
-        with suppress(FileNotFoundError):
-            side.rename(beside)
+    _set_side_files_aside(file, kept)
     copy.replace(file)
     _flush_folder(file.parent)
     return kept
+
+
+def _set_side_files_aside(file: Path, kept: Path) -> None:
+    """Before a new file is there, even if the old one is lost: SQLite would take the old one's log for part of the new."""
+    for side, beside in zip(_side_files(file), _side_files(kept), strict=True):
+        with suppress(FileNotFoundError):
+            side.rename(beside)
 
 
 def _give(copy: Path, owner: os.stat_result) -> None:

@@ -40,7 +40,7 @@ class DatabaseServed(DatabaseNotUsable):
 
     def __init__(self, file: Path) -> None:
         super().__init__(
-            f"{file}: a running service has this database; stop that service, or give this one a database of its own"
+            f"{file}: a running service has this database; stop that service, or use a database of its own"
             " ([database] url)"
         )
 

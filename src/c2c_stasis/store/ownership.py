@@ -27,13 +27,46 @@ def served(url: str) -> Iterator[None]:
     except OSError as error:
         raise DatabaseNotUsable(f"{file}{LOCK}: cannot be opened: {error.strerror}") from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DatabaseServed(file) from error
+        _lock(descriptor, file)
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def served_by_nobody(file: Path) -> Iterator[None]:
+    """A time in which no service runs with this database, which itself may be lost. Raises `DatabaseServed`."""
+    file = file.resolve()
+    try:
+        descriptor = os.open(f"{file}{LOCK}", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:  # no service ever ran with it
+        yield
+        return
+    except OSError as error:
+        raise DatabaseNotUsable(f"{file}{LOCK}: cannot be opened: {error.strerror}") from error
+    try:
+        _lock(descriptor, file)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_served(url: str) -> bool | None:
+    """Whether a service runs with this database; None when this user may not see it."""
+    try:
+        with served_by_nobody(sqlite.database_file(sqlite.parse_url(url))):
+            return False
+    except DatabaseServed:
+        return True
+    except DatabaseNotUsable:
+        return None
+
+
+def _lock(descriptor: int, file: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise DatabaseServed(file) from error
 
 
 def _open(file: Path) -> int:

@@ -3,6 +3,7 @@
 from c2c_stasis.doctor.check import Check
 from c2c_stasis.doctor.findings import Fault, Finding, Status, unseen, well
 from c2c_stasis.doctor.patient import Patient
+from c2c_stasis.ids import call_of
 
 TAKEN = Fault(
     "app_taken",
@@ -18,7 +19,7 @@ async def look(patient: Patient) -> list[Finding]:
     app = patient.config.ari.app
     await patient.info()
     found = next((one for one in await patient.inspector.get("applications") if one["name"] == app), None)
-    service = await patient.service()
+    service = None if await patient.another_service() else await patient.service()
     place = patient.config.http.listen
     if service is not None and "asterisk" not in service:
         return [unseen(f"the service at {place} does not say whether it is connected to Asterisk")]
@@ -30,12 +31,16 @@ async def look(patient: Patient) -> list[Finding]:
         return [well(f"nobody uses the application {app}")]
     if place.port == 0:
         return [unseen(f"somebody uses the application {app}; without a fixed port it cannot be seen who")]
-    if found["channel_ids"] or found["bridge_ids"]:
+    channels = found["channel_ids"]
+    strange = {call_of(channel) for channel in channels} - (await patient.live_calls() if channels else set())
+    if strange:
+        return [TAKEN.found(f"the application {app} has calls that our database does not know, {len(strange)} of them")]
+    if channels or found["bridge_ids"]:
         # Without its service an application stays in Asterisk for as long as it has channels (22.10.1).
         return [
             unseen(
-                f"the application {app} has calls, and no service answers at {place}: either they are left"
-                " of a service that ended, and the next start takes them over, or another service uses the name"
+                f"the application {app} has calls of ours, and no service answers at {place}: they are left of a service"
+                " that ended, and the next start takes them over"
             )
         ]
     return [TAKEN.found(f"somebody is connected as {app}, and no service answers at {place}")]

@@ -91,8 +91,7 @@ def _why(error: Exception) -> Finding:
 
 async def disk(patient: Patient) -> list[Finding]:
     """Find the mount under the file in the kernel's table."""
-    file = Path(parse_url(patient.config.database.url).database or "")
-    folder = file.parent.resolve()
+    file, folder = _file_and_folder(patient.config.database.url)
     try:
         kind = kind_of_disk(folder, patient.mounts.read_text())
     except OSError:
@@ -100,6 +99,12 @@ async def disk(patient: Patient) -> list[Finding]:
     if kind in NETWORK_DISKS:
         return [ON_NETWORK.found(f"{file} is on a network disk ({kind})")]
     return [well(f"{folder} is on {kind}")]
+
+
+def _file_and_folder(url: str) -> tuple[Path, Path]:
+    """The database, and the folder in which it really is, also when its name is a link."""
+    file = Path(parse_url(url).database or "")
+    return file, file.resolve().parent
 
 
 def kind_of_disk(folder: Path, mounts: str) -> str:

@@ -1,7 +1,7 @@
 """Can a phone dial out by itself, past the service?"""
 
 import phonenumbers
-from phonenumbers import PhoneNumberFormat
+from phonenumbers import PhoneNumber, PhoneNumberFormat, ValidationResult
 
 from c2c_stasis.doctor.check import DEADLINE_OF_ALL_ENDPOINTS, Check
 from c2c_stasis.doctor.endpoints import in_use
@@ -18,7 +18,9 @@ DIALS_OUT = Fault(
 )
 
 ABROAD = "+442079460018"  # Ofcom's number for drama
-PREFIXES = ("", "0", "9", "90")  # before what a person dials
+# Before what a person dials: for an outside line, or the one for long distance where that is not part of the number.
+PREFIXES = ("", *"0123456789", "00", "90", "810", "*9")
+LOCAL = 7  # digits of a number within its own area, where such numbers can be dialled
 
 
 async def look(patient: Patient) -> list[Finding]:
@@ -49,10 +51,21 @@ def examples(regions: set[str]) -> list[str]:
         abroad = phonenumbers.parse(ABROAD)
         dialled.add(_digits(phonenumbers.format_out_of_country_calling_number(abroad, region)))
         if (home := phonenumbers.example_number(region)) is not None:
-            dialled.add(phonenumbers.format_number(home, PhoneNumberFormat.E164))
-            dialled.add(_digits(phonenumbers.format_number(home, PhoneNumberFormat.NATIONAL)))
+            worldwide = phonenumbers.format_number(home, PhoneNumberFormat.E164)
+            national = _digits(phonenumbers.format_number(home, PhoneNumberFormat.NATIONAL))
+            dialled |= {worldwide, worldwide.removeprefix("+"), national}
+            if (
+                phonenumbers.is_possible_number_with_reason(_within(home, region))
+                == ValidationResult.IS_POSSIBLE_LOCAL_ONLY
+            ):
+                dialled.add(national[-LOCAL:])
     outside = {prefix + number for prefix in PREFIXES for number in dialled if not number.startswith("+")}
     return sorted(dialled | outside)
+
+
+def _within(home: PhoneNumber, region: str) -> PhoneNumber:
+    """The same number without its area."""
+    return phonenumbers.parse(str(home.national_number)[-LOCAL:], region)
 
 
 def _digits(text: str) -> str:

@@ -28,6 +28,8 @@ async def look(patient: Patient) -> list[Finding]:
     address = patient.config.http.listen
     if address.port == 0:
         return [well("any free port will do")]
+    if await patient.another_service():
+        return [TAKEN.found(f"another c2c-stasis listens at {address}, with another database than ours")]
     if (parts := await patient.service()) is not None:
         unwell = [f"{part}: {state}" for part, state in parts.items() if state != "ok"]
         return [
