@@ -138,7 +138,7 @@ def test_what_is_printed_can_be_pasted_and_holds_every_id() -> None:
     result = init(*ARI, *ALICE)
 
     there = rows()
-    _, _, curl = result.output.partition("Then place a call:\n")
+    _, _, curl = result.output.partition("The same over HTTP:\n")
     words = subprocess.run(
         ["bash", "-c", f"curl() {{ printf '%s\\n' \"$@\"; }}; {curl}"], capture_output=True, text=True
     )
@@ -148,6 +148,29 @@ def test_what_is_printed_can_be_pasted_and_holds_every_id() -> None:
     assert body == {"user_id": there.users[0].id, "dial_string": "+15551234567"}
     key = words.stdout.partition("Bearer ")[2].split()[0]
     assert [one.digest for one in there.keys] == [keys.digest(key)]
+
+
+def test_the_call_by_command_line_is_printed_with_the_key_and_whoever_it_is_for() -> None:
+    result = init(*ARI, *ALICE)
+
+    call = result.output.partition("Then place a call, in another terminal:\n")[2].splitlines()[:2]
+    key = call[0].removeprefix("  export C2C_API_KEY=")
+    assert [one.digest for one in rows().keys] == [keys.digest(key)]
+    assert call[1] == "  c2c-stasis call -c c2c.toml Alice +15551234567"
+    again = init("--account", "Other", "--user", "Al O'Hara", "--device", "third")
+    other = next(account for account in rows().accounts if account.name == "Other")
+    call = again.output.partition("Then place a call, in another terminal:\n")[2].splitlines()[:2]
+    assert call == [
+        "  export C2C_API_KEY=sk_live_YOUR_SECRET_KEY",
+        f"  c2c-stasis call -c c2c.toml --account {other.id} 'Al O'\"'\"'Hara' +15551234567",
+    ]
+
+
+def test_that_calls_will_show_no_number_is_said_until_there_is_one() -> None:
+    told = "number    none: calls go out anonymous, emergency calls too; --caller-number +NUMBER changes that"
+    assert told in init(*ARI, *ALICE, "--trunk", "carrier").output
+    assert told not in init("--caller-number", "+12025550142").output
+    assert told not in init("--user", "Alice").output
 
 
 def test_what_is_printed_to_be_run_next_runs_from_where_init_was_called(folder: Path) -> None:
@@ -230,8 +253,46 @@ def test_the_password_may_come_on_standard_input() -> None:
 def test_a_password_of_the_environment_is_used_and_not_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("C2C_ARI__PASSWORD", "from-environment")
 
-    assert init().exit_code == 0
+    result = init()
+    assert result.exit_code == 0
+    assert config_under_the_environment().ari.password == "from-environment"
     assert "from-environment" not in Path("c2c.toml").read_text()
+    assert result.output.splitlines()[0] == (
+        "c2c.toml: written; the ARI password is not in it, but in C2C_ARI__PASSWORD: the service needs that too"
+    )
+    assert "count before the file" not in result.output
+
+
+def test_what_the_environment_configures_is_written_down_and_named_but_for_the_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("C2C_ARI__PASSWORD", "x")
+    monkeypatch.setenv("C2C_ARI__URL", "http://127.0.0.1:18088")
+    monkeypatch.setenv("C2C_ARI__APP", "mine")
+    monkeypatch.setenv("C2C_TRUNKS__0__ENDPOINT", "PJSIP/{number}@lab")
+
+    result = init()
+
+    written = load(Path("c2c.toml"), {"C2C_ARI__PASSWORD": "x"})
+    assert (written.ari.url, written.ari.app) == ("http://127.0.0.1:18088", "mine")
+    assert [trunk.endpoint for trunk in written.trunks] == ["PJSIP/{number}@lab"]
+    named = "count before the file: C2C_ARI__APP, C2C_ARI__URL, C2C_TRUNKS__0__ENDPOINT\n"
+    assert named in result.output
+    assert named in init("--user", "Eve", "--account", "Acme").output.replace("C2C_ARI__PASSWORD, ", "", 1)
+
+
+def test_an_option_is_what_is_written_and_the_variable_that_beats_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("C2C_ARI__PASSWORD", "of-the-environment")
+
+    result = init(*ARI)
+
+    assert "written; it holds the ARI password" in result.output
+    assert "while they are set, these count before the file: C2C_ARI__PASSWORD\n" in result.output
+    assert config().ari.password == "of-asterisk"
+
+
+def config_under_the_environment() -> Config:
+    return load(Path("c2c.toml"), os.environ)
 
 
 def test_without_a_password_and_nobody_to_ask_nothing_is_made(folder: Path) -> None:

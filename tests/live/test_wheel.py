@@ -149,7 +149,7 @@ async def test_a_wheel_in_an_empty_environment_goes_from_init_to_a_completed_cal
     asterisk, listen = town.asterisk, f"127.0.0.1:{free_ports().http}"
     elsewhere = ("--listen", listen, "--ari-url", asterisk.http_url, "--ari-app", asterisk.app, "--ari-password", "-")
     printed = await newcomer.run(*words, *elsewhere, typed=f"{asterisk.ari_password}\n")
-    curl = shlex.split(joined(printed.partition("Then place a call:\n")[2]))
+    curl = shlex.split(joined(printed.partition("The same over HTTP:\n")[2]))
     newcomer.knows(C2C_API_KEY=re.findall(r"sk_live_\w+", printed)[0])
 
     await newcomer.run("c2c-stasis", "doctor")

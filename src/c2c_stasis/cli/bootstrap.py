@@ -53,6 +53,7 @@ class Outcome:
 
     platform: Platform
     account: Account | None = None
+    only_account: bool = False
     user: User | None = None
     devices: list[Device] = field(default_factory=list)
     extension: Extension | None = None
@@ -62,6 +63,12 @@ class Outcome:
     needs_key: bool = False
     key: str | None = None
     created: list[str] = field(default_factory=list)
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether there is a user whose calls show no number."""
+        numbers = [one.caller_number_id for one in (self.account, self.user) if one is not None]
+        return self.user is not None and not any(numbers)
 
 
 class Plan:
@@ -100,6 +107,7 @@ class Plan:
             )
             created.append("account")
         result.account = account
+        result.only_account = account is not None and {one.id for one in self._rows.accounts} <= {account.id}
         if account is not None:
             await self._complete(store, account, result)
         return result

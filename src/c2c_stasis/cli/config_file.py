@@ -5,13 +5,12 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
-from c2c_stasis.cli.reporting import load_config
-from c2c_stasis.config import Config, ConfigError, template
+from c2c_stasis.config import Config, ConfigError, Loaded, Source, load_with_origins, template
 
 ARI_PASSWORD_VARIABLE = "C2C_ARI__PASSWORD"  # noqa: S105 # the name of a variable
 ASTERISK_PASSWORD_FILE = "ari-password.conf"  # noqa: S105 # what the shipped ari.conf includes
@@ -20,6 +19,14 @@ _DEFAULT_LISTEN = "127.0.0.1:8080"
 _DEFAULT_ARI_URL = "http://127.0.0.1:8088"
 _DEFAULT_NAME = "c2c-stasis"  # of the ARI user and of the Stasis application, as in the shipped ari.conf
 
+_VARIABLE_OF_SETTING = {  # what is no secret is written down, so that the file stands for itself
+    "listen": "C2C_HTTP__LISTEN",
+    "ari_url": "C2C_ARI__URL",
+    "ari_username": "C2C_ARI__USERNAME",
+    "ari_app": "C2C_ARI__APP",
+    "database": "C2C_DATABASE__URL",
+    "trunk": "C2C_TRUNKS__0__ENDPOINT",
+}
 _OPTION_OF_KEY = {
     "http.listen": "--listen",
     "ari.url": "--ari-url",
@@ -47,8 +54,9 @@ class Settings:
 class Draft:
     """A file that is written and checked, and put in its place with `keep`."""
 
-    def __init__(self, path: Path, unfinished: Path, config: Config, *, replace: bool) -> None:
-        self.config = config
+    def __init__(self, path: Path, unfinished: Path, loaded: Loaded, *, replace: bool) -> None:
+        self.config = loaded.config
+        self.variables = variables_of(loaded)
         self._path = path
         self._unfinished = unfinished
         self._replace = replace
@@ -59,6 +67,11 @@ class Draft:
             self._unfinished.replace(self._path)
         else:
             os.link(self._unfinished, self._path)
+
+
+def variables_of(loaded: Loaded) -> tuple[str, ...]:
+    """The variables of the environment that count before the file."""
+    return tuple(sorted(one.where for one in loaded.origins.values() if one.source is Source.ENVIRONMENT))
 
 
 @contextmanager
@@ -116,6 +129,8 @@ def _trunk_endpoint(trunk: str) -> str:
 
 
 def _text(path: Path, settings: Settings) -> str:
+    given = {name: os.environ.get(variable) or None for name, variable in _VARIABLE_OF_SETTING.items()}
+    settings = replace(settings, **{name: text for name, text in given.items() if getattr(settings, name) is None})
     return template(
         listen=settings.listen or _DEFAULT_LISTEN,
         ari_url=settings.ari_url or _DEFAULT_ARI_URL,
@@ -127,10 +142,10 @@ def _text(path: Path, settings: Settings) -> str:
     )
 
 
-def _checked(unfinished: Path) -> Config:
+def _checked(unfinished: Path) -> Loaded:
     """The draft as the service would read it; what is wrong with it is told by the option that said so."""
     try:
-        return load_config(unfinished)
+        return load_with_origins(unfinished, os.environ)
     except ConfigError as error:
         if any(problem.where == "environment" for problem in error.problems):
             raise

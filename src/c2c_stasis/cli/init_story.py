@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from c2c_stasis.cli.bootstrap import Outcome
+from c2c_stasis.cli.config_file import ARI_PASSWORD_VARIABLE
 from c2c_stasis.cli.program import program
 from c2c_stasis.config import Config
 
@@ -16,12 +17,14 @@ _NO_USER = "user_YOUR_USER"
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a run has made and found."""
+    """What a run has made and found. `variables` are those of the environment that count before the file."""
 
     path: Path
     config: Config
     file_written: bool
     outcome: Outcome
+    variables: tuple[str, ...] = ()
+    holds_password: bool = False
 
     @property
     def base_url(self) -> str:
@@ -52,6 +55,7 @@ def facts(done: Done) -> dict[str, object]:
     return {
         "config": str(done.path.absolute()),
         "config_written": done.file_written,
+        "environment": list(done.variables),
         "base_url": done.base_url,
         "database_url": done.config.database.url,
         "platform_id": outcome.platform.id,
@@ -69,8 +73,7 @@ def facts(done: Done) -> dict[str, object]:
 def story(done: Done) -> str:
     """The result for a person, with what to do next."""
     outcome, config = done.outcome, done.config
-    written = "written; it holds the ARI password, and only you can read it" if done.file_written else "kept as it is"
-    lines = [f"{done.path}: {written}", f"{config.database.url.partition('://')[2].removeprefix('/')}: ready", ""]
+    lines = [*_about_file(done), f"{config.database.url.partition('://')[2].removeprefix('/')}: ready", ""]
     lines.append(_line("platform", outcome.platform.id, outcome.platform.name, "platform" in outcome.created))
     if outcome.account:
         about = f"{outcome.account.name}, {outcome.account.region}"
@@ -84,6 +87,10 @@ def story(done: Done) -> str:
         lines.append(_line("extension", outcome.extension.number, "", "extension" in outcome.created))
     if outcome.caller_number:
         lines.append(_line("number", outcome.caller_number.number, _shown(outcome), "caller number" in outcome.created))
+    elif outcome.anonymous and config.trunks:
+        lines.append(
+            "  number    none: calls go out anonymous, emergency calls too; --caller-number +NUMBER changes that"
+        )
     if outcome.key:
         lines += [
             _line("key", outcome.key, "", True),
@@ -96,12 +103,43 @@ def story(done: Done) -> str:
             "The keys made before stay valid; they cannot be shown again. A lost one is replaced with --new-key.",
         ]
     for what, command in (("Look whether all is well", "doctor"), ("Start the service", "serve")):
-        lines += ["", f"{what}:", f"  {program()} {command} -c {shlex.quote(str(done.path))}"]
+        lines += ["", f"{what}:", f"  {_command(done, command)}"]
     if outcome.user and not outcome.user_has_devices:
         return "\n".join(
             [*lines, "", f"{outcome.user.name} has no device yet: add --device ENDPOINT, then calls can ring."]
         )
-    return "\n".join([*lines, "", "Then place a call:", done.curl])
+    return "\n".join([*lines, "", *_call(done), "", "The same over HTTP:", done.curl])
+
+
+def _about_file(done: Done) -> list[str]:
+    """What became of the file, where the password is, and what counts before the file."""
+    lines = [f"{done.path}: kept as it is"]
+    if done.file_written:
+        where = "it holds the ARI password, and only you can read it"
+        if not done.holds_password:
+            where = f"the ARI password is not in it, but in {ARI_PASSWORD_VARIABLE}: the service needs that too"
+        lines = [f"{done.path}: written; {where}"]
+    told = done.file_written and not done.holds_password
+    if others := [name for name in done.variables if not (told and name == ARI_PASSWORD_VARIABLE)]:
+        lines.append(f"  while they are set, these count before the file: {', '.join(others)}")
+    return lines
+
+
+def _command(done: Done, *words: str) -> str:
+    """A command with this configuration, as it can be called from here."""
+    return f"{program()} {words[0]} -c {shlex.quote(str(done.path))} {shlex.join(words[1:])}".rstrip()
+
+
+def _call(done: Done) -> list[str]:
+    """The commands that place a call; what is not known stands there in capitals."""
+    outcome = done.outcome
+    user = outcome.user.name if outcome.user else _NO_USER
+    of_account = [] if outcome.only_account or outcome.account is None else ["--account", outcome.account.id]
+    return [
+        "Then place a call, in another terminal:",
+        f"  export C2C_API_KEY={outcome.key or _NO_KEY}",
+        f"  {_command(done, 'call', *of_account, user, _DESTINATION)}",
+    ]
 
 
 def _shown(outcome: Outcome) -> str:

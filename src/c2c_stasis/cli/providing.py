@@ -13,8 +13,7 @@ from c2c_stasis.cli import config_file
 from c2c_stasis.cli.bootstrap import Outcome, Plan, Wishes
 from c2c_stasis.cli.config_file import ARI_PASSWORD_VARIABLE, ASTERISK_PASSWORD_FILE, Settings
 from c2c_stasis.cli.init_story import Done
-from c2c_stasis.cli.reporting import load_config
-from c2c_stasis.config import Config
+from c2c_stasis.config import Config, load_with_origins
 from c2c_stasis.directory.model import DirectoryRows
 from c2c_stasis.store.migrating import migrate
 from c2c_stasis.store.sql_store import open_store
@@ -25,19 +24,21 @@ _FROM_STANDARD_INPUT = "-"
 
 def provide(path: Path, settings: Settings, wishes: Wishes, asterisk_etc: Path, *, force: bool) -> Done:
     if path.exists() and not force:
-        config = load_config(path)
+        loaded = load_with_origins(path, os.environ)
+        config = loaded.config
         if different := config_file.differences(config, path, _with_typed_password(settings)):
             options = ", ".join(different)
             raise click.UsageError(
                 f"{path} is there and says otherwise than {options}. Edit it, or write it anew with --force."
             )
-        return Done(path, config, False, asyncio.run(_provide(config, wishes)))
+        outcome = asyncio.run(_provide(config, wishes))
+        return Done(path, config, False, outcome, config_file.variables_of(loaded))
     settings = _with_password(settings, asterisk_etc)
     with config_file.drafted(path, settings, replace=force) as draft:
         # The file appears when the database is right, and the key is made when the file is there: whatever is
         # interrupted, the same command completes it.
         outcome = asyncio.run(_provide(draft.config, wishes, before_key=draft.keep))
-        return Done(path, draft.config, True, outcome)
+        return Done(path, draft.config, True, outcome, draft.variables, holds_password=bool(settings.ari_password))
 
 
 async def _provide(config: Config, wishes: Wishes, before_key: Callable[[], None] = lambda: None) -> Outcome:
