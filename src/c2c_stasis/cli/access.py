@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from c2c_stasis.cli.names import account_named, only_account
 from c2c_stasis.cli.remote import Remote
@@ -60,7 +61,7 @@ def for_platform(command: Command) -> Command:
 
     @wraps(command)
     def reached(url: str | None, key_file: Path | None, path: Path, as_json: bool, **others: Any) -> Any:
-        return command(Remote(_url(url, path), _key(key_file), path, as_json=as_json), **others)
+        return command(Remote(_url(_of_same_rank(url), path), _key(key_file), path, as_json=as_json), **others)
 
     return _with(_OPTIONS, reached)
 
@@ -80,6 +81,13 @@ def _with(options: tuple[Callable[[Command], Command], ...], command: Command) -
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def _of_same_rank(url: str | None) -> str | None:
+    """The URL, unless only the environment gives it and the command names a configuration: what is typed counts."""
+    source = click.get_current_context().get_parameter_source
+    overruled = source("url") is ParameterSource.ENVIRONMENT and source("path") is ParameterSource.COMMANDLINE
+    return None if overruled else url
 
 
 def _url(given: str | None, path: Path) -> str:
