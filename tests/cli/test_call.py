@@ -22,7 +22,8 @@ async def call(*words: str) -> tuple[int, str, str]:
 async def test_a_call_that_reaches_nobody_is_told_and_is_no_success(office: Office, line: Line) -> None:
     status, told, complaints = await call("Ann", "+15551234567")
     first, *_, last = told.splitlines()
-    assert (status, complaints) == (REFUSED, "")
+    assert status == REFUSED
+    assert complaints == "c2c-stasis: Ann has no device: c2c-stasis devices create Ann ENDPOINT\n"
     assert first.startswith("call_")
     assert first.endswith(": accepted")
     assert "reason no_device" in last
@@ -34,6 +35,14 @@ async def test_for_a_program_each_event_is_a_line_as_the_api_has_it(office: Offi
     events = [json.loads(text) for text in told.splitlines()]
     path = f"/v1/calls/{events[0]['data']['call_id']}/events"
     assert (status, (await office.get(path))["data"]) == (REFUSED, events)
+
+
+async def test_who_has_devices_but_no_phone_is_told_where_to_look(office: Office, line: Line) -> None:
+    await line.says("users", "create", "Bob O'Hara")
+    await line.says("devices", "create", "Bob O'Hara", "desk")
+    _, _, complaints = await call("Bob O'Hara", "+15551234567")
+    told = "no phone of Bob O'Hara is registered: c2c-stasis devices list --user 'Bob O'\"'\"'Hara'"
+    assert complaints == f"c2c-stasis: {told}\n"
 
 
 async def test_what_is_refused_is_said_and_nothing_is_placed(office: Office, line: Line) -> None:

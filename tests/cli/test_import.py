@@ -32,8 +32,15 @@ async def asterisk(folder: Path) -> AsyncIterator[str]:
         states = [{"technology": "PJSIP", "resource": name, "state": state} for name, state in ENDPOINTS.items()]
         return web.json_response(states)
 
+    async def endpoint(request: web.Request) -> web.Response:
+        known = request.match_info["name"] in ENDPOINTS
+        return web.json_response(
+            [{"attribute": "context", "value": "x"}] if known else {}, status=200 if known else 404
+        )
+
     app = web.Application()
     app.router.add_get("/ari/endpoints/PJSIP", endpoints)
+    app.router.add_get("/ari/asterisk/config/dynamic/res_pjsip/endpoint/{name}", endpoint)
     async with TestServer(app) as server:
         configure(folder, str(server.make_url("/")))
         yield str(server.make_url("/"))
@@ -123,6 +130,31 @@ async def test_one_that_cannot_be_attached_keeps_all_others_back_and_all_are_nam
         "1003: is asked for twice, for two users",
     ]
     assert await attached(line) == {"mobile": "Bob"}
+
+
+async def test_that_no_name_fits_is_not_told_as_if_all_were_done(line: Line) -> None:
+    said = (await line.run("devices", "import", "--match-extensions", "--dry-run")).stderr
+    assert "there is no extension yet" in said
+    for number in ("2001", "2002"):
+        await line.says("extensions", "create", number, "Ann")
+    result = await line.run("devices", "import", "--match-extensions", "--dry-run")
+    assert result.stderr == "nothing to attach: no endpoint is named like an extension (2001, 2002)\n"
+    await line.says("extensions", "create", "1001", "Ann")
+    await line.says("devices", "import", "--match-extensions")
+    assert "is so already" in (await line.run("devices", "import", "--match-extensions")).stderr
+
+
+async def test_a_device_whose_endpoint_asterisk_has_not_is_made_and_pointed_out(
+    line: Line, folder: Path, asterisk: str
+) -> None:
+    made = await line.run("devices", "create", "Ann", "nosuch")
+    assert made.exit_code == 0
+    assert f"Asterisk at {asterisk.rstrip('/')} has no PJSIP endpoint nosuch: the device cannot ring" in made.stderr
+    known = await line.run("devices", "update", "nosuch", "--endpoint", "1002")
+    assert known.stderr == "No phone is registered as PJSIP/1002 now: see c2c-stasis devices import.\n"
+    configure(folder, "http://127.0.0.1:1")
+    unseen = await line.run("devices", "create", "Ann", "nothing")
+    assert "No phone is registered as PJSIP/nothing now" in unseen.stderr
 
 
 @pytest.mark.parametrize(

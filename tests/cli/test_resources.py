@@ -78,7 +78,23 @@ async def test_one_record_is_shown_field_by_field(office: Office, line: Line) ->
     shown = dict(row.split(None, 1) for row in (await line.says("users", "show", "1001")).splitlines())
     assert shown["id"] == office.user.id
     assert (shown["name"], shown["extensions"], shown["caller_number_id"]) == ("Ann", "1001", "-")
-    assert "caller_number" not in shown
+    assert (shown["caller_number"], shown["devices"]) == ("that of the account", "-")
+
+
+async def test_numbers_and_devices_are_shown_to_people_and_the_record_to_programs(office: Office, line: Line) -> None:
+    office.switch.registered["desk"] = [Contact("sip:a@192.0.2.1")]
+    number = await line.json("phone-numbers", "create", "+12025550101")
+    await line.says("accounts", "update", "Bakery", "--caller-number", "+12025550101")
+    await line.says("users", "update", "Ann", "--caller-number", "+12025550101")
+    await line.says("devices", "create", "Ann", "desk")
+    await line.says("devices", "create", "Ann", "mobile")
+    account = dict(row.split(None, 1) for row in (await line.says("accounts", "show", "Bakery")).splitlines())
+    user = dict(row.split(None, 1) for row in (await line.says("users", "show", "Ann")).splitlines())
+    assert (account["caller_number_id"], account["caller_number"]) == (number["id"], "+12025550101")
+    assert (user["caller_number"], user["devices"]) == ("+12025550101", "mobile (offline), desk (online)")
+    assert "+12025550101" in await line.says("accounts", "list")
+    record = await line.json("users", "show", "Ann")
+    assert (record["caller_number"], "devices" in record) == (number["id"], False)
 
 
 # --- changes ---
@@ -139,11 +155,44 @@ async def test_a_device_without_a_phone_is_pointed_out(office: Office, line: Lin
 
 async def test_what_the_service_refuses_is_said_in_its_words(office: Office, line: Line) -> None:
     await line.says("extensions", "create", "1001", "Ann")
-    assert "number is already in use" in await line.fails(REFUSED, "extensions", "create", "1001", "Ann")
     assert "number must be 4 digits" in await line.fails(REFUSED, "extensions", "create", "10", "Ann")
     assert "config.region must be" in await line.fails(REFUSED, "accounts", "create", "X", "--region", "XX")
     assert "has 1 user" in await line.fails(REFUSED, "accounts", "delete", "Bakery")
     assert "Extension not found" in await line.fails(REFUSED, "extensions", "show", "1009")
+
+
+async def test_what_is_in_use_is_said_with_whose_it_is_but_never_that_of_another_account(
+    office: Office, line: Line
+) -> None:
+    await line.says("users", "create", "Bob")
+    await line.says("devices", "create", "Ann", "desk")
+    await line.says("devices", "create", "Bob", "mobile")
+    await line.says("extensions", "create", "1001", "Ann")
+    ann = f"Ann ({office.user.id})"
+    for words in (("devices", "create", "Bob", "desk"), ("devices", "update", "mobile", "--endpoint", "desk")):
+        said = await line.fails(REFUSED, *words)
+        assert said == f"c2c-stasis: desk rings for {ann} already; c2c-stasis devices delete desk frees it\n"
+    said = await line.fails(REFUSED, "extensions", "create", "1001", "Bob")
+    assert (
+        said
+        == f"c2c-stasis: 1001 leads to {ann} already; c2c-stasis extensions update 1001 USER lets it lead elsewhere\n"
+    )
+    await line.says("accounts", "create", "Butcher")
+    butcher = ("--account", "Butcher")
+    await line.says("users", "create", "Carl", *butcher)
+    said = await line.fails(REFUSED, "devices", "create", "Carl", "desk", *butcher)
+    assert said == "c2c-stasis: endpoint is already in use\n"
+
+
+async def test_a_name_that_is_there_is_not_given_again_unless_it_is_meant(office: Office, line: Line) -> None:
+    for words, there in (
+        (("users", "create", "ANN"), office.user.id),
+        (("accounts", "create", "bakery"), office.account.id),
+    ):
+        said = await line.fails(REFUSED, *words)
+        assert said == f"c2c-stasis: {words[2]} is there already: {there}. --another makes one more of that name.\n"
+        assert (await line.json(*words, "--another"))["name"] == words[2]
+    assert (await line.json("users", "create", "An", "--account", office.account.id))["name"] == "An"
 
 
 @pytest.mark.parametrize(
@@ -163,7 +212,7 @@ async def test_an_unknown_name_says_where_to_look(line: Line, words: tuple[str, 
 
 
 async def test_a_name_that_two_have_needs_an_id(office: Office, line: Line) -> None:
-    other = await line.json("users", "create", "ann")
+    other = await line.json("users", "create", "ann", "--another")
     said = await line.fails(REFUSED, "users", "show", "Ann")
     assert "2 could be meant by Ann; give an id" in said
     assert office.user.id in said
@@ -242,6 +291,18 @@ async def test_the_service_is_where_the_configuration_says(
     assert "lets the system choose the port" in await line.fails(USAGE, "accounts", "list")
     (folder / "c2c.toml").write_text("[http]\nlisten = 7\n")
     assert "http.listen" in await line.fails(WRONG_CONFIG, "accounts", "list")
+
+
+async def test_a_configuration_that_is_typed_counts_before_an_address_of_the_environment(
+    office: Office, line: Line, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("C2C_BASE_URL", "http://127.0.0.1:1")
+    port = office.url.rpartition(":")[2]
+    (folder / "mine.toml").write_text(f'[http]\nlisten = "127.0.0.1:{port}"\n[ari]\npassword = "x"\n')
+    assert len(await line.json("accounts", "list", "-c", "mine.toml")) == 1
+    await line.fails(NOT_THERE, "accounts", "list", "-c", "mine.toml", "--url", "http://127.0.0.1:1")
+    monkeypatch.setenv("C2C_CONFIG", "mine.toml")
+    await line.fails(NOT_THERE, "accounts", "list")
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://x", "sip:x@y"])

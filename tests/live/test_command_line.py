@@ -84,6 +84,10 @@ async def test_from_nothing_to_a_completed_call_and_back_to_nothing(story: Story
 
     await shell.json("accounts", "create", "Acme")
     user = await shell.json("users", "create", "Alice")
+    ghost = await shell.run("devices", "create", "alice", "nosuch")
+    assert ghost[0] == 0
+    assert "has no PJSIP endpoint nosuch: the device cannot ring" in ghost[2]
+    await shell.run("devices", "delete", "nosuch")
     device = await shell.json("devices", "create", "alice", desk.name)
     await shell.json("extensions", "create", "1001", "Alice")
     status, told, complaints = await shell.called("1001", number)
@@ -130,6 +134,22 @@ async def test_an_interrupted_call_is_cancelled_and_its_end_is_awaited(story: St
     assert "reason cancelled_by_api" in out.decode().splitlines()[-1]
     assert err.decode() == "ending the call; Ctrl-C again leaves it alone\n"
     assert story.town.carrier.calls == []
+
+
+async def test_a_call_whose_trunk_fails_says_what_to_look_at_and_claims_no_answer_of_its_end(story: Story) -> None:
+    desk = await story.phone(ANSWERS_SOON)
+    shell = await opened(story)
+    await alice_with(shell, desk.name)
+
+    status, told, complaints = await shell.called("Alice", story.destination(Script(reject=403)))
+
+    *_, leg, end = told.splitlines()
+    assert status == NOT_COMPLETED
+    assert (
+        complaints == "c2c-stasis: the trunk's carrier refused the call or cannot be reached: c2c-stasis trunks check\n"
+    )
+    assert leg.endswith(f"{desk.name:<16} ended (cause 38)")
+    assert end.endswith("ended: failed, reason trunk_failed, by destination")
 
 
 async def test_a_user_who_talks_is_not_deleted(story: Story) -> None:

@@ -5,17 +5,17 @@ from typing import Any
 import click
 
 from c2c_stasis.cli.access import EXIT_STATUS, for_platform
-from c2c_stasis.cli.names import account_named, number_named
+from c2c_stasis.cli.names import account_named, number_named, number_of, require_new_name
 from c2c_stasis.cli.remote import Remote
 from c2c_stasis.cli.tables import Column, print_deleted, print_list, print_record
 
+_ANOTHER = click.option("--another", is_flag=True, help="Even if there is one of that name.")
 _COLUMNS: tuple[Column, ...] = (
     ("ID", "id"),
     ("NAME", "name"),
     ("REGION", lambda account: account["config"]["region"]),
     ("EXTENSIONS", lambda account: f"{account['config']['extension_length']} digits"),
     ("TIMEZONE", lambda account: account["config"]["timezone"]),
-    ("CALLER NUMBER", "caller_number"),
 )
 
 
@@ -33,7 +33,8 @@ def accounts() -> None:
 def list_accounts(remote: Remote, search: str) -> None:
     """List all accounts, newest first."""
     none = "there is no account yet. Make one: c2c-stasis accounts create NAME"
-    print_list(remote, remote.every("accounts", search=search), _COLUMNS, none)
+    numbers = ("CALLER NUMBER", lambda account: number_of(remote.of_account(account["id"]), account))
+    print_list(remote, remote.every("accounts", search=search), (*_COLUMNS, numbers), none)
 
 
 @accounts.command("create", epilog=EXIT_STATUS)
@@ -43,8 +44,11 @@ def list_accounts(remote: Remote, search: str) -> None:
 @click.option("--region", metavar="CC", help="Whose national numbers it dials (ISO 3166).  [US]")
 @click.option("--timezone", metavar="ZONE", help="An IANA name.  [UTC]")
 @click.option("--extension-length", type=int, metavar="DIGITS", help="3 to 6.  [4]")
-def create_account(remote: Remote, name: str, email: str | None, **config: Any) -> None:
+@_ANOTHER
+def create_account(remote: Remote, name: str, email: str | None, another: bool, **config: Any) -> None:
     """Make an account."""
+    if not another:
+        require_new_name(remote, "accounts", name)
     print_record(remote, remote.post("accounts", body={"name": name} | _fields(email, config)))
 
 
@@ -53,7 +57,8 @@ def create_account(remote: Remote, name: str, email: str | None, **config: Any) 
 @click.argument("account")
 def show_account(remote: Remote, account: str) -> None:
     """Show one account, by id or name."""
-    print_record(remote, remote.get("accounts", account_named(remote, account)))
+    record = remote.get("accounts", account_named(remote, account))
+    print_record(remote, record, caller_number=lambda: number_of(remote.of_account(record["id"]), record))
 
 
 @accounts.command("update", epilog=EXIT_STATUS)

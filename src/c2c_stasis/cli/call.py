@@ -12,10 +12,13 @@ import click
 
 from c2c_stasis.cli.access import for_account
 from c2c_stasis.cli.names import user_named
+from c2c_stasis.cli.next_steps import next_step
 from c2c_stasis.cli.remote import NotThere, Record, Remote
 from c2c_stasis.cli.reporting import EX_REFUSED
 
-POLL = 0.2  # seconds between two looks
+POLL = 0.2  # seconds between two looks while something happens
+SLOWEST_POLL = 1.0  # seconds, while nothing does
+SLOWER = 1.25  # times as long after each look that saw nothing new
 PATIENCE = 30.0  # seconds for which a service that went away is waited for: calls live through a restart of it
 
 _EXIT_STATUS = """\
@@ -59,8 +62,10 @@ def call(remote: Remote, user: str, number: str) -> None:
     user_id = user_named(remote, user)
     with _interruptions() as interrupted:
         _, location = remote.ask_for_location("POST", "/v1/calls", {"user_id": user_id, "dial_string": number})
-        record = _Followed(remote, location).until_the_end(interrupted)
-    raise SystemExit(0 if record["outcome"] == "completed" else EX_REFUSED)
+        end = _Followed(remote, location).until_the_end(interrupted)
+    if not remote.as_json and (step := next_step(remote, end["reason"], user_id)):
+        click.echo(f"c2c-stasis: {step}", err=True)
+    raise SystemExit(0 if end["outcome"] == "completed" else EX_REFUSED)
 
 
 class _Followed:
@@ -71,35 +76,35 @@ class _Followed:
         self._path = location
         self._told = 0
         self._cancelled = False
-        self._names: dict[str, str] = {}
         self._silent_since: float | None = None
 
     def until_the_end(self, interrupted: list[int]) -> Record:
-        """Tell every event, and give the final record. Raises `NotThere` when the service stays away."""
+        """Tell every event, and give what the last one says. Raises `NotThere` when the service stays away."""
         if not self._remote.as_json:
             click.echo(f"{self._path.rpartition('/')[2]}: accepted")
+        pause = POLL
         while True:
             try:
                 if interrupted and not self._cancelled:
                     self._remote.ask("DELETE", self._path)
                     self._cancelled = True
-                record = self._remote.ask("GET", self._path)
-                self._tell(record)
+                new = self._news()
                 self._silent_since = None
-                if record["state"] == "ended":
-                    return record
+                if new and new[-1]["type"] == "call.end":
+                    end: Record = new[-1]["data"]
+                    return end
+                pause = POLL if new else min(pause * SLOWER, SLOWEST_POLL)
             except NotThere as error:
                 self._wait_patiently(error)
-            time.sleep(POLL)
+            _sleep(pause, interrupted)
 
-    def _tell(self, record: Record) -> None:
-        events = self._remote.ask("GET", f"{self._path}/events")["data"]
-        for event in events[self._told :]:
-            if self._remote.as_json:
-                click.echo(json.dumps(event, separators=(",", ":")))
-            else:
-                click.echo(_line(event, record))
-        self._told = len(events)
+    def _news(self) -> list[Record]:
+        """Tell the events that were not told yet, and give them."""
+        new: list[Record] = self._remote.ask("GET", f"{self._path}/events")["data"][self._told :]
+        for event in new:
+            click.echo(json.dumps(event, separators=(",", ":")) if self._remote.as_json else _line(event))
+        self._told += len(new)
+        return new
 
     def _wait_patiently(self, error: NotThere) -> None:
         now = time.monotonic()
@@ -110,10 +115,18 @@ class _Followed:
             raise error
 
 
-def _line(event: Record, record: Record) -> str:
+def _sleep(seconds: float, interrupted: list[int]) -> None:
+    """Wait, but not after a Ctrl-C."""
+    until = time.monotonic() + seconds
+    before = len(interrupted)
+    while len(interrupted) == before and (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, POLL))  # a signal does not end a sleep
+
+
+def _line(event: Record) -> str:
     """One event for a person: the seconds since the call was accepted, who, and what."""
-    data, names = event["data"], {leg["id"]: leg["device"] or leg["number"] for leg in record["legs"]}
-    who = names.get(data["leg"]["id"], data["leg"]["id"]) if "leg" in data else "call"
+    data = event["data"]
+    who = data["leg"]["device"] or data["leg"]["number"] if "leg" in data else "call"
     match event["type"]:
         case "call.end":
             what = _ending(data)
@@ -121,7 +134,7 @@ def _line(event: Record, record: Record) -> str:
             what = _leg_ending(data["leg"])
         case _:
             what = _TOLD.get(event["type"], str(event["type"]))
-    return f"{_moment(event['created_at']) - _moment(record['started_at']):9.3f} s  {who:<16} {what}"
+    return f"{_moment(event['created_at']) - _moment(data['started_at']):9.3f} s  {who:<16} {what}"
 
 
 def _ending(data: Record) -> str:
@@ -131,13 +144,14 @@ def _ending(data: Record) -> str:
 
 
 def _leg_ending(leg: Record) -> str:
-    outcome = str(leg["outcome"] or leg["state"]).replace("_", " ")
+    """How a leg ended. Of one that was answered that was told before, and it says nothing of why the call ended."""
+    outcome = "" if leg["outcome"] == "answered" else f": {str(leg['outcome'] or leg['state']).replace('_', ' ')}"
     known = [
         f"cause {leg['hangup_cause']}" if leg["hangup_cause"] else "",
         f"SIP {leg['sip_code']}" if leg["sip_code"] else "",
     ]
     why = ", ".join(filter(None, known))
-    return f"ended: {outcome}" + (f" ({why})" if why else "")
+    return f"ended{outcome}" + (f" ({why})" if why else "")
 
 
 def _moment(text: str) -> float:

@@ -1,13 +1,16 @@
 """`c2c-stasis devices`: the phones of users, each standing for an endpoint that Asterisk has."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from c2c_stasis.cli.access import EXIT_STATUS, for_account
+from c2c_stasis.cli.asterisk_endpoints import warning_of_unknown
 from c2c_stasis.cli.devices_import import import_devices
-from c2c_stasis.cli.names import device_named, user_named
-from c2c_stasis.cli.remote import Record, Remote
+from c2c_stasis.cli.names import device_named, user_in_words, user_named
+from c2c_stasis.cli.remote import InUse, Record, Remote
 from c2c_stasis.cli.tables import Column, print_deleted, print_list, print_record
 
 
@@ -46,10 +49,12 @@ def list_devices(remote: Remote, user: str | None) -> None:
 def create_device(remote: Remote, user: str, endpoint: str, name: str | None) -> None:
     """Attach a PJSIP endpoint to a user: it rings from the next call on."""
     body = {"endpoint": endpoint} | ({"name": name} if name else {})
-    made = remote.post("users", user_named(remote, user), "endpoints", body=body)
+    user_id = user_named(remote, user)
+    with _told_whose(remote, endpoint):
+        made = remote.post("users", user_id, "endpoints", body=body)
     print_record(remote, made)
     if made["status"] == "offline":
-        click.echo(f"No phone is registered as PJSIP/{endpoint} now: see c2c-stasis devices import.", err=True)
+        _warn(remote, endpoint)
 
 
 @devices.command("show", epilog=EXIT_STATUS)
@@ -68,7 +73,12 @@ def show_device(remote: Remote, device: str) -> None:
 def update_device(remote: Remote, device: str, **said: Any) -> None:
     """Change a device, by endpoint or id."""
     fields = {name: value for name, value in said.items() if value is not None}
-    print_record(remote, remote.post(*_path(device_named(remote, device)), body=fields))
+    path = _path(device_named(remote, device))
+    with _told_whose(remote, fields.get("endpoint", "")):
+        changed = remote.post(*path, body=fields)
+    print_record(remote, changed)
+    if "endpoint" in fields and changed["status"] == "offline":
+        _warn(remote, changed["endpoint"])
 
 
 @devices.command("delete", epilog=EXIT_STATUS)
@@ -79,6 +89,27 @@ def delete_device(remote: Remote, device: str) -> None:
     found = device_named(remote, device)
     remote.delete(*_path(found))
     print_deleted(remote, "device", found["id"])
+
+
+def _warn(remote: Remote, endpoint: str) -> None:
+    """Say why a device does not ring yet."""
+    offline = f"No phone is registered as PJSIP/{endpoint} now: see c2c-stasis devices import."
+    click.echo(warning_of_unknown(remote, endpoint) or offline, err=True)
+
+
+@contextmanager
+def _told_whose(remote: Remote, endpoint: str) -> Iterator[None]:
+    """Say whose an endpoint is that is in use: only inside the account, for what others have is not told."""
+    try:
+        yield
+    except InUse as error:
+        for device in remote.every("endpoints"):
+            if device["endpoint"] == endpoint:
+                whose = user_in_words(remote, device["user_id"])
+                raise InUse(
+                    f"{endpoint} rings for {whose} already; c2c-stasis devices delete {endpoint} frees it"
+                ) from error
+        raise
 
 
 def _path(device: Record) -> tuple[str, ...]:

@@ -19,6 +19,8 @@ from c2c_stasis.cli.tables import table
 from c2c_stasis.config import Config
 from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
 
+SHOWN = 10  # extensions in one message
+
 
 @dataclass(frozen=True, slots=True)
 class _Stock:
@@ -90,6 +92,9 @@ def import_devices(
     for name, user_id in plan:
         if not dry_run:
             remote.post("users", user_id, "endpoints", body={"endpoint": name})
+    if match_extensions and not remote.as_json and (why := _nothing_matches(remote, stock)):
+        click.echo(why, err=True)
+        return
     _print_done(remote, stock, plan, dry_run=dry_run)
 
 
@@ -120,6 +125,17 @@ def _matching(remote: Remote, stock: _Stock) -> list[tuple[str, str]]:
     extensions = {one["number"]: one["user_id"] for one in remote.every("extensions")}
     free = [name for name in stock.online if name not in stock.attached and name not in stock.trunks]
     return [(name, extensions[name]) for name in free if name in extensions]
+
+
+def _nothing_matches(remote: Remote, stock: _Stock) -> str:
+    """Why no endpoint is, or could be, attached by its name; empty when one is."""
+    numbers = sorted(one["number"] for one in remote.every("extensions"))
+    if not numbers:
+        return "there is no extension yet, by which endpoints could be named: c2c-stasis extensions create NUMBER USER"
+    if set(numbers) & (stock.online.keys() - stock.trunks):
+        return ""
+    more = f" and {len(numbers) - SHOWN} more" if len(numbers) > SHOWN else ""
+    return f"nothing to attach: no endpoint is named like an extension ({', '.join(numbers[:SHOWN])}{more})"
 
 
 def _read_map(file: Path) -> list[tuple[str, str]]:

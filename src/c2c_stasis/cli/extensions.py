@@ -3,8 +3,8 @@
 import click
 
 from c2c_stasis.cli.access import EXIT_STATUS, for_account
-from c2c_stasis.cli.names import user_named
-from c2c_stasis.cli.remote import Remote
+from c2c_stasis.cli.names import user_in_words, user_named
+from c2c_stasis.cli.remote import InUse, Remote
 from c2c_stasis.cli.tables import Column, print_deleted, print_list, print_record
 
 
@@ -34,7 +34,13 @@ def list_extensions(remote: Remote) -> None:
 def create_extension(remote: Remote, number: str, user: str) -> None:
     """Make an extension that leads to a user."""
     body = {"number": number, "target": user_named(remote, user)}
-    print_record(remote, remote.post("extensions", body=body))
+    try:
+        made = remote.post("extensions", body=body)
+    except InUse as error:
+        whose = user_in_words(remote, remote.get("extensions", number)["user_id"])
+        fix = f"c2c-stasis extensions update {number} USER lets it lead elsewhere"
+        raise InUse(f"{number} leads to {whose} already; {fix}") from error
+    print_record(remote, made)
 
 
 @extensions.command("show", epilog=EXIT_STATUS)

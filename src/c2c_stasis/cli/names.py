@@ -39,6 +39,25 @@ def user_named(remote: Remote, text: str) -> str:
     return _only("user", text, found.values(), "c2c-stasis users list")
 
 
+def user_in_words(remote: Remote, user_id: str) -> str:
+    """A user as a message names one. Raises `Failed`."""
+    return f"{remote.get('users', user_id)['name']} ({user_id})"
+
+
+def require_new_name(remote: Remote, resource: str, name: str) -> None:
+    """Raise `Failed` when an account or a user has this name, for then the name would lead to neither."""
+    found = [one for one in remote.every(resource, search=name) if _same(one["name"], name)]
+    if found:
+        raise Failed(f"{name} is there already: {found[0]['id']}. --another makes one more of that name.")
+
+
+def number_of(remote: Remote, record: Record) -> str | None:
+    """The caller number of an account or a user. Raises `Failed`."""
+    if record["caller_number_id"] is None:
+        return None
+    return str(remote.get("phone-numbers", record["caller_number_id"])["phone_number"])
+
+
 def text_of(user: Record, text: str) -> bool:
     """Whether this is the user's name or e-mail address."""
     return _same(user["name"], text) or _same(user["email"] or "", text)

@@ -40,6 +40,10 @@ class NotAccepted(Failed):
     exit_code = EX_NOPERM
 
 
+class InUse(Failed):
+    """Another record has this name or number already."""
+
+
 class NotFound(Failed):
     """The service has no such thing."""
 
@@ -133,6 +137,8 @@ class Remote:
             return NotFound(message if code != "not_found" else f"{self.url} is another service, or an older version")
         if status >= 500:
             return NotThere(f"{message} (status {status}); the log of the service tells more")
+        if code == "already_in_use":
+            return InUse(message)
         details = [f"{name} {reason}" for name, reason in answer.get("details", {}).items()]
         return Failed("; ".join(details) if code in ("validation_error", "missing_field") and details else message)
 

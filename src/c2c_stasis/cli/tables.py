@@ -24,12 +24,13 @@ def print_list(remote: Remote, records: Iterable[Record], columns: Sequence[Colu
         click.echo(none, err=True)
 
 
-def print_record(remote: Remote, record: Record) -> None:
-    """One record, a field a line."""
+def print_record(remote: Remote, record: Record, **more: Callable[[], object]) -> None:
+    """One record, a field a line, and for people `more` that is asked for only then."""
     if remote.as_json:
         click.echo(json.dumps(record, indent=2))
         return
     shown = {name: _cell(record, name) for name in record if not _is_alias(name, record)}
+    shown |= {name: _text(value()) for name, value in more.items()}
     width = max(map(len, shown))
     click.echo("\n".join(f"{name:<{width}}  {value}".rstrip() for name, value in shown.items()))
 

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from c2c_stasis.cli.access import EXIT_STATUS, for_account
-from c2c_stasis.cli.names import number_named, user_named
+from c2c_stasis.cli.names import number_named, number_of, require_new_name, user_named
 from c2c_stasis.cli.remote import Remote
 from c2c_stasis.cli.tables import Column, print_deleted, print_list, print_record
 
@@ -17,6 +17,7 @@ _COLUMNS: tuple[Column, ...] = (
     ("DO NOT DISTURB", "do_not_disturb"),
 )
 _WITH_EXTENSIONS = {"expand[]": "extensions"}
+_ANOTHER = click.option("--another", is_flag=True, help="Even if there is one of that name.")
 _DISTURB = click.option(
     "--do-not-disturb/--disturb", default=None, help="Whether the phones stay silent when somebody calls the user."
 )
@@ -45,8 +46,11 @@ def list_users(remote: Remote, search: str) -> None:
 @click.option("--email", metavar="ADDRESS", help="The user's e-mail address.")
 @_DISTURB
 @_CALLER_NUMBER
-def create_user(remote: Remote, **said: Any) -> None:
+@_ANOTHER
+def create_user(remote: Remote, another: bool, **said: Any) -> None:
     """Make a user."""
+    if not another:
+        require_new_name(remote, "users", said["name"])
     print_record(remote, remote.post("users", body=_fields(remote, said)))
 
 
@@ -54,8 +58,16 @@ def create_user(remote: Remote, **said: Any) -> None:
 @for_account
 @click.argument("user")
 def show_user(remote: Remote, user: str) -> None:
-    """Show one user."""
-    print_record(remote, remote.get("users", user_named(remote, user), **_WITH_EXTENSIONS))
+    """Show one user, with devices and caller number."""
+    record = remote.get("users", user_named(remote, user), **_WITH_EXTENSIONS)
+    print_record(
+        remote,
+        record,
+        caller_number=lambda: number_of(remote, record) or "that of the account",
+        devices=lambda: [
+            f"{one['endpoint']} ({one['status']})" for one in remote.every("endpoints", user=record["id"])
+        ],
+    )
 
 
 @users.command("update", epilog=EXIT_STATUS)
