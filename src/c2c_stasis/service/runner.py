@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -64,13 +65,15 @@ class Runner:
         self._clock = clock
         self._in_touch = in_touch
         self._since = clock.now().mono
-        self._signals: asyncio.Queue[Signal] = asyncio.Queue()
+        self._signals: deque[Signal] = deque()
+        self._waking: asyncio.Future[None] | None = None  # done when somebody who sleeps shall look again
         self._records: set[asyncio.Future[None]] = set()
         self._orders = Orders(self._carry_out)
 
     def put(self, signal: Signal) -> None:
         """Add a signal; it is applied after those that came before it."""
-        self._signals.put_nowait(signal)
+        self._signals.append(signal)
+        self._wake()
 
     async def recorded(self) -> bool:
         """Wait, for a bounded time, until what has happened so far is in the store, and tell whether it is."""
@@ -108,16 +111,26 @@ class Runner:
 
     async def _next(self) -> Signal:
         """The next signal, or `DeadlinePassed` when the deadline comes first. Signals go first when both are there."""
-        while self._signals.empty():
+        while not self._signals:
             left = self._time_left()
             if left <= 0:
                 return DeadlinePassed()
-            try:
-                async with asyncio.timeout(left):
-                    return await self._signals.get()
-            except TimeoutError:
-                continue  # a signal may have come in the same moment
-        return self._signals.get_nowait()
+            await self._sleep(left)
+        return self._signals.popleft()
+
+    async def _sleep(self, seconds: float) -> None:
+        """Wait for a signal, at most so long. A call does so some twenty times, so this is made of the loop's own parts."""
+        loop = asyncio.get_running_loop()
+        self._waking = loop.create_future()
+        timer = loop.call_later(seconds, self._wake)
+        try:
+            await self._waking
+        finally:
+            timer.cancel()
+
+    def _wake(self) -> None:
+        if self._waking is not None and not self._waking.done():
+            self._waking.set_result(None)
 
     def _time_left(self) -> float:
         call, now = self.call, self._clock.now().mono
