@@ -18,7 +18,7 @@ from c2c_stasis.api.port import Service
 from c2c_stasis.api.problems import unavailable
 from c2c_stasis.api.records import record_of
 from c2c_stasis.api.routes import Route, Scope
-from c2c_stasis.api.schemas import CallRecord, read_place_call, read_user_id
+from c2c_stasis.api.schemas import CallBody, CallRecord, EventRecord, read_place_call, read_user_id
 from c2c_stasis.call.model import Call
 from c2c_stasis.directory.dial_strings import is_emergency
 from c2c_stasis.directory.model import Account
@@ -43,14 +43,20 @@ class CallRoutes:
         """For the route table. These handlers prove the credential themselves: the way of a call shall be short."""
         one = "/v1/calls/{call_id:[^/]+}"
         return [
-            Route("POST", "/v1/calls", self.place, Scope.ACCOUNT),
+            Route(
+                *("POST", "/v1/calls", self.place, Scope.ACCOUNT),
+                takes=CallBody,
+                errors=("invalid_user_id", "not_supported", "destination_not_allowed", "user_not_found", "user_busy"),
+                success=202,
+                headers=("Location",),
+            ),
             Route("GET", one, self.show, Scope.ACCOUNT, gives=CallRecord),
             Route("DELETE", one, self.cancel, Scope.ACCOUNT),
-            Route("GET", one + "/events", self.events, Scope.ACCOUNT, gives=Listed),
+            Route("GET", one + "/events", self.events, Scope.ACCOUNT, gives=Listed[EventRecord]),
         ]
 
     async def place(self, request: web.Request) -> web.Response:
-        """`POST /v1/calls`: 202 with an empty body; some clients throw on any other."""
+        """Place a call. The answer has an empty body, for some clients throw on any other; `Location` is the call."""
         key, account = authenticate(request, self._service)
         body = await read_json(request)
         user = self._service.user(account, read_user_id(body))
@@ -70,19 +76,19 @@ class CallRoutes:
         return web.Response(status=202, headers={"Location": f"/v1/calls/{call.id}"})
 
     async def show(self, request: web.Request) -> web.Response:
-        """`GET /v1/calls/:id`: the record, also while the call is live."""
+        """One call, live or ended."""
         _, call = await self._named_call(request)
         return _json(msgspec.json.encode(record_of(call)))
 
     async def events(self, request: web.Request) -> web.Response:
-        """`GET /v1/calls/:id/events`: the event log, byte for byte as every other road carries it."""
+        """The event log of a call, in order, in one page. It is byte for byte what every other road carries."""
         account, call = await self._named_call(request)
         events = await self._service.call_events(account, call.id)
         head = f'{{"object":"list","url":"/v1/calls/{call.id}/events","next_page_url":null,"previous_page_url":null,"data":['
         return _json(head.encode() + b",".join(event.body for event in events) + b"]}")
 
     async def cancel(self, request: web.Request) -> web.Response:
-        """`DELETE /v1/calls/:id`: cancel or hang up, in any state."""
+        """Cancel a call or hang up, in any state."""
         account, call = await self._named_call(request)
         await self._finish(self._service.cancel(account, call.id))
         return web.Response(status=204)

@@ -39,10 +39,10 @@ async def answer_everything(request: web.Request, handler: Handler) -> web.Strea
 
 
 async def finish_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """The headers of every response: nothing is cached, nothing is guessed, nothing is told about our software."""
+    """The headers of every response: not cached unless they say so, nothing guessed, and nothing told about our software."""
     headers = response.headers
     headers[REQUEST_ID_HEADER] = request.get(REQUEST_ID) or _request_id(request)
-    headers[hdrs.CACHE_CONTROL] = "no-store"
+    headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
     headers["X-Content-Type-Options"] = "nosniff"
     headers.popall(hdrs.SERVER, None)
     if isinstance(response, web.Response) and response.body is None:

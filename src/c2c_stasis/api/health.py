@@ -4,11 +4,19 @@ import asyncio
 
 import msgspec
 from aiohttp import web
+from msgspec import UNSET, Struct, UnsetType
 
 from c2c_stasis.api.port import Service
-from c2c_stasis.api.routes import Route, Scope
+from c2c_stasis.api.routes import Route, Scope, answer
 
 _ANSWER_WITHIN = 5.0  # seconds; who asks for health does not wait for long
+
+
+class Health(Struct, frozen=True):
+    """All is well; of `/readyz` with each part that is needed."""
+
+    status: str
+    details: dict[str, str] | UnsetType = UNSET
 
 
 class HealthRoutes:
@@ -19,19 +27,23 @@ class HealthRoutes:
 
     def routes(self) -> list[Route]:
         """For the route table."""
-        return [Route("GET", "/livez", self.live, Scope.OPEN), Route("GET", "/readyz", self.ready, Scope.OPEN)]
+        return [
+            Route("GET", "/livez", self.live, Scope.OPEN, gives=Health),
+            Route("GET", "/readyz", self.ready, Scope.OPEN, gives=Health, errors=("not_ready",)),
+        ]
 
     async def live(self, _request: web.Request) -> web.Response:
-        """200 as long as the event loop turns: a restart would help against nothing else."""
-        return _answer(200, {"status": "ok"})
+        """Whether the process lives. A restart helps against nothing else."""
+        return answer(Health("ok"))
 
     async def ready(self, _request: web.Request) -> web.Response:
-        """200 when calls can be placed, else 503 with what is wrong."""
+        """Whether calls can be placed. If not, 503 says what is wrong."""
         checks = await checked(self._service)
         wrong = [name for name, state in checks.items() if state != "ok"]
         if wrong:
-            return _answer(503, {"error": f"Not ready: {', '.join(wrong)}", "code": "not_ready", "details": checks})
-        return _answer(200, {"status": "ok", "details": checks})
+            body = {"error": f"Not ready: {', '.join(wrong)}", "code": "not_ready", "details": checks}
+            return web.Response(status=503, body=msgspec.json.encode(body), content_type="application/json")
+        return answer(Health("ok", checks))
 
 
 async def checked(service: Service) -> dict[str, str]:
@@ -41,7 +53,3 @@ async def checked(service: Service) -> dict[str, str]:
             return await service.readiness()
     except TimeoutError:
         return {"service": "did not answer in time"}
-
-
-def _answer(status: int, body: dict[str, object]) -> web.Response:
-    return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json")

@@ -4,7 +4,7 @@ import base64
 import binascii
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -13,6 +13,8 @@ from msgspec import Meta, Struct
 
 from c2c_stasis.api import problems
 from c2c_stasis.directory.pages import Page, Place, Wish
+
+T = TypeVar("T", bound=Struct)
 
 _LONGEST_KEY = 64
 
@@ -28,17 +30,17 @@ class Paging(Struct, frozen=True, kw_only=True):
         return Wish(self.limit, _place(self.page) if self.page else None)
 
 
-class Listed(Struct, frozen=True):
-    """One page of a list."""
+class Listed(Struct, Generic[T], frozen=True):
+    """One page of a list of these records."""
 
     object: str
     url: str
     next_page_url: str | None
     previous_page_url: str | None
-    data: list[Any]
+    data: list[T]
 
 
-def listed(request: web.Request, page: Page[Any], data: Sequence[Struct]) -> Listed:
+def listed(request: web.Request, page: Page[Any], data: Sequence[T]) -> Listed[T]:
     """The page as it is answered to this request; its addresses are relative, as clients expect them."""
 
     def url(place: Place | None) -> str | None:

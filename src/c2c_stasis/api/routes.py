@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import wraps
+from typing import TypedDict, Unpack
 
 import msgspec
 from aiohttp import web
@@ -28,9 +30,27 @@ class Scope(StrEnum):
     ACCOUNT = "account"  # a platform key and the account that it acts for
 
 
+class Facts(TypedDict, total=False):
+    """What a route says of itself beside its address and scope; each is explained at `Route`."""
+
+    takes: Schema
+    filters: Schema
+    gives: Schema
+    errors: tuple[str, ...]
+    success: int
+    headers: tuple[str, ...]
+    media: str
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One line of the route table. `filters` are the fields of the query; a route without any takes no query."""
+    """One line of the route table, and all that the OpenAPI document says of it; `document/` draws that.
+
+    `takes` is the body, `gives` the answer, `filters` the fields of the query; a route without any takes no query. `errors` are
+    the codes that follow from what the handler does; those that follow from scope, path, query and body need not be named.
+    `success` is the status of success where it is not the usual one, `headers` what such an answer has in addition. The
+    docstring of the handler is the summary.
+    """
 
     method: str
     path: str
@@ -39,6 +59,10 @@ class Route:
     takes: Schema = None
     filters: Schema = None
     gives: Schema = None
+    errors: tuple[str, ...] = ()
+    success: int = 0
+    headers: tuple[str, ...] = ()
+    media: str = "application/json"
 
     def definition(self) -> web.RouteDef:
         """The route, for the router."""
@@ -93,24 +117,30 @@ class Doors:
     service: Service
 
     def account(
-        self, method: str, path: str, handle: Callable[[AskedForAccount], Awaitable[web.Response]], **schemas: Schema
+        self,
+        method: str,
+        path: str,
+        handle: Callable[[AskedForAccount], Awaitable[web.Response]],
+        **facts: Unpack[Facts],
     ) -> Route:
         """A route for a key and an account."""
 
+        @wraps(handle)
         async def handler(request: web.Request) -> web.Response:
             return await handle(AskedForAccount(request, *authenticate(request, self.service)))
 
-        return Route(method, path, handler, Scope.ACCOUNT, **schemas)
+        return Route(method, path, handler, Scope.ACCOUNT, **facts)
 
     def platform(
-        self, method: str, path: str, handle: Callable[[Asked], Awaitable[web.Response]], **schemas: Schema
+        self, method: str, path: str, handle: Callable[[Asked], Awaitable[web.Response]], **facts: Unpack[Facts]
     ) -> Route:
         """A route for a key; an account header is let pass, for some clients send it always."""
 
+        @wraps(handle)
         async def handler(request: web.Request) -> web.Response:
             return await handle(Asked(request, authenticate_key(request, self.service)))
 
-        return Route(method, path, handler, Scope.PLATFORM, **schemas)
+        return Route(method, path, handler, Scope.PLATFORM, **facts)
 
 
 def answer(record: Struct, status: int = 200) -> web.Response:

@@ -1,11 +1,12 @@
 """The fields of the public API: what a request may hold, and what a record is made of."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as data_field
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from c2c_stasis.api import problems
 from c2c_stasis.api.problems import Problem
@@ -15,6 +16,16 @@ from c2c_stasis.ids import USER, is_id
 Metadata = Annotated[
     dict[Annotated[str, Meta(min_length=1, max_length=64)], Annotated[str, Meta(max_length=512)]], Meta(max_length=16)
 ]
+
+
+# For the document: the two functions below read the body, in the order of the contract.
+class CallBody(Struct, kw_only=True):
+    """A call to be placed."""
+
+    user_id: str
+    dial_string: str
+    metadata: Metadata = field(default_factory=dict)
+
 
 _REQUIRED = ("user", "user_id", "dial_string")
 # Known, and refused until they work: silence would let the client believe that we did as it said.
@@ -29,7 +40,7 @@ class PlaceCall:
     """What a client asks for. `ignored` names the fields of an emergency request that were wrong and were let pass."""
 
     dial_string: str
-    metadata: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] = data_field(default_factory=dict)
     ignored: tuple[str, ...] = ()
 
 
@@ -146,3 +157,58 @@ class CallRecord(Struct, frozen=True):
     metadata: dict[str, str]
     timings: Timings
     legs: list[LegRecord]
+
+
+class EventLeg(Struct, frozen=True):
+    """The leg that an event tells of."""
+
+    id: str
+    side: str
+    endpoint: str | None
+    endpoint_id: str | None
+    device: str | None
+    number: str | None
+    state: str
+    outcome: str | None
+    hangup_cause: int | None
+    sip_code: int | None
+
+
+class EventData(Struct, frozen=True):
+    """What an event tells of its call: as the record, and what is known at the end only then."""
+
+    call_id: str
+    user: str
+    user_id: str
+    endpoint: str | None
+    endpoint_id: str | None
+    direction: str
+    from_number: str | None
+    from_name: str | None
+    from_label: str | None
+    to_number: str
+    to_label: str | None
+    started_at: str | None
+    answered_at: str | None
+    connected_at: str | None
+    sequence: int
+    ended_at: str | UnsetType | None = UNSET
+    duration_seconds: int | UnsetType | None = UNSET
+    status: str | UnsetType = UNSET
+    outcome: str | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    ended_by: str | UnsetType | None = UNSET
+    failed_leg: str | UnsetType | None = UNSET
+    hangup_cause: int | UnsetType | None = UNSET
+    sip_code: int | UnsetType | None = UNSET
+    leg: EventLeg | UnsetType = UNSET
+
+
+class EventRecord(Struct, frozen=True):
+    """One event of a call, as it is stored and sent."""
+
+    id: str
+    type: str
+    account_id: str
+    created_at: str | None
+    data: EventData

@@ -10,6 +10,8 @@ from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 
 from c2c_stasis.api.calls import CallRoutes
+from c2c_stasis.api.document.openapi import told
+from c2c_stasis.api.document.routes import DocumentRoutes
 from c2c_stasis.api.edge import REQUEST_ID_HEADER, answer_everything, finish_headers
 from c2c_stasis.api.health import HealthRoutes
 from c2c_stasis.api.port import DirectoryStore, Service
@@ -35,15 +37,21 @@ ROUTES = web.AppKey("routes", list[Route])
 
 
 def build_app(service: Service, store: DirectoryStore) -> web.Application:
-    """The whole API in front of a service and the store of its directory."""
+    """The whole API in front of a service and the store of its directory.
+
+    Raises `RouteNotTold` for a route that does not say whom it serves, or anything else that the document must tell.
+    """
     if aiohttp.http_parser.HttpRequestParser.__module__ != "aiohttp._http_parser":
         logger.warning(
             "aiohttp runs without its C parser; the one in Python had request smuggling flaws (CVE-2026-111750)"
         )
     app = web.Application(middlewares=[answer_everything], client_max_size=MAX_BYTES)
     calls = CallRoutes(service)
-    app[ROUTES] = [*calls.routes(), *resource_routes(service, store), *HealthRoutes(service).routes()]
-    app.add_routes([route.definition() for route in app[ROUTES]])
+    routes = [*calls.routes(), *resource_routes(service, store), *HealthRoutes(service).routes()]
+    routes += DocumentRoutes(routes.copy()).routes()
+    told(routes)
+    app[ROUTES] = routes
+    app.add_routes([route.definition() for route in routes])
     app.on_response_prepare.append(finish_headers)
     app.on_cleanup.append(calls.drain)
     return app

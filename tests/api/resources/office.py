@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import ClientSession
 
-from c2c_stasis.api.server import HttpServer, build_app
+from c2c_stasis.api.server import ROUTES, HttpServer, build_app
 from c2c_stasis.app import SystemClock
 from c2c_stasis.call.commands import Command, HangUpLeg
 from c2c_stasis.call.model import Call
@@ -17,9 +17,13 @@ from c2c_stasis.ids import CallId, LegId
 from c2c_stasis.ports import Contact, Stock
 from c2c_stasis.publish.envelope import Envelopes
 from c2c_stasis.service import CallService
+from tests.api.conformance import require_told
+from tests.api.fakes import NO_STORE, FakeService
 from tests.store.samples import Place
 
 Json = dict[str, Any]
+
+TABLE = build_app(FakeService(), NO_STORE)[ROUTES]
 
 
 class SilentSwitch:
@@ -71,6 +75,7 @@ class Office:
         """Status and JSON of an answer."""
         headers = {"Authorization": f"Bearer {key or self.key}", "DialStack-Account": account or self.account.id}
         async with self._client.request(method, path, json=body, headers=headers) as response:
+            require_told(TABLE, response, await response.read())
             return response.status, await response.json() if response.content_type == "application/json" else {}
 
     async def get(self, path: str) -> Json:
@@ -107,6 +112,7 @@ class Office:
         headers = {"Authorization": f"Bearer {self.key}", "DialStack-Account": self.account.id}
         fields = {"user_id": user_id, "dial_string": dial_string}
         async with self._client.post("/v1/calls", json=fields, headers=headers) as response:
+            require_told(TABLE, response, await response.read())
             assert response.status == 202, await response.text()
             return response.headers["Location"]
 

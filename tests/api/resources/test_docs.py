@@ -14,6 +14,7 @@ import pytest
 
 from c2c_stasis import errors
 from c2c_stasis.api import health, problems, server
+from c2c_stasis.api.document.errors import ERRORS
 from c2c_stasis.api.schemas import CallRecord
 from c2c_stasis.api.server import ROUTES, build_app
 from c2c_stasis.call.causes import STATUS_BY_OUTCOME
@@ -61,10 +62,12 @@ def test_every_status_is_explained() -> None:
 
 def test_every_operation_has_an_example() -> None:
     asked = {(method, path) for method, path in re.findall(r'api (GET|POST|DELETE) "?(/[^\s"?)]+)', SCRIPT)}
-    asked |= {("GET", path) for path in re.findall(r"\$C2C_BASE_URL(/\w+)", SCRIPT)}
-    shown = {(method, VARIABLE.sub("{}", path)) for method, path in asked}
+    asked |= {("GET", path) for path in re.findall(r"\$C2C_BASE_URL(/[\w./-]+)", SCRIPT)}
+    shown = {f"{method} {VARIABLE.sub('{}', path)}" for method, path in asked}
     routes = build_app(FakeService(), NO_STORE)[ROUTES]
-    assert shown == {(route.method, re.sub(r"\{[^}]*\}+", "{}", route.path)) for route in routes}
+    there = {f"{route.method} {re.sub(r'[{][^}]*[}]+', '{}', route.path)}" for route in routes}
+    assert there - shown == set(), "operations without a curl in docs/api.md"
+    assert shown - there == set(), "curls of docs/api.md for what is no operation"
 
 
 def shape(value: object) -> object:
@@ -118,6 +121,7 @@ def test_every_error_is_in_the_table_with_its_status() -> None:
     assert '"code": "not_ready"' in inspect.getsource(health)
     made.add(("not_ready", "503"))
     assert set(re.findall(r"^\| `(\w+)` \| (\d+) \|", section("Errors"), re.MULTILINE)) == made
+    assert {(code, str(error.status)) for code, error in ERRORS.items()} == made, "ERRORS of api/document/errors.py"
 
 
 async def test_the_examples_run_from_top_to_bottom(office: Office) -> None:

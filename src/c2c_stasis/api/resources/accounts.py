@@ -80,11 +80,11 @@ class AccountRoutes(ResourceRoutes):
         """For the route table."""
         every, one = "/v1/accounts", "/v1/accounts/{account_id:[^/]+}"
         return [
-            self._doors.platform("GET", every, self.page, filters=AccountFilters, gives=Listed),
+            self._doors.platform("GET", every, self.page, filters=AccountFilters, gives=Listed[AccountRecord]),
             self._doors.platform("POST", every, self.create, takes=CreateAccount, gives=AccountRecord),
             self._doors.platform("GET", one, self.show, gives=AccountRecord),
             self._doors.platform("POST", one, self.update, takes=UpdateAccount, gives=AccountRecord),
-            self._doors.platform("DELETE", one, self.delete),
+            self._doors.platform("DELETE", one, self.delete, errors=("in_use",)),
         ]
 
     async def page(self, asked: Asked) -> web.Response:

@@ -62,11 +62,15 @@ class DeviceRoutes(ResourceRoutes):
         every = "/v1/users/{user_id:[^/]+}/endpoints"
         one = every + "/{endpoint_id:[^/]+}"
         return [
-            self._doors.account("GET", "/v1/endpoints", self.page, filters=DeviceFilters, gives=Listed),
-            self._doors.account("GET", every, self.page_of_user, filters=Paging, gives=Listed),
-            self._doors.account("POST", every, self.create, takes=CreateDevice, gives=DeviceRecord),
+            self._doors.account("GET", "/v1/endpoints", self.page, filters=DeviceFilters, gives=Listed[DeviceRecord]),
+            self._doors.account("GET", every, self.page_of_user, filters=Paging, gives=Listed[DeviceRecord]),
+            self._doors.account(
+                "POST", every, self.create, takes=CreateDevice, gives=DeviceRecord, errors=("already_in_use",)
+            ),
             self._doors.account("GET", one, self.show, gives=DeviceRecord),
-            self._doors.account("POST", one, self.update, takes=UpdateDevice, gives=DeviceRecord),
+            self._doors.account(
+                "POST", one, self.update, takes=UpdateDevice, gives=DeviceRecord, errors=("already_in_use",)
+            ),
             self._doors.account("DELETE", one, self.delete),
         ]
 

@@ -55,8 +55,10 @@ class ExtensionRoutes(ResourceRoutes):
         """For the route table."""
         every, one = "/v1/extensions", "/v1/extensions/{number:[^/]+}"
         return [
-            self._doors.account("GET", every, self.page, filters=ExtensionFilters, gives=Listed),
-            self._doors.account("POST", every, self.create, takes=CreateExtension, gives=ExtensionRecord),
+            self._doors.account("GET", every, self.page, filters=ExtensionFilters, gives=Listed[ExtensionRecord]),
+            self._doors.account(
+                "POST", every, self.create, takes=CreateExtension, gives=ExtensionRecord, errors=("already_in_use",)
+            ),
             self._doors.account("GET", one, self.show, gives=ExtensionRecord),
             self._doors.account("POST", one, self.update, takes=UpdateExtension, gives=ExtensionRecord),
             self._doors.account("DELETE", one, self.delete),

@@ -38,10 +38,10 @@ class KeyRoutes(ResourceRoutes):
         """For the route table."""
         every, one = "/v1/keys", "/v1/keys/{key_id:[^/]+}"
         return [
-            self._doors.platform("GET", every, self.page, filters=Paging, gives=Listed),
-            self._doors.platform("POST", every, self.create, takes=CreateKey, gives=KeyRecord),
+            self._doors.platform("GET", every, self.page, filters=Paging, gives=Listed[KeyRecord]),
+            self._doors.platform("POST", every, self.create, takes=CreateKey, gives=KeyRecord, errors=("not_allowed",)),
             self._doors.platform("GET", one, self.show, gives=KeyRecord),
-            self._doors.platform("DELETE", one, self.revoke),
+            self._doors.platform("DELETE", one, self.revoke, errors=("in_use", "not_allowed")),
         ]
 
     async def page(self, asked: Asked) -> web.Response:

@@ -61,11 +61,13 @@ class PhoneNumberRoutes(ResourceRoutes):
         """For the route table."""
         every, one = "/v1/phone-numbers", "/v1/phone-numbers/{number_id:[^/]+}"
         return [
-            self._doors.account("GET", every, self.page, filters=PhoneNumberFilters, gives=Listed),
-            self._doors.account("POST", every, self.create, takes=CreatePhoneNumber, gives=PhoneNumberRecord),
+            self._doors.account("GET", every, self.page, filters=PhoneNumberFilters, gives=Listed[PhoneNumberRecord]),
+            self._doors.account(
+                "POST", every, self.create, takes=CreatePhoneNumber, gives=PhoneNumberRecord, errors=("already_in_use",)
+            ),
             self._doors.account("GET", one, self.show, gives=PhoneNumberRecord),
             self._doors.account("POST", one, self.update, takes=UpdatePhoneNumber, gives=PhoneNumberRecord),
-            self._doors.account("DELETE", one, self.delete),
+            self._doors.account("DELETE", one, self.delete, errors=("in_use",)),
         ]
 
     async def page(self, asked: AskedForAccount) -> web.Response:

@@ -42,6 +42,12 @@ class UpdateUser(UserFields, kw_only=True):
     name: str | UnsetType = UNSET
 
 
+class UserExpand(Struct, frozen=True, kw_only=True):
+    """What is shown with a user."""
+
+    expand: list[str] = field(default_factory=list, name="expand[]")
+
+
 class UserFilters(Paging, frozen=True, kw_only=True):
     """Which users: `search` is a part of the name or the e-mail address."""
 
@@ -71,11 +77,11 @@ class UserRoutes(ResourceRoutes):
         """For the route table."""
         every, one = "/v1/users", "/v1/users/{user_id:[^/]+}"
         return [
-            self._doors.account("GET", every, self.page, filters=UserFilters, gives=Listed),
+            self._doors.account("GET", every, self.page, filters=UserFilters, gives=Listed[UserRecord]),
             self._doors.account("POST", every, self.create, takes=CreateUser, gives=UserRecord),
-            self._doors.account("GET", one, self.show, gives=UserRecord),
+            self._doors.account("GET", one, self.show, filters=UserExpand, gives=UserRecord),
             self._doors.account("POST", one, self.update, takes=UpdateUser, gives=UserRecord),
-            self._doors.account("DELETE", one, self.delete),
+            self._doors.account("DELETE", one, self.delete, errors=("in_use",)),
         ]
 
     async def page(self, asked: AskedForAccount) -> web.Response:
@@ -93,7 +99,7 @@ class UserRoutes(ResourceRoutes):
 
     async def show(self, asked: AskedForAccount) -> web.Response:
         """One user."""
-        expanded = _expanded(asked.filters(UserFilters).expand)
+        expanded = _expanded(asked.filters(UserExpand).expand)
         found = await self._store.find(User, asked.account.id, _user_id(asked))
         return answer(await self._record(there(found, UserNotFound), expanded))
 

@@ -1,0 +1,45 @@
+"""Every error code with its status and when it is answered; which of them an operation answers, its route tells."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCode:
+    """One code. `when` is a clause for people."""
+
+    status: int
+    when: str
+
+
+ERRORS = {
+    "missing_field": ErrorCode(400, "a field that is required is missing, null or empty"),
+    "invalid_user_id": ErrorCode(400, "`user_id` has not the form of one"),
+    "validation_error": ErrorCode(400, "a field is wrong or unknown; `details` names it and says why"),
+    "not_supported": ErrorCode(400, "a field is known and not supported yet"),
+    "invalid_json": ErrorCode(400, "the body is not one JSON object; `details.body` says why"),
+    "invalid_account_header": ErrorCode(400, "`DialStack-Account` is missing, or there more than once"),
+    "invalid_pagination": ErrorCode(400, "`page` is no page of this list"),
+    "bad_request": ErrorCode(400, "the request is no HTTP"),
+    "unauthorized": ErrorCode(401, "there is no credential, or none that is valid"),
+    "account_not_allowed": ErrorCode(403, "the account is unknown, or belongs to somebody else"),
+    "destination_not_allowed": ErrorCode(403, "a rule forbids the destination; `details.rule` names it"),
+    "not_allowed": ErrorCode(403, "the credential may not do this"),
+    "user_not_found": ErrorCode(404, "the account has no such user"),
+    "call_not_found": ErrorCode(404, "the account has no such call, or a credential of the other mode placed it"),
+    "account_not_found": ErrorCode(404, "the platform has no such account"),
+    "endpoint_not_found": ErrorCode(404, "the user has no such device"),
+    "extension_not_found": ErrorCode(404, "the account has no such extension"),
+    "phone_number_not_found": ErrorCode(404, "the account has no such number"),
+    "key_not_found": ErrorCode(404, "the platform has no such key"),
+    "not_found": ErrorCode(404, "there is no such path"),
+    "method_not_allowed": ErrorCode(405, "the path has no such method"),
+    "body_timeout": ErrorCode(408, "the body did not arrive within 10 s"),
+    "user_busy": ErrorCode(409, "the user has as many calls as may be"),
+    "already_in_use": ErrorCode(409, "what must be unique belongs to somebody already; `details` names the field"),
+    "in_use": ErrorCode(409, "something still needs it; `error` says what"),
+    "body_too_large": ErrorCode(413, "the body is longer than 16,384 bytes"),
+    "unsupported_media_type": ErrorCode(415, "the body is not announced as plain `application/json`"),
+    "internal_error": ErrorCode(500, "our own code failed"),
+    "unavailable": ErrorCode(503, "nothing was done, and nothing rang; repeat it after `Retry-After` seconds"),
+    "not_ready": ErrorCode(503, "calls cannot be placed; `details` says what is missing"),
+}

@@ -1,0 +1,237 @@
+"""One route as one operation of the document: its parameters, and every status that it can answer."""
+
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from c2c_stasis import errors, ids
+from c2c_stasis.api.document.errors import ERRORS
+from c2c_stasis.api.document.schemas import Json, filters_of, reference
+from c2c_stasis.api.document.words import Word, word_for
+from c2c_stasis.api.paging import Listed, Paging
+from c2c_stasis.api.problems import problem_of
+from c2c_stasis.api.routes import Route, Scope
+
+KEY = "platform_key"
+
+_SEGMENT = re.compile(r"\{(\w+)(?::[^}]*)?\}")
+_BODY_ERRORS = (
+    *("missing_field", "validation_error", "invalid_json"),
+    *("body_timeout", "body_too_large", "unsupported_media_type"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PathPart:
+    """A variable part of a path: what it is, and the error when there is none."""
+
+    word: Word
+    missing: type[errors.NotFound]
+
+
+def _by_id(prefix: str, means: str, missing: type[errors.NotFound]) -> PathPart:
+    return PathPart(Word(means, f"{prefix}_01h2xcejqtf2nbrexx3vqjhp41"), missing)
+
+
+PATH_PARTS = {
+    "account_id": _by_id(ids.ACCOUNT, "the account", errors.AccountNotFound),
+    "user_id": _by_id(ids.USER, "the user", errors.UserNotFound),
+    "endpoint_id": _by_id(ids.DEVICE, "the device", errors.DeviceNotFound),
+    "number_id": _by_id(ids.NUMBER, "the number", errors.PhoneNumberNotFound),
+    "key_id": _by_id(ids.KEY, "the key", errors.KeyNotFound),
+    "call_id": _by_id(ids.CALL, "the call", errors.CallNotFound),
+    "number": PathPart(Word("the extension", "1042"), errors.ExtensionNotFound),
+}
+
+HEADERS = {
+    "X-Request-Id": "the id of this request in the service's log",
+    "Location": "the address of what was made, relative",
+    "Retry-After": "seconds after which it may be tried again",
+    "WWW-Authenticate": "always `Bearer`",
+}
+_WITH_STATUS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
+
+
+class RouteNotTold(Exception):
+    """A route does not say what the document must; the service does not start with it."""
+
+    def __init__(self, route: Route, what: str) -> None:
+        super().__init__(f"{route.method} {route.path}: {what}")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A route, and what follows from it."""
+
+    route: Route
+
+    @property
+    def path(self) -> str:
+        """The path as OpenAPI writes it."""
+        return _SEGMENT.sub(r"{\1}", self.route.path)
+
+    @property
+    def parts(self) -> list[str]:
+        """The names of the variable parts of the path."""
+        return _SEGMENT.findall(self.route.path)
+
+    @property
+    def name(self) -> str:
+        """The operation id, such as `user_create`: what the handler is called and whose it is."""
+        return f"{self.tag}_{self._qualified[1].replace('page', 'list')}"
+
+    @property
+    def tag(self) -> str:
+        """Under which heading it stands: what it is about, such as `phone_number`."""
+        return re.sub(r"(?<=.)([A-Z])", r"_\1", self._qualified[0].removesuffix("Routes")).lower()
+
+    @property
+    def _qualified(self) -> tuple[str, str]:
+        """The class of the handler, and its name in there."""
+        owner, _, name = self.route.handler.__qualname__.rpartition(".")
+        return owner, name
+
+    @property
+    def story(self) -> tuple[str, str]:
+        """The first sentence of the handler's docstring, and the rest."""
+        text = " ".join((self.route.handler.__doc__ or "").split())
+        first, _, rest = text.partition(". ")
+        return first.removesuffix("."), rest
+
+    @property
+    def success(self) -> int:
+        """The status of success: 201 for what is made, 204 for what is removed."""
+        if self.route.success:
+            return self.route.success
+        if self.route.method == "DELETE":
+            return 204
+        made = self.route.method == "POST" and not self.route.path.endswith("}")
+        return 201 if made else 200
+
+    @property
+    def codes(self) -> list[str]:
+        """Every error code that it can answer, in the order of the table."""
+        route = self.route
+        found = {"bad_request", *route.errors}
+        if route.scope is not Scope.OPEN:
+            found |= {"unauthorized", "unavailable"}
+        if route.scope is Scope.ACCOUNT:
+            found |= {"invalid_account_header", "account_not_allowed"}
+        if route.takes is not None:
+            found.update(_BODY_ERRORS)
+        if route.filters is not None:
+            found.add("validation_error")
+            found |= {"invalid_pagination"} if issubclass(route.filters, Paging) else set()
+        found |= {problem_of(PATH_PARTS[part].missing()).code for part in self.parts}
+        return [code for code in ERRORS if code in found]
+
+    def statuses(self) -> set[int]:
+        """Every status that it can answer."""
+        return {self.success} | {ERRORS[code].status for code in self.codes}
+
+    def require_told(self) -> None:
+        """Raises `RouteNotTold` when something is missing that the document has to say."""
+        route = self.route
+        if not isinstance(route.scope, Scope):
+            raise RouteNotTold(route, "says of no scope whom it serves")
+        if not self.story[0] or "<" in self.name:
+            raise RouteNotTold(route, "has no handler with a name and a docstring")
+        if unknown := [part for part in self.parts if part not in PATH_PARTS]:
+            raise RouteNotTold(route, f"{unknown[0]} is told nowhere; add it to PATH_PARTS")
+        if unknown := [code for code in route.errors if code not in ERRORS]:
+            raise RouteNotTold(route, f"the error {unknown[0]} is told nowhere; add it to ERRORS")
+        if unknown := [name for name in route.headers if name not in HEADERS]:
+            raise RouteNotTold(route, f"the header {unknown[0]} is told nowhere; add it to HEADERS")
+        if route.gives is Listed:
+            raise RouteNotTold(route, "gives a list, and does not say of what: Listed[UserRecord]")
+
+    def drawn(self) -> Json:
+        """The operation object."""
+        summary, more = self.story
+        drawn: Json = {"operationId": self.name, "tags": [self.tag], "summary": summary}
+        if more:
+            drawn["description"] = more
+        drawn["security"] = [] if self.route.scope is Scope.OPEN else [{KEY: []}]
+        if parameters := self._parameters():
+            drawn["parameters"] = parameters
+        if self.route.takes is not None:
+            content = {"application/json": {"schema": reference(self.route.takes)}}
+            drawn["requestBody"] = {"required": True, "content": content}
+        drawn["responses"] = {str(self.success): self._answer()} | self._refusals()
+        return drawn
+
+    def _parameters(self) -> list[Json]:
+        found: list[Json] = []
+        for part in self.parts:
+            word = PATH_PARTS[part].word
+            schema = {"type": "string", "examples": [word.example]}
+            found.append({"name": part, "in": "path", "required": True, "description": _said(word), "schema": schema})
+        if self.route.scope is Scope.ACCOUNT:
+            found.append({"$ref": "#/components/parameters/Account"})
+        if self.route.filters is not None:
+            for name, schema in filters_of(self.route.filters).items():
+                parameter: Json = {"name": name, "in": "query", "description": schema.pop("description", "")}
+                found.append(parameter | {"schema": schema})
+        return found
+
+    def _answer(self) -> Json:
+        answer: Json = {"description": HTTPStatus(self.success).phrase, "headers": _headers(self.route.headers)}
+        if self.route.gives is not None:
+            answer["content"] = {self.route.media: {"schema": reference(self.route.gives)}}
+        elif self.route.media != "application/json":
+            answer["content"] = {self.route.media: {"schema": {"type": "string"}}}
+        return answer
+
+    @property
+    def refusals(self) -> dict[int, list[str]]:
+        """The error codes by their status."""
+        by_status: dict[int, list[str]] = {}
+        for code in self.codes:
+            by_status.setdefault(ERRORS[code].status, []).append(code)
+        return dict(sorted(by_status.items()))
+
+    def _refusals(self) -> Json:
+        return {
+            str(status): {"$ref": f"#/components/responses/{refusal_name(status, codes)}"}
+            for status, codes in self.refusals.items()
+        }
+
+
+def account_parameter() -> Json:
+    """The header that says for which account a request is."""
+    word = word_for("", "account_id")
+    assert word is not None  # it stands among the words
+    schema: Json = {"type": "string"} | (word.schema or {})
+    return {
+        "name": "DialStack-Account",
+        "in": "header",
+        "required": True,
+        "description": "For which account.",
+        "schema": schema | {"examples": [word.example]},
+    }
+
+
+def refusal_name(status: int, codes: list[str]) -> str:
+    """What the answer with one of these codes is called among the components."""
+    return f"{status}-{'-'.join(codes)}"
+
+
+def refusal(status: int, codes: list[str]) -> Json:
+    """The answer with one of these codes."""
+    listed = "\n".join(f"- `{code}`: {ERRORS[code].when}" for code in codes)
+    schema: dict[str, Any] = {
+        "allOf": [{"$ref": "#/components/schemas/Error"}, {"properties": {"code": {"enum": codes}}}]
+    }
+    headers = _headers(_WITH_STATUS.get(status, ()) if codes != ["not_ready"] else ())
+    content = {"application/json": {"schema": schema}}
+    return {"description": f"{HTTPStatus(status).phrase}:\n{listed}", "headers": headers, "content": content}
+
+
+def _headers(names: tuple[str, ...]) -> Json:
+    every = ("X-Request-Id", *names)
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in every}
+
+
+def _said(word: Word) -> str:
+    return word.means[0].upper() + word.means[1:] + "."

@@ -1,0 +1,112 @@
+"""Schemas of what the API takes and gives: those that msgspec draws of the structs, with what the structs cannot say."""
+
+import json
+import re
+from collections.abc import Collection, Iterable
+from typing import Any, get_origin
+
+import msgspec
+from msgspec import Struct
+
+from c2c_stasis.api.document.words import Word, word_for
+
+Json = dict[str, Any]
+
+REF = "#/components/schemas/"
+_LISTED = re.compile(r"Listed_(\w+?)(?:Record)?_\b")  # as msgspec names `Listed[UserRecord]`
+
+ERROR: Json = {
+    "title": "Error",
+    "description": "Every answer that is not a success.",
+    "type": "object",
+    "properties": {
+        "error": {"type": "string", "description": "for people", "examples": ["User not found"]},
+        "code": {"type": "string", "description": "for programs; stays the same", "examples": ["user_not_found"]},
+        "details": {
+            "type": "object",
+            "additionalProperties": {"type": "string"},
+            "description": "what is wrong, by field; of a 5xx also `request_id`",
+        },
+    },
+    "required": ["error", "code"],
+}
+
+
+def name_of(kind: type[Struct]) -> str:
+    """The name of the schema of a struct: `UserRecord`, and `UserList` of a page of them."""
+    if get_origin(kind) is None:
+        return kind.__name__
+    (reference,), _ = msgspec.json.schema_components([kind], ref_template="{name}")
+    return _readable(str(reference["$ref"]))
+
+
+def reference(kind: type[Struct]) -> Json:
+    """Where the schema of a struct stands."""
+    return {"$ref": REF + name_of(kind)}
+
+
+def components(taken: Collection[type[Struct]], given: Iterable[type[Struct]]) -> Json:
+    """The schemas of everything, by name: of bodies, of answers, and of what is in them."""
+    _, drawn = msgspec.json.schema_components([*taken, *given], ref_template=REF + "{name}")
+    schemas: Json = json.loads(_readable(json.dumps(drawn)))
+    for kind in taken:
+        _as_body(schemas[name_of(kind)])
+    for name, schema in schemas.items():
+        schema.pop("title", None)
+        _explain(name, schema)
+    return dict(sorted((schemas | {"Error": ERROR}).items()))
+
+
+def filters_of(kind: type[Struct]) -> Json:
+    """The fields of a query, by name. A field that names another resource may stand there without `_id` as well."""
+    _, drawn = msgspec.json.schema_components([kind])
+    schema = drawn[kind.__name__]
+    _with_aliases(schema)
+    _explain(kind.__name__, schema)
+    properties: Json = schema["properties"]
+    return properties
+
+
+def _as_body(schema: Json) -> None:
+    """What holds for every body: a field that is not known is refused, and a text that is required is not empty."""
+    schema["additionalProperties"] = False
+    for name in schema.get("required", ()):
+        if schema["properties"][name].get("type") == "string":
+            schema["properties"][name]["minLength"] = 1
+    _with_aliases(schema)
+
+
+def _with_aliases(schema: Json) -> None:
+    """Both spellings of a field that names another resource; where it is required, one of them is."""
+    properties, required = schema["properties"], schema.get("required", [])
+    for name in [name for name in properties if name.endswith("_id") and name.removesuffix("_id") not in properties]:
+        short = name.removesuffix("_id")
+        properties[short] = dict(properties[name])
+        if name in required:
+            required.remove(name)
+            schema.setdefault("allOf", []).append({"anyOf": [{"required": [name]}, {"required": [short]}]})
+
+
+def _explain(kind: str, schema: Json) -> None:
+    """Add what the words of the API mean."""
+    for name, property_ in schema.get("properties", {}).items():
+        word = word_for(kind, name)
+        if word is not None:
+            _say(property_, word)
+
+
+def _say(property_: Json, word: Word) -> None:
+    """The form goes to the part that is a text or an object; null needs none."""
+    parts = property_.get("anyOf", [property_])
+    part = next((one for one in parts if one.get("type") != "null"), property_)
+    form = dict(word.schema or {})
+    whole = {name: form.pop(name) for name in ("enum",) if name in form and None in form["enum"]}
+    part.update(form)
+    property_.update(whole)
+    property_["description"] = word.means[0].upper() + word.means[1:] + "."
+    if word.example is not None:
+        property_["examples"] = [word.example]
+
+
+def _readable(text: str) -> str:
+    return _LISTED.sub(r"\1List", text)

@@ -1,0 +1,215 @@
+"""What the fields of the API mean, by their names: a name means the same wherever it stands, unless it is told apart here.
+
+Patterns and formats stand here and not at the fields: what a field must look like is checked by the rules of the directory,
+whose answers say more than that something "does not match".
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from c2c_stasis import ids
+from c2c_stasis.call.events import EventType
+from c2c_stasis.call.model import CallState, EndedBy, FailedLeg, LegOutcome, LegState, Outcome, Reason, Side
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a field means; `schema` says more of its form, and `example` is one that would do."""
+
+    means: str
+    example: object = None
+    schema: dict[str, Any] | None = None
+
+
+def _id(prefix: str, means: str) -> Word:
+    """An id: a TypeID, whose 26 characters are 128 bits in Crockford's base 32 and so begin with 0 to 7."""
+    pattern = f"^{prefix}_[0-7][0-9abcdefghjkmnpqrstvwxyz]{{25}}$"
+    return Word(means, f"{prefix}_01h2xcejqtf2nbrexx3vqjhp41", {"pattern": pattern})
+
+
+def _moment(means: str) -> Word:
+    return Word(f"{means}; RFC 3339, UTC", "2026-11-23T13:17:08.399Z", {"format": "date-time"})
+
+
+def _number(means: str, example: str = "+12025550142") -> Word:
+    return Word(means, example)
+
+
+def _one_of(means: str, example: str, kind: type[StrEnum], *, always: bool = False) -> Word:
+    """One word of an enumeration; null as long as it is not known, unless it always is."""
+    return Word(means, example, {"enum": [word.value for word in kind] + ([] if always else [None])})
+
+
+_USER = _id(ids.USER, "the user")
+_DEVICE = _id(ids.DEVICE, "the device of the user that answered")
+_CALLER_NUMBER = _id(ids.NUMBER, "the number that is shown to whoever is called; null for the account's, or none")
+_CONFIG = Word("settings of the client, kept as they are", {"theme": "dark"})
+_KEPT = Word("kept as it is", {"country": "US"})
+_LEG_STATE = _one_of("where the leg stands", "ended", LegState, always=True)
+_LEG_OUTCOME = _one_of("what became of it; null while it lives", "answered", LegOutcome)
+_E164 = {"pattern": r"^\+[1-9][0-9]{6,14}$"}
+
+WORDS: dict[str, Word] = {
+    # what everything has
+    "id": Word("its id"),
+    "name": Word("what people call it", "Carol", {"maxLength": 128}),
+    "created_at": _moment("when it was made"),
+    "updated_at": _moment("when it was changed last"),
+    "status": Word("its status"),
+    "type": _one_of("what happened", "call.end", EventType, always=True),
+    # lists
+    "object": Word("always `list`", "list", {"const": "list"}),
+    "url": Word("the address of the list", "/v1/users"),
+    "next_page_url": Word("the older page, relative; null at the end", None),
+    "previous_page_url": Word("the newer page, relative; null at the beginning", None),
+    "data": Word("the entries of this page, newest first"),
+    "limit": Word("how many entries a page has at most", 10),
+    "page": Word("which page; from `next_page_url` or `previous_page_url`"),
+    "search": Word("a part of the name or the e-mail address", "carol"),
+    "expand[]": Word("what is shown in full", ["extensions"]),
+    # who
+    "user": _USER,
+    "user_id": _USER,
+    "account_id": _id(ids.ACCOUNT, "the account"),
+    "email": Word("e-mail address", "carol@example.com", {"maxLength": 254}),
+    "primary_contact_name": Word("whom to ask for", "Carol Jones", {"maxLength": 128}),
+    "config": _CONFIG,
+    "address": _KEPT,
+    "billing_address": _KEPT,
+    "pricing": Word("kept as it is", {"plan": "basic"}),
+    "do_not_disturb": Word("whether the devices stay silent when somebody calls the user", False),
+    "caller_number": _CALLER_NUMBER,
+    "caller_number_id": _CALLER_NUMBER,
+    "extensions": Word("the extensions of the user; with `expand[]=extensions`"),
+    # devices
+    "endpoint": Word(
+        "the name of the endpoint at Asterisk", "carol-desk", {"pattern": "^[A-Za-z0-9_-]{1,64}$", "maxLength": 64}
+    ),
+    "endpoint_id": _DEVICE,
+    "contacts": Word("where the device is registered"),
+    "uri": Word("the SIP URI of a contact", "sip:desk@192.0.2.7:5060"),
+    "user_agent": Word("what the phone calls itself", "Desk Phone 3.1"),
+    "reachable": Word("whether it answered Asterisk's last qualify request", True),
+    # numbers
+    "number": Word(
+        "the extension: as many digits as the account's `extension_length`", "1042", {"pattern": "^[0-9]{3,6}$"}
+    ),
+    "target": _id(ids.USER, "the user that it leads to"),
+    "phone_number": Word("the number, E.164", "+12025550143", _E164),
+    "outbound_enabled": Word("whether calls may show it", True),
+    "caller_id_name": Word("the name that is shown with it", "Front desk", {"maxLength": 64}),
+    # keys
+    "hint": Word("how the key begins", "sk_live_7Qb2"),
+    "livemode": Word("false when it is for tests", True),
+    "revoked_at": _moment("when it was revoked; null while it is valid"),
+    "secret": Word("the key itself: in the answer to the POST, and never again", "sk_test_…"),
+    # calls
+    "dial_string": Word(
+        "whom to call: E.164, a national number of the account's region, an extension, or an emergency number",
+        "+15551234567",
+        {"maxLength": 33},
+    ),
+    "metadata": Word("texts of yours that the record gives back", {"crm": "42"}),
+    "did": Word("the number (id) that was shown; always null in this version", None),
+    "direction": Word("through a trunk, or to an extension", "outbound", {"enum": ["outbound", "internal"]}),
+    "from_number": _number("the number that the destination is shown"),
+    "from_name": Word("the name beside it", "Front desk"),
+    "from_label": Word("the name beside it", "Front desk"),
+    "to_number": _number("who was dialled", "+15551234567"),
+    "to_label": Word("the name behind an extension", None),
+    "started_at": _moment("when the call was accepted"),
+    "answered_at": _moment("when a device of the user answered; null if none did"),
+    "connected_at": _moment("when both sides were joined; null if they never were"),
+    "ended_at": _moment("when it was over; null while it lives"),
+    "duration_seconds": Word("from `answered_at` to `ended_at`; 0 if the user never answered", 5),
+    "hangup_cause": Word("the Q.850 cause of the leg that decided", 16),
+    "sip_code": Word("the SIP status with which the far end refused", None),
+    "recording_url": Word("always null in this version", None),
+    "quality_metrics": Word("always null in this version", None),
+    "state": _one_of("where the call stands", "ended", CallState, always=True),
+    "outcome": _one_of("how it ended; null while it lives", "completed", Outcome),
+    "reason": _one_of("why it ended so; null while it lives", "normal", Reason),
+    "failed_leg": _one_of("on which side it failed; null if it did not", "destination", FailedLeg),
+    "ended_by": _one_of("who ended it; null while it lives", "destination", EndedBy),
+    "timings": Word("milliseconds since the call was accepted; null for what was not reached"),
+    "user_ringing_ms": Word("the first device of the user rang", 116),
+    "user_answered_ms": Word("a device of the user answered", 1028),
+    "destination_dialled_ms": Word("the destination was dialled", 1028),
+    "destination_ringing_ms": Word("the destination rang", 1142),
+    "connected_ms": Word("both sides were joined", 2542),
+    "ended_ms": Word("the call was over", 5548),
+    "legs": Word("one for each contact of each device of the user, and for the trunk"),
+    "side": _one_of("the user's, or the destination's", "a", Side, always=True),
+    "device": Word("the name of the endpoint at Asterisk; null for a trunk", "carol-desk"),
+    "contact": Word("where it was registered", "sip:desk@192.0.2.7:5060"),
+    "won": Word("whether this one was joined", True),
+    "dialled_at": _moment("when it was dialled"),
+    "ringing_at": _moment("when it began to ring"),
+    "ring_delay_ms": Word("from the INVITE to the first ringing", 102),
+    # events
+    "call_id": _id(ids.CALL, "the call"),
+    "sequence": Word("counts the events of a call, from 1", 11),
+    "leg": Word("the leg that it happened to; in `leg.*`"),
+    # service
+    "openapi": Word("the version of the specification", "3.1.0"),
+    "info": Word("name and version of the service"),
+    "paths": Word("every operation"),
+    "components": Word("what operations share"),
+    "details": Word("each part that is needed: `ok`, or what is wrong with it", {"asterisk": "ok"}),
+}
+
+OF_ONE: dict[tuple[str, str], Word] = {
+    ("AccountRecord", "id"): _id(ids.ACCOUNT, "the account"),
+    ("UserRecord", "id"): _USER,
+    ("DeviceRecord", "id"): _id(ids.DEVICE, "the device"),
+    ("PhoneNumberRecord", "id"): _id(ids.NUMBER, "the number"),
+    ("KeyRecord", "id"): _id(ids.KEY, "the key"),
+    ("CallRecord", "id"): _id(ids.CALL, "the call"),
+    ("EventRecord", "id"): _id(ids.EVENT, "the event"),
+    ("LegRecord", "id"): Word("the call's id, with side and number", "call_01h2xcejqtf2nbrexx3vqjhp41.a1"),
+    ("EventLeg", "id"): Word("the call's id, with side and number", "call_01h2xcejqtf2nbrexx3vqjhp41.a1"),
+    ("CallRecord", "endpoint"): _DEVICE,
+    ("EventData", "endpoint"): _DEVICE,
+    ("LegRecord", "endpoint"): _id(ids.DEVICE, "the device; null for a trunk"),
+    ("LegRecord", "endpoint_id"): _id(ids.DEVICE, "the device; null for a trunk"),
+    ("EventLeg", "endpoint"): _id(ids.DEVICE, "the device; null for a trunk"),
+    ("EventLeg", "endpoint_id"): _id(ids.DEVICE, "the device; null for a trunk"),
+    ("LegRecord", "number"): _number("what was dialled, on a leg to the destination", "+15551234567"),
+    ("EventLeg", "number"): _number("what was dialled, on a leg to the destination", "+15551234567"),
+    ("LegRecord", "state"): _LEG_STATE,
+    ("EventLeg", "state"): _LEG_STATE,
+    ("LegRecord", "outcome"): _LEG_OUTCOME,
+    ("EventLeg", "outcome"): _LEG_OUTCOME,
+    ("CallRecord", "status"): Word(
+        "how it ended, in the words of published clients; null while it lives",
+        "completed",
+        {"enum": ["completed", "no-answer", "busy", "failed", "voicemail", None]},
+    ),
+    ("EventData", "status"): Word("how it ended, in the words of published clients", "completed"),
+    ("DeviceRecord", "status"): Word("whether it can be reached now", "online", {"enum": ["online", "offline"]}),
+    ("KeyRecord", "status"): Word("whether it is valid", "active", {"enum": ["active", "revoked"]}),
+    ("ExtensionRecord", "status"): Word("always `active`", "active"),
+    ("AccountConfig", "region"): Word("ISO 3166-1; whose national numbers are dialled", "US"),
+    ("AccountRecord", "config"): Word(
+        "`region`, `extension_length`, `timezone`, and what clients keep there", {"region": "US"}
+    ),
+}
+
+ACCOUNT_CONFIG = Word(
+    "`region` (ISO 3166-1, US), `extension_length` (3 to 6, 4), `timezone` (IANA, UTC); what else is in it is kept",
+    {"region": "US", "extension_length": 4, "timezone": "Europe/Berlin"},
+    {
+        "properties": {
+            "region": {"type": "string", "pattern": "^[A-Z]{2}$"},
+            "extension_length": {"type": "integer", "minimum": 3, "maximum": 6},
+            "timezone": {"type": "string", "maxLength": 64},
+        }
+    },
+)
+OF_ONE |= {(kind, "config"): ACCOUNT_CONFIG for kind in ("CreateAccount", "UpdateAccount", "AccountRecord")}
+
+
+def word_for(kind: str, name: str) -> Word | None:
+    """What a field of this kind of value means."""
+    return OF_ONE.get((kind, name), WORDS.get(name))
