@@ -64,6 +64,44 @@ def test_a_request_while_a_call_lives_does_not_move_the_zero_and_one_after_its_e
     assert [line.split()[0] for line in lines()] == ["0.000", "1.000", "2.000", "3.000", "0.000"]
 
 
+def test_while_two_calls_live_and_until_none_does_each_line_has_the_number_of_its_call(
+    timeline: Timeline, stream: io.StringIO, lines: Lines
+) -> None:
+    timeline.note(10.0, "API", "POST one", of="call_1", begins=True)
+    timeline.note(10.1, "desk", "INVITE", of="dialog-1", rouses=True)
+    timeline.note(11.0, "API", "POST two", of="call_2", begins=True)
+    timeline.note(11.1, "bob", "INVITE", of="dialog-2")
+    timeline.belongs("dialog-1", "call_1")
+    timeline.belongs("dialog-2", "call_2")
+    timeline.note(12.0, "call", "ended", of="call_1", ends=True)
+    timeline.note(12.1, "desk", "BYE", of="dialog-1")
+    timeline.note(12.2, "carrier", "INVITE", of="dialog-3")
+    timeline.note(13.0, "call", "ended", of="call_2", ends=True)
+    timeline.note(20.0, "API", "POST three", of="call_3", begins=True)
+
+    assert lines() == [
+        "0.000 s API POST one",
+        "0.100 s desk INVITE",
+        "1.000 s [2] API POST two",
+        "1.100 s [2] bob INVITE",
+        "2.000 s [1] call ended",
+        "2.100 s [1] desk BYE",
+        "2.200 s carrier INVITE",
+        "3.000 s [2] call ended",
+        "0.000 s API POST three",
+    ]
+    assert "s      carrier  INVITE" in stream.getvalue()
+
+
+def test_a_repeated_request_for_a_call_counts_as_no_second_call(timeline: Timeline, lines: Lines) -> None:
+    for at in (10.0, 11.0):
+        timeline.note(at, "API", "POST", of="call_1", begins=True)
+    timeline.note(12.0, "call", "ended", of="call_1", ends=True)
+    timeline.note(20.0, "API", "POST", of="call_2", begins=True)
+
+    assert lines() == ["0.000 s API POST", "1.000 s API POST", "2.000 s call ended", "0.000 s API POST"]
+
+
 def test_a_first_invite_begins_a_new_clock_when_the_demonstration_placed_no_call(
     timeline: Timeline, stream: io.StringIO, lines: Lines
 ) -> None:

@@ -191,13 +191,14 @@ async def test_it_stays_for_calls_of_ones_own_survives_a_killed_service_and_ends
         await until(lambda: "Records:" in demo.output, "the curl")
 
         await every_error_of_the_page(demo, env)
+        await two_calls_at_once(demo, env)
         location = await paste_curl(demo)
         os.kill(int(env["C2C_SERVICE_PID"]), signal.SIGKILL)
         await until(lambda: demo.env["C2C_SERVICE_PID"] != env["C2C_SERVICE_PID"], "the service to be started again")
         again = demo.env
         assert {name for name in env if env[name] != again[name]} == {"C2C_SERVICE_PID"}
         record = await the_end_of(again, location)
-        await until(lambda: demo.output.count("The record, GET ") == 2, "the record of the second call")
+        await until(lambda: demo.output.count("The record, GET ") == 4, "the record of the last call")
 
         demo.process.send_signal(signal.SIGINT)
         assert await demo.ended() == 0, demo.complaints
@@ -250,6 +251,29 @@ async def every_error_of_the_page(demo: Demo, env: dict[str, str]) -> None:
             async with session.post("/v1/calls", json=body, headers=headers) as answer:
                 assert (answer.status, (await answer.json())["error"]) == (status, error)
     await until(lambda: demo.output.count("POST /v1/calls: 4") == len(PAGE_ERRORS), "the refusals on the timeline")
+
+
+async def two_calls_at_once(demo: Demo, env: dict[str, str]) -> None:
+    """Place one of Alice and one of Bob, and prove that the lines of each have one number."""
+    before = len(demo.output)
+    async with http(env) as session:
+        async with session.get("/v1/users?search=Bob") as answer:
+            (bob,) = (await answer.json())["data"]
+        locations = []
+        for user, number in ((env["C2C_USER"], "+15557654321"), (bob["id"], "+15551234567")):
+            async with session.post("/v1/calls", json={"user_id": user, "dial_string": number}) as answer:
+                locations.append(answer.headers["Location"])
+    await asyncio.gather(*(the_end_of(env, location) for location in locations))
+    await until(lambda: demo.output[before:].count("The record, GET ") == 2, "both records")
+    lines = [line for line in demo.output[before:].splitlines() if re.match(r" +\d+\.\d{3} s  ", line)]
+    numbers: dict[str, set[str]] = {"1": set(), "2": set()}
+    for line in lines:
+        if found := re.search(r"s  \[(\d)\] (\w+) +(.*)", line):
+            numbers[found[1]].add(f"{found[2]} {found[3]}".split(" from ")[0])
+    assert {"desk answers", "mobile rings", "carrier INVITE for +15557654321"} <= numbers["1"], demo.output[before:]
+    assert {"bob answers", "carrier INVITE for +15551234567"} <= numbers["2"], demo.output[before:]
+    assert not any(line.startswith("bob") for line in numbers["1"])
+    assert not any(line.startswith(("desk", "mobile")) for line in numbers["2"])
 
 
 async def the_end_of(env: dict[str, str], location: str) -> dict[str, Any]:

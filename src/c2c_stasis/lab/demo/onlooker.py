@@ -34,7 +34,7 @@ class Onlooker:
         if text and (message.call_id, text) not in self._told:  # and no retransmission
             self._told.add((message.call_id, text))
             rouses = message.method == "INVITE" and not self._dialogs
-            self._timeline.note(message.at, phone.name, text, rouses=rouses)
+            self._timeline.note(message.at, phone.name, text, of=message.call_id, rouses=rouses)
         self._count(message)
         self.listen(phone, message)
 
@@ -65,7 +65,7 @@ class Onlooker:
             live = call.live
             for name, hz in tuple(expected.items()):
                 if call.heard(hz) >= SURE:
-                    self._timeline.note(time.monotonic(), phone.name, f"hears {name}")
+                    self._timeline.note(time.monotonic(), phone.name, f"hears {name}", of=call.call_id)
                     del expected[name]
             if not live:
                 return
@@ -93,27 +93,26 @@ class Onlooker:
 
     def hear(self, record: dict[str, Any]) -> None:
         """Take a line of the service's log."""
-        at = _monotonic(record["time"])
+        at, call_id = _monotonic(record["time"]), record.get("call_id", "")
         match record:
             case {"message": "request", "method": "POST", "path": "/v1/calls", "status": status, "ms": ms}:
-                called = f", Location: /v1/calls/{record['call_id']}" if status == 202 else ""
+                called = f", Location: /v1/calls/{call_id}" if status == 202 else ""
                 what = f"POST /v1/calls: {status} {HTTPStatus(status).phrase} in {ms:.0f} ms{called}"
-                self._timeline.note(at - ms / 1000, "API", what, begins=status == 202)
+                self._timeline.note(at - ms / 1000, "API", what, of=call_id, begins=status == 202)
             case {"message": "request", "method": "DELETE", "path": path, "status": status}:
-                self._timeline.note(at, "API", f"DELETE {path}: {status}")
+                self._timeline.note(at, "API", f"DELETE {path}: {status}", of=call_id)
             case {"message": "call.answered"}:
-                self._timeline.note(at, "call", "bridged: both sides are joined")
+                self._timeline.note(at, "call", "bridged: both sides are joined", of=call_id)
             case {"message": "call.end"}:
                 what = f"ended: {record['outcome']}, reason {record['reason']}, by {record['ended_by']}"
-                self._timeline.note(at, "call", what, ends=True)
+                self._timeline.note(at, "call", what, of=call_id, ends=True)
             case {"message": str() as message, "level": "warning" | "error"}:
-                self._timeline.note(at, "service", f"{record['level']}: {message}")
+                self._timeline.note(at, "service", f"{record['level']}: {message}", of=call_id)
 
     def won(self, record: dict[str, Any], phone: str | None) -> None:
         """Take the line that says that the user's side is decided, and who decided it."""
-        self._timeline.note(
-            _monotonic(record["time"]), "call", f"{phone or 'a phone'} has won; the destination is dialled"
-        )
+        what = f"{phone or 'a phone'} has won; the destination is dialled"
+        self._timeline.note(_monotonic(record["time"]), "call", what, of=record.get("call_id", ""))
 
 
 def _meaning(phone: Phone, message: SipMessage) -> str:

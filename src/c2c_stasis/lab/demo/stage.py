@@ -72,7 +72,7 @@ class Stage:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         far_end = await stack.enter_async_context(
-            await Phone.start(CARRIER, script=self._carrier_script, on_message=self.onlooker.see)
+            await Phone.start(CARRIER, script=self._carrier_script, on_message=self._see)
         )
         accounts = {name: DeviceAccount(name, secrets.token_urlsafe(12)) for name in (DESK, MOBILE, BOB)}
         started = time.monotonic()
@@ -87,7 +87,7 @@ class Stage:
                 server=self.asterisk.sip_address,
                 password=account.password,
                 script=self._phone_script(name),
-                on_message=self.onlooker.see,
+                on_message=self._see,
             )
             self.phones[name] = await stack.enter_async_context(phone)
         stack.push_async_callback(self.onlooker.stop)
@@ -269,6 +269,29 @@ class Stage:
                 self._do(self._name_winner(line, call_id))
             case {"message": "call.end", "call_id": str() as call_id}:
                 self._do(self._keep_record(call_id))
+
+    def _see(self, phone: Phone, message: SipMessage) -> None:
+        self.onlooker.see(phone, message)
+        if message.method == "INVITE" and not message.sent and not message.to.tag:
+            self._do(self._find_call(message.call_id))
+
+    async def _find_call(self, dialog: str) -> None:
+        """Ask Asterisk which channel this dialog is: a channel has the id of its leg, which begins with that of the call."""
+        asterisk = self.asterisk
+        login = aiohttp.encode_basic_auth(asterisk.ari_username, asterisk.ari_password)
+        try:
+            async with (
+                aiohttp.ClientSession(
+                    headers={"Authorization": login}, timeout=aiohttp.ClientTimeout(total=1.0)
+                ) as http,
+                http.get(f"{asterisk.http_url.rstrip('/')}/ari/channels") as answer,
+            ):
+                channels = await answer.json()
+        except (aiohttp.ClientError, TimeoutError, ValueError):  # it only marks lines
+            return
+        for channel in channels:
+            if channel.get("protocol_id") == dialog:
+                self.timeline.belongs(dialog, channel["id"].rpartition(".")[0])
 
     async def _name_winner(self, line: dict[str, Any], call_id: str) -> None:
         record = await self._record(call_id)

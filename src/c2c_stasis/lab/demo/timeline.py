@@ -39,6 +39,7 @@ class _Entry:
     number: int
     who: str = field(compare=False)
     what: str = field(compare=False)
+    of: str = field(compare=False)
     begins: bool = field(compare=False)
     ends: bool = field(compare=False)
     rouses: bool = field(compare=False)
@@ -48,7 +49,8 @@ class Timeline:
     """Prints what happened in order, with seconds since the request that began it.
 
     Requests that come while a call lives do not move the zero. The first INVITE of a call that somebody else placed, whose
-    request is not seen, does.
+    request is not seen, does. From the moment at which two calls live until none does, each line that is known to belong to a
+    call has the number of that call: 1 for the one that began first.
     """
 
     def __init__(self, screen: Screen) -> None:
@@ -57,15 +59,32 @@ class Timeline:
         self._numbers = itertools.count()
         self._zero: float | None = None
         self._live = 0
+        self._begun: set[str] = set()  # a request that is repeated begins no second call
+        self._several = False
+        self._order: dict[str, int] = {}  # the number of each call
+        self._call_of: dict[str, str] = {}  # the call of each SIP dialog, as far as it is known
 
     def note(
-        self, at: float, who: str, what: str, *, begins: bool = False, ends: bool = False, rouses: bool = False
+        self,
+        at: float,
+        who: str,
+        what: str,
+        *,
+        of: str = "",
+        begins: bool = False,
+        ends: bool = False,
+        rouses: bool = False,
     ) -> None:
         """Take a line about something that happened at that monotonic moment.
 
-        `begins` and `ends` are about a call whose request was seen; `rouses` is the first that any phone sees of a call.
+        `of` is the id of the call or the SIP dialog that it belongs to. `begins` and `ends` are about a call whose request was
+        seen; `rouses` is the first that any phone sees of a call.
         """
-        heapq.heappush(self._waiting, _Entry(at, next(self._numbers), who, what, begins, ends, rouses))
+        heapq.heappush(self._waiting, _Entry(at, next(self._numbers), who, what, of, begins, ends, rouses))
+
+    def belongs(self, dialog: str, call_id: str) -> None:
+        """Know to which call a SIP dialog belongs; lines of it that are not printed yet are marked as well."""
+        self._call_of[dialog] = call_id
 
     def block(self, text: str) -> None:
         """Take whole lines, which stand after all that happened until now."""
@@ -86,13 +105,27 @@ class Timeline:
             self._print(heapq.heappop(self._waiting))
 
     def _print(self, entry: _Entry) -> None:
-        if (entry.begins or entry.rouses) and not self._live:
+        begins = entry.begins and entry.of not in self._begun
+        if (begins or entry.rouses) and not self._live:
             self._zero = entry.at
+            self._several = False
+            self._order.clear()
             self._screen.say()
-        self._live = max(0, self._live + entry.begins - entry.ends)
+        if begins and entry.of:
+            self._begun.add(entry.of)
+            self._order[entry.of] = len(self._order) + 1
+        self._live = max(0, self._live + begins - entry.ends)
+        self._several = self._several or self._live > 1
         if not entry.who:
             self._screen.say(entry.what)
             return
         if self._zero is None:
             self._zero = entry.at
-        self._screen.say(f"{entry.at - self._zero:9.3f} s  {entry.who:<{WHO_WIDTH}} {entry.what}")
+        self._screen.say(f"{entry.at - self._zero:9.3f} s  {self._mark(entry)}{entry.who:<{WHO_WIDTH}} {entry.what}")
+
+    def _mark(self, entry: _Entry) -> str:
+        """The number of the call in brackets; blank where it is not known, and nothing while one number would do for all."""
+        if not self._several:
+            return ""
+        number = self._order.get(self._call_of.get(entry.of, entry.of))
+        return f"[{number}] " if number else "    "
