@@ -228,7 +228,7 @@ async def test_digits_may_be_an_extension_or_a_name_but_not_both(office: Office,
 
 async def test_with_two_accounts_one_must_be_named(office: Office, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     other = await line.json("accounts", "create", "Butcher")
-    said = await line.fails(REFUSED, "users", "list")
+    said = await line.fails(USAGE, "users", "list")
     assert "which account? Say --account or C2C_ACCOUNT" in said
     assert f"{other['id']} (Butcher)" in said
     monkeypatch.setenv("C2C_ACCOUNT", "Butcher")
@@ -240,6 +240,8 @@ async def test_an_unknown_account_is_not_accepted(line: Line) -> None:
     stranger = "acct_01h2xcejqtf2nbrexx3vqjhp41"
     said = await line.fails(NOT_ACCEPTED, "users", "list", "--account", stranger)
     assert said == f"c2c-stasis: no account {stranger} belongs to this key. See: c2c-stasis accounts list\n"
+    said = await line.fails(NOT_ACCEPTED, "users", "list", "--account", "nope")
+    assert said == "c2c-stasis: there is no account nope. See: c2c-stasis accounts list\n"
 
 
 async def test_a_wrong_key_says_how_to_get_a_right_one(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ from tests.live.waiting import eventually
 
 pytestmark = pytest.mark.live
 
+README = Path(__file__).parents[2] / "README.md"
 DOCUMENT = Path(__file__).parents[2] / "docs/operations.md"
 CALLER = "+12025550142"
 IS_BUSY = Script(ring_after=0.02, reject=486, reject_after=0.1)
@@ -153,6 +154,14 @@ async def caller(story: Story, user: Any) -> None:
     """Give the user's account a number to show."""
     number = await story.store.create_phone_number(user.account_id, CALLER)
     await story.store.set_account_caller_number(user.account_id, number.id)
+
+
+async def test_asterisk_knows_every_part_that_the_readme_lets_it_read_again(town: Town) -> None:
+    found = re.search(r'for part in (.*); do asterisk -rx "(module reload) \$part"; done', README.read_text())
+    assert found
+    for part in found[1].split():
+        answer = await town.asterisk.cli(f"{found[2]} {part}")
+        assert "reloaded successfully" in answer, f"{part}: {answer}"
 
 
 async def test_beside_somebody_elses_asterisk_calls_work_and_its_cdr_has_the_rows_that_the_document_says(

@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from c2c_stasis.cli.names import account_named, only_account
-from c2c_stasis.cli.remote import Remote
+from c2c_stasis.cli.remote import NotAccepted, NotFound, Remote
 from c2c_stasis.cli.reporting import config_option, load_config, reporting
 from c2c_stasis.config import Address
 
@@ -71,7 +71,10 @@ def for_account(command: Command) -> Command:
 
     @wraps(command)
     def reached(remote: Remote, account: str | None, **others: Any) -> Any:
-        found = account_named(remote, account) if account else only_account(remote)
+        try:
+            found = account_named(remote, account) if account else only_account(remote)
+        except NotFound as error:
+            raise NotAccepted(error.message) from error  # as for an id that is not this key's
         return command(remote.of_account(found), **others)
 
     return for_platform(_with((_ACCOUNT,), reached))

@@ -18,8 +18,9 @@ from c2c_stasis.cli.reporting import config_option, reporting, tell_where_from
 @click.option(
     "--ari-password",
     metavar="TEXT",
-    help=f"The user's password; - reads it from standard input. Without the option: {ARI_PASSWORD_VARIABLE} (which is then "
-    f"not written down), else {ASTERISK_PASSWORD_FILE} of Asterisk, else it is asked for.",
+    help="The user's password; - reads it from standard input, for ps shows what is typed. Without the option:"
+    f" {ARI_PASSWORD_VARIABLE} (which is then not written down), else {ASTERISK_PASSWORD_FILE} of Asterisk, else it is asked"
+    " for.",
 )
 @click.option("--ari-app", metavar="NAME", help="The Stasis application; two services need two.  [c2c-stasis]")
 @click.option(

@@ -2,19 +2,21 @@
 
 from collections.abc import Callable, Iterable
 
+import click
+
 from c2c_stasis.cli.remote import Failed, NotFound, Record, Remote
 
 _SHOWN = 5  # of those that could be meant
 
 
 def only_account(remote: Remote) -> str:
-    """The account's id when there is just one. Raises `Failed`."""
+    """The account's id when there is just one. Raises `Failed`, or `UsageError` when one must be named."""
     accounts = list(remote.every("accounts"))
     if len(accounts) == 1:
         return str(accounts[0]["id"])
     if not accounts:
         raise Failed("there is no account yet. Make one: c2c-stasis accounts create NAME")
-    raise Failed(f"which account? Say --account or C2C_ACCOUNT: {_listed(accounts, _name)}")
+    raise click.UsageError(f"which account? Say --account or C2C_ACCOUNT: {_listed(accounts, _name)}")
 
 
 def account_named(remote: Remote, text: str) -> str:

@@ -34,13 +34,13 @@ carrier    {endpoint}: answers after {answers:g} s, speaks {hz:.0f} Hz and hangs
 
 A service for it, in a folder of your own:
 
-    c2c-stasis init --ari-url {ari} --ari-password {password} --trunk carrier \\
+    echo {password} | c2c-stasis init --ari-url {ari} --ari-password - --trunk carrier \\
         --account Demo --caller-number +12025550142 --user Alice{device_options} --extension 1001
     c2c-stasis serve
 
 A phone, in another terminal:
 
-    c2c-stasis lab phone {first} --server {sip} --password {secret} --answer-after 1
+    C2C_LAB_PASSWORD={secret} c2c-stasis lab phone {first} --server {sip} --answer-after 1
 
 All of it stays until Ctrl-C. What the carrier sees:"""
 
