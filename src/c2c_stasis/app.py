@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 
 import uvloop
 
-from c2c_stasis import logs
+from c2c_stasis import logs, systemd
 from c2c_stasis.api.server import HttpServer, build_app
 from c2c_stasis.ari.connection import Connection
 from c2c_stasis.call.model import Now
@@ -140,9 +140,11 @@ async def serve(
     try:
         async with App(config) as app:
             ready()
+            systemd.ready()
             waiting = asyncio.create_task(stop.wait())
             reading = asyncio.create_task(_read_again(again, read or (lambda: config), app, log), name="configuration")
             await asyncio.wait({waiting, app.lost}, return_when=asyncio.FIRST_COMPLETED)
+            systemd.stopping()
             waiting.cancel()
             await _end(reading)
             if app.lost.done():
@@ -157,6 +159,7 @@ async def _read_again(again: asyncio.Event, read: Callable[[], Config], app: App
     while True:
         await again.wait()
         again.clear()
+        systemd.reloading()
         try:
             config = app.reconfigure(await asyncio.to_thread(read))  # a slow disk must not hold up a call
             log.set_level(config.log.level)
@@ -166,6 +169,7 @@ async def _read_again(again: asyncio.Event, read: Callable[[], Config], app: App
                 logger.error("configuration refused", extra={"problem": str(problem)})
         except Exception:
             logger.exception("configuration not read")  # whatever it was: the old one goes on
+        systemd.ready()
 
 
 async def _follow_directory(store: SqlStore, service: CallService, seen: int) -> None:
