@@ -15,13 +15,15 @@ from typing import Any
 import pytest
 
 from c2c_stasis.lab.deployment import make_certificate
-from tests.images.composed import DOCKER, Container, Project, compose, load_tool
+from tests.compose import DOCKER, composed
+from tests.images.composed import Container, Project, connect, load_tool
 
 # A first run makes two trees of Debian: a minute more.
 pytestmark = pytest.mark.timeout(900)
 
 SERVICE_UID, ASTERISK_UID = "10001", "10002"
 SERVICE_BYTES = 250_000_000  # unpacked; 216 were measured, and a forgotten cache adds 100
+READY_WITHIN = 30.0  # seconds; 2 are usual
 PHONES = """
 [alice-desk](phone)
 auth = alice-desk
@@ -50,7 +52,7 @@ def tool() -> ModuleType:
 @pytest.fixture(scope="session")
 def images(tool: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Both images, by the names that their services have in compose.yaml."""
-    services = compose()["services"]
+    services = composed()["services"]
 
     def made(name: str) -> Any:
         dockerfile = DOCKER.parent / services[name]["build"]["dockerfile"]
@@ -128,15 +130,51 @@ def test_the_password_is_made_once_and_is_in_no_image(project: Project, asterisk
         again.kill()
 
 
-def test_with_published_ports_asterisk_tells_the_public_address(project: Project, tmp_path: Path) -> None:
-    described = compose("compose.ports.yaml")
-    mounts = []
-    for wanted in described["services"]["asterisk"]["configs"]:
-        file = tmp_path / wanted["source"]
-        content = described["configs"][wanted["source"]]["content"]
-        file.write_text(re.sub(r"\$\{PUBLIC_ADDRESS[^}]*\}", "203.0.113.10", content))
-        mounts.append(project.tool.Mount(file, wanted["target"]))
-    asterisk = project.start("asterisk", own_network=True, more_mounts=mounts)
+def test_a_backup_leaves_the_volume_and_comes_back_as_the_document_says(project: Project, asterisk: Container) -> None:
+    document = (DOCKER.parent / "docs/operations.md").read_text()
+    saves = re.search(r"exec -T service sh -c '(.+)' > c2c-", document)
+    restores = re.search(r"run --rm -T --no-deps --entrypoint sh service \\\n +-c '(.+)' < backup\.db", document)
+    assert saves is not None
+    assert restores is not None
+    made = json.loads(project.run("service", "init", "--json", "--account", "Acme", "--user", "Alice", beside=asterisk))
+    login = {"Authorization": f"Bearer {made['key']}", "DialStack-Account": made["account_id"]}
+    service = project.start("service", network_of=asterisk.pid)
+    try:
+        saved = service.copy_out(saves[1])
+        assert service.copy_out(saves[1]).startswith(b"SQLite format 3\0")  # nothing of the first is in the way
+        later = {**login, "Content-Type": "application/json"}
+        assert ask(service, "/v1/users", later, {"name": "Bob"})[0] == 201
+        assert users(service, login) == {"Alice", "Bob"}
+    finally:
+        service.stop()
+    assert "restored" in project.run_shell("service", restores[1], saved)
+
+    service = project.start("service", network_of=asterisk.pid)
+    try:
+        assert users(service, login) == {"Alice"}
+        left = service.copy_out("ls").decode().split()
+        assert not {"in.db", "out.db"} & set(left)
+    finally:
+        service.stop()
+
+
+def users(service: Container, login: dict[str, str]) -> set[str]:
+    """The names of all users."""
+    return {user["name"] for user in json.loads(ask(service, "/v1/users", login)[2])["data"]}
+
+
+ASTERISK, SERVICE = "10.88.17.1", "10.88.17.2"  # of the cable that stands for the project's own network
+
+
+@pytest.fixture
+def published(tool: ModuleType, images: dict[str, Any], tmp_path: Path) -> Project:
+    """The project with its ports published."""
+    names, variables = {"asterisk": ASTERISK}, {"PUBLIC_ADDRESS": "203.0.113.10"}
+    return Project(tool, images, tmp_path, "compose.ports.yaml", variables=variables, names=names)
+
+
+def test_with_published_ports_asterisk_tells_the_public_address(published: Project) -> None:
+    asterisk = published.start("asterisk", own_network=True)
     try:
         for transport in ("transport-udp", "transport-tcp"):
             shown = asterisk.exec("asterisk", "-rx", f"pjsip show transport {transport}").stdout
@@ -145,6 +183,31 @@ def test_with_published_ports_asterisk_tells_the_public_address(project: Project
         assert "10199" in asterisk.exec("asterisk", "-rx", "rtp show settings").stdout
     finally:
         asterisk.kill()
+
+
+def test_with_published_ports_the_service_lives_through_an_asterisk_that_is_replaced(published: Project) -> None:
+    asterisk = published.start("asterisk", own_network=True)
+    published.run("service", "init", "--json", beside=asterisk)
+    service = published.start("service", own_network=True)
+    try:
+        connect(service, SERVICE, asterisk, ASTERISK)
+        wait_until_ready(service)
+        asterisk.kill()
+        wait_until_ready(service, 503)
+        asterisk = published.start("asterisk", own_network=True)
+        connect(service, SERVICE, asterisk, ASTERISK)
+        wait_until_ready(service)
+    finally:
+        service.kill()
+        asterisk.kill()
+
+
+def wait_until_ready(service: Container, status: int = 200) -> None:
+    """Wait for what /readyz says."""
+    give_up = time.monotonic() + READY_WITHIN
+    while (answer := ask(service, "/readyz"))[0] != status:
+        assert time.monotonic() < give_up, answer
+        time.sleep(0.1)
 
 
 def test_the_image_is_small_and_no_tool_of_the_build_is_in_it(images: dict[str, Any]) -> None:
