@@ -11,17 +11,21 @@ from c2c_stasis.api import bodies
 from c2c_stasis.config import Address
 from tests.api.fakes import USER, FakeService
 from tests.api.requests import GOOD, HEADERS, JSON, Client, send
-from tests.api.test_strict_json import BAD_BODIES
+from tests.api.test_strict_json import BAD_BODIES, OF_ONE_FIELD
 
 BODY = json.dumps(GOOD).encode()
 
 
-@pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES.keys())
-async def test_a_bad_body_is_a_400(client: Client, service: FakeService, body: bytes) -> None:
+@pytest.mark.parametrize(("name", "body"), BAD_BODIES.items(), ids=BAD_BODIES.keys())
+async def test_a_bad_body_is_a_400(client: Client, service: FakeService, name: str, body: bytes) -> None:
     response = await send(client, body)
     answer = await response.json()
     if len(body) > 16_384:
         assert (response.status, answer["code"]) == (413, "body_too_large")
+    elif name in OF_ONE_FIELD:
+        reason = "holds control characters or lone surrogates"
+        expected = {"error": f"Invalid a: {reason}", "code": "validation_error", "details": {"a": reason}}
+        assert (response.status, answer) == (400, expected)
     else:
         assert (response.status, answer["error"], answer["code"]) == (400, "Invalid JSON body", "invalid_json")
         assert answer["details"]["body"]

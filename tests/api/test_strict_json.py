@@ -76,6 +76,26 @@ BAD_BODIES: dict[str, bytes] = {
     "too long with blanks": b'{"a":"b"}' + b" " * MAX_BYTES,
 }
 
+OF_ONE_FIELD = {
+    "escaped NUL",
+    "escaped newline",
+    "escaped CR LF",
+    "escaped DEL",
+    "C1 control",
+    "lone high surrogate",
+    "lone low surrogate",
+    "lone surrogate deep inside",
+    "not a character",
+}
+"""The bodies that are JSON, and whose field `a` alone is at fault."""
+
+
+@pytest.mark.parametrize(("name", "body"), BAD_BODIES.items(), ids=BAD_BODIES.keys())
+def test_the_field_is_named_whose_text_is_at_fault(name: str, body: bytes) -> None:
+    with pytest.raises(InvalidJson) as refused:
+        read_object(body)
+    assert refused.value.field == ("a" if name in OF_ONE_FIELD else "")
+
 
 @pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES.keys())
 def test_a_bad_body_is_refused_with_a_reason(body: bytes) -> None:

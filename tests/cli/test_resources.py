@@ -161,6 +161,13 @@ async def test_what_the_service_refuses_is_said_in_its_words(office: Office, lin
     assert "Extension not found" in await line.fails(REFUSED, "extensions", "show", "1009")
 
 
+async def test_a_name_that_no_display_can_show_is_what_is_refused(office: Office, line: Line) -> None:
+    said = await line.fails(REFUSED, "users", "create", "ev\x1b[31m", "--another")
+    assert said == "c2c-stasis: name holds control characters or lone surrogates\n"
+    said = await line.fails(REFUSED, "users", "create", "ev\x1b[31m")
+    assert "\x1b" not in said
+
+
 async def test_what_is_in_use_is_said_with_whose_it_is_but_never_that_of_another_account(
     office: Office, line: Line
 ) -> None:

@@ -24,7 +24,7 @@ async def read_json(request: web.Request) -> dict[str, Json]:
     try:
         return read_object(body)
     except InvalidJson as exc:
-        raise problems.not_json(str(exc)) from exc
+        raise (problems.invalid(exc.field, str(exc)) if exc.field else problems.not_json(str(exc))) from exc
 
 
 def _check_headers(request: web.Request) -> None:

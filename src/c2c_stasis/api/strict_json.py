@@ -20,7 +20,14 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
 class InvalidJson(Exception):
-    """The body is not JSON that we understand; the text says why and quotes nothing."""
+    """The body is not JSON that we understand; the text says why and quotes nothing.
+
+    `field` is the field whose value alone is at fault, if there is one.
+    """
+
+    def __init__(self, reason: str, field: str = "") -> None:
+        super().__init__(reason)
+        self.field = field
 
 
 def read_object(body: bytes) -> dict[str, Json]:
@@ -47,7 +54,9 @@ def read_object(body: bytes) -> dict[str, Json]:
         raise InvalidJson("is nested too deeply") from exc
     if not isinstance(value, dict):
         raise InvalidJson("is not a JSON object")
-    _check(value, _MAX_DEPTH)
+    for name, item in value.items():
+        _check(name, _MAX_DEPTH)
+        _check(item, _MAX_DEPTH - 1, name)
     return value
 
 
@@ -75,18 +84,21 @@ def _constant(_name: str) -> NoReturn:
     raise InvalidJson("holds NaN or Infinity, which JSON does not have")
 
 
-def _check(value: Json, depth: int) -> None:
-    """Refuse deep nesting, and texts with characters that a log, a database or a telephone display could stumble over."""
+def _check(value: Json, depth: int, field: str = "") -> None:
+    """Refuse deep nesting, and texts with characters that a log, a database or a telephone display could stumble over.
+
+    `field` is the one of the body in which this is a value.
+    """
     if depth < 0:
         raise InvalidJson("is nested too deeply")
     match value:
         case str():
             if _UNPRINTABLE.search(value):
-                raise InvalidJson("holds a text with control characters or lone surrogates")
+                raise InvalidJson("holds control characters or lone surrogates", field)
         case list():
             for item in value:
-                _check(item, depth - 1)
+                _check(item, depth - 1, field)
         case dict():
             for key, item in value.items():
                 _check(key, depth)
-                _check(item, depth - 1)
+                _check(item, depth - 1, field)
