@@ -3,9 +3,11 @@
 import asyncio
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import urllib.request
@@ -217,6 +219,26 @@ async def test_a_phone_that_cannot_register_says_why(bench: Bench, options: tupl
     phone = await bench.start("lab", "phone", "desk", *options)
     assert await phone.ended() == UNAVAILABLE
     assert told in phone.output
+
+
+async def test_a_phone_that_nobody_answers_says_so_long_before_it_gives_up(bench: Bench) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        host, port = deaf.getsockname()
+        phone = await bench.start("lab", "phone", "desk", "--server", f"{host}:{port}")
+        await phone.said(f"no answer from {host}:{port} yet", within=20)
+        assert await phone.end() == 0
+
+
+async def test_what_is_printed_to_paste_puts_no_password_into_the_list_of_processes(bench: Bench) -> None:
+    up = await bench.up()
+    pasted = [line.strip() for line in up.output.splitlines() if line.startswith("    ")]
+    secrets = [bench.variables["C2C_ARI__PASSWORD"], bench.variables["C2C_LAB_PASSWORD"]]
+    named = [line for line in pasted if any(secret in line for secret in secrets)]
+    assert len(named) == 2
+    # A shell echoes by itself, and what comes before a command is that command's environment.
+    assert all(re.match(r"(echo \S+ \| |C2C_[A-Z_]+=\S+ )c2c-stasis ", line) for line in named)
+    assert not [line for line in named if any(secret in line.partition(" c2c-stasis ")[2] for secret in secrets)]
 
 
 async def test_a_phone_refuses_when_its_script_says_so(bench: Bench) -> None:

@@ -16,6 +16,8 @@ from c2c_stasis.lab.sip import SipMessage
 from c2c_stasis.lab.standing import TONES
 from c2c_stasis.lab.until import until_told
 
+PATIENCE = 3.0  # seconds for the first answer; then it is said that there was none. The phone itself gives up after 32
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -47,11 +49,13 @@ class _Solo:
         self._timeline = Timeline(screen)
         others = {name: hz for name, hz in TONES.items() if name != options.name}
         self._onlooker = Onlooker(self._timeline, others)
+        self._answered = False
 
     async def run(self) -> None:
         options = self._options
         server = await _resolved(options.server)
         printing = asyncio.create_task(self._timeline.run(), name="timeline")
+        doubt = asyncio.get_running_loop().call_later(PATIENCE, self._say_that_nobody_answers)
         try:
             async with await Phone.start(
                 options.name,
@@ -69,6 +73,7 @@ class _Solo:
                 finally:
                     await self._onlooker.stop()
         finally:
+            doubt.cancel()
             self._timeline.flush()
             printing.cancel()
 
@@ -80,7 +85,14 @@ class _Solo:
             await phone.wait_for(lambda call=call: not call.live, "the end of the call", float("inf"))  # type: ignore[misc]
         await asyncio.sleep(2 * HOLD_BACK)  # for the replies to its last messages, and what it heard last
 
+    def _say_that_nobody_answers(self) -> None:
+        if not self._answered:
+            self._screen.say(
+                f"no answer from {self._options.server} yet: is that address right, and does anything listen there?"
+            )
+
     def _see(self, phone: Phone, message: SipMessage) -> None:
+        self._answered = self._answered or not message.sent
         self._timeline.note(message.at, phone.name, rung(message))
         self._onlooker.listen(phone, message)
 
