@@ -12,7 +12,8 @@ FEW = Fault(
     "Asterisk may open few files. At the usual limit of 1024, from about 100 calls on every further leg fails with"
     ' 500 "Allocation failed". A leg to a trunk whose carrier Asterisk has given up fails with the same words: see'
     " trunk_unreachable.",
-    "Set maxfiles = 65536 in asterisk.conf and LimitNOFILE=65536 in its systemd unit, and restart Asterisk.",
+    "Set maxfiles = 65536 in asterisk.conf and LimitNOFILE=65536 in its systemd unit, and restart Asterisk. With FreePBX:"
+    " LimitNOFILE=65536 by `systemctl edit freepbx`, and nothing else.",
 )
 
 LEAST = 4096  # files
