@@ -177,6 +177,8 @@ async def _follow_directory(store: SqlStore, service: CallService, seen: int) ->
     while True:
         await asyncio.sleep(DIRECTORY_POLL)
         try:
+            if uses := service.key_uses():
+                await store.keys_used(uses)
             revision = await store.directory_revision()
             if revision != seen:
                 await service.refresh_directory()

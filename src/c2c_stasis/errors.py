@@ -4,12 +4,13 @@ ClickToCallError
 ├── InvalidRequest           the request cannot be understood            (field, reason)
 │   ├── NumberNotDialable    the dial string is no number we can dial
 │   └── AlreadyInUse         what must be unique belongs to somebody already
-├── NotAuthenticated         no key, or not a valid one
+├── NotAuthenticated         no key and no session, or not a valid one
 ├── AccountNotAllowed        the account is unknown or belongs to another platform
 ├── NotFound                 there is none, or it is another account's
 │   └── UserNotFound, CallNotFound, AccountNotFound, DeviceNotFound, ExtensionNotFound, PhoneNumberNotFound, KeyNotFound
 ├── StillInUse               it cannot be removed as long as something needs it
-├── NotAllowed               this key may not do that
+├── NotAllowed               this key or session may not do that
+│   └── KeyInBrowser         a platform key where everybody can read it
 ├── DestinationNotAllowed    a rule forbids this destination             (rule)
 ├── UserBusy                 the user has as many calls as may be
 └── Unavailable              nothing was done; the same request may be repeated later
@@ -48,7 +49,7 @@ class AlreadyInUse(InvalidRequest):
 
 
 class NotAuthenticated(ClickToCallError):
-    """The credential is missing, malformed, unknown or revoked: one answer for all of them."""
+    """The credential is missing, malformed, unknown, expired or revoked: one answer for all of them."""
 
 
 class AccountNotAllowed(ClickToCallError):
@@ -111,7 +112,16 @@ class StillInUse(ClickToCallError):
 
 
 class NotAllowed(ClickToCallError):
-    """The key that was presented may not do this; the text says why."""
+    """The key or session that was presented may not do this; the text says why."""
+
+
+class KeyInBrowser(NotAllowed):
+    """A platform key was sent by a browser, where whoever looks can read it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a platform key must stay on your server; open a session there, and give the browser its client_secret"
+        )
 
 
 class DestinationNotAllowed(ClickToCallError):

@@ -14,6 +14,7 @@ CallId = NewType("CallId", str)
 LegId = NewType("LegId", str)
 
 PLATFORM, ACCOUNT, USER, DEVICE, NUMBER, CALL, EVENT, KEY = "plat", "acct", "user", "ep", "did", "call", "evt", "key"
+SESSION, SIGNING_KEY = "sess", "sig"
 
 
 def new_id(prefix: str) -> str:

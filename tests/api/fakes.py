@@ -21,7 +21,8 @@ from c2c_stasis.call.model import (
 from c2c_stasis.call.model import Limits as CallLimits
 from c2c_stasis.directory.dial_strings import parse
 from c2c_stasis.directory.model import Account, Key, User
-from c2c_stasis.errors import AccountNotAllowed, CallNotFound, NotAuthenticated, UserNotFound
+from c2c_stasis.directory.sessions import OpenedSession, Session
+from c2c_stasis.errors import AccountNotAllowed, CallNotFound, NotAuthenticated, StoreUnavailable, UserNotFound
 from c2c_stasis.ids import AccountId, CallId, PlatformId, UserId, new_id
 from c2c_stasis.policy.regions import check_region
 from c2c_stasis.ports import Contact, StoredEvent
@@ -49,10 +50,19 @@ class FakeService:
         self.accepted = asyncio.Event()
         self.hangs = False  # whether `readiness` never answers
 
-    def authenticate(self, key: str) -> Key:
-        if key not in (KEY, TEST_KEY):
+    def authenticate(self, credential: str) -> Key | Session:
+        if credential not in (KEY, TEST_KEY):
             raise NotAuthenticated
-        return Key("key_1", PLATFORM, "", key[:12], livemode=key == KEY, created_at=0.0)
+        return Key("key_1", PLATFORM, "", credential[:12], livemode=credential == KEY, created_at=0.0)
+
+    def open_session(self, key: Key, account: Account, user: User | None, lasts: int) -> OpenedSession:
+        raise StoreUnavailable("no signing key")
+
+    def signing_key_due(self) -> float | None:
+        return None
+
+    def public_keys(self) -> list[dict[str, str]]:
+        return []
 
     def account(self, key: Key, account_id: str) -> Account:
         if account_id != ACCOUNT:

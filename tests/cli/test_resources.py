@@ -53,6 +53,18 @@ async def test_each_is_listed_in_a_table(office: Office, line: Line) -> None:
     assert [row[2:4] for row in tables["keys"]] == [["FOR", "STATUS"], ["tests", "active"], ["calls", "active"]]
 
 
+async def test_a_key_is_rotated_and_both_open_for_a_while(office: Office, line: Line) -> None:
+    old = await line.json("keys", "create", "--test")
+    new = await line.json("keys", "rotate", old["id"], "--overlap", "3600")
+    assert (new["livemode"], new["expires_at"]) == (False, None)
+    rows = {row.split()[0]: row for row in (await line.says("keys", "list")).splitlines()}
+    assert " active " in rows[old["id"]]
+    shown = await line.json("keys", "show", old["id"])
+    assert shown["expires_at"] > shown["created_at"]
+    for key in (old, new):
+        assert (await office.ask("GET", "/v1/users", key=key["secret"]))[0] == 200
+
+
 async def test_columns_are_aligned(office: Office, line: Line) -> None:
     for name in ("A", "Somebody with a long name"):
         await line.says("users", "create", name, "--email", "x@example.org")

@@ -1,28 +1,82 @@
 """Who is asking, and for which account."""
 
+import logging
+from dataclasses import dataclass
+
 from aiohttp import hdrs, web
 
 from c2c_stasis.api import problems
 from c2c_stasis.api.port import Service
+from c2c_stasis.call.model import Call
 from c2c_stasis.directory.model import Account, Key
-from c2c_stasis.errors import AccountNotAllowed, NotAuthenticated
-from c2c_stasis.ids import ACCOUNT, is_id
+from c2c_stasis.directory.sessions import Session
+from c2c_stasis.errors import AccountNotAllowed, CallNotFound, KeyInBrowser, NotAllowed, NotAuthenticated
+from c2c_stasis.ids import ACCOUNT, UserId, is_id
+
+logger = logging.getLogger(__name__)
 
 ACCOUNT_HEADER = "DialStack-Account"
+_KEYS_BEGIN = "sk_"
 
 
-def authenticate(request: web.Request, service: Service) -> tuple[Key, Account]:
-    """The key and the account of a request, in this order.
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """For whom a request about calls acts: an account, and only one of its users when `user_id` is there."""
 
-    Raises `NotAuthenticated`, `Problem` when the account header is missing or there twice, and `AccountNotAllowed`.
+    account: Account
+    livemode: bool
+    user_id: UserId | None = None
+
+    def require_user(self, user_id: str) -> None:
+        """Raises `NotAllowed` for every user but the one that the session is for, whether there is such a user or not."""
+        if self.user_id is not None and self.user_id != user_id:
+            raise NotAllowed("this session acts for its own user only")
+
+    def require_sight_of(self, call: Call) -> None:
+        """Raises `CallNotFound` for a call of the other mode, and for another user's when only one user's are to be seen."""
+        if call.livemode is not self.livemode or self.user_id not in (None, call.user_id):
+            raise CallNotFound
+
+
+def authenticate(request: web.Request, service: Service) -> Acting:
+    """For whom a request acts, by its key and account or by its session; checked in this order.
+
+    Raises `NotAuthenticated`, `KeyInBrowser`, `Problem` when the account header is missing or there twice, and
+    `AccountNotAllowed`.
     """
+    match _credential(request, service):
+        case Key() as key:
+            return Acting(service.account(key, _account_id(request)), key.livemode)
+        case Session(account, livemode, user_id):
+            if ACCOUNT_HEADER in request.headers and _account_id(request) != account.id:
+                raise AccountNotAllowed
+            return Acting(account, livemode, user_id)
+
+
+def authenticate_for_account(request: web.Request, service: Service) -> tuple[Key, Account]:
+    """The key of a request, and the account that it is about. Raises as `authenticate` and `authenticate_key` do."""
     key = authenticate_key(request, service)
     return key, service.account(key, _account_id(request))
 
 
 def authenticate_key(request: web.Request, service: Service) -> Key:
-    """The key of a request that is about no account. Raises `NotAuthenticated`."""
-    return service.authenticate(_bearer(request))
+    """The key of a request that no session may make. Raises `NotAuthenticated`, `KeyInBrowser`, and `NotAllowed`."""
+    found = _credential(request, service)
+    if not isinstance(found, Key):
+        raise NotAllowed("this needs a platform key; a session is for calls only")
+    return found
+
+
+def _credential(request: web.Request, service: Service) -> Key | Session:
+    token = _bearer(request)
+    if token.startswith(_KEYS_BEGIN) and hdrs.ORIGIN in request.headers:
+        # Browsers send it, and servers have no reason to: whoever opens that page can read the key.
+        logger.warning(
+            "platform key sent by a browser",
+            extra={"origin": request.headers[hdrs.ORIGIN][:200], "remote": request.remote or ""},
+        )
+        raise KeyInBrowser
+    return service.authenticate(token)
 
 
 def _bearer(request: web.Request) -> str:

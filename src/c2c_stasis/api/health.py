@@ -7,7 +7,7 @@ from aiohttp import web
 from msgspec import UNSET, Struct, UnsetType
 
 from c2c_stasis.api.port import Service
-from c2c_stasis.api.routes import Route, Scope, answer
+from c2c_stasis.api.routes import OPEN, Route, answer
 
 _ANSWER_WITHIN = 5.0  # seconds; who asks for health does not wait for long
 
@@ -28,8 +28,8 @@ class HealthRoutes:
     def routes(self) -> list[Route]:
         """For the route table."""
         return [
-            Route("GET", "/livez", self.live, Scope.OPEN, gives=Health),
-            Route("GET", "/readyz", self.ready, Scope.OPEN, gives=Health, errors=("not_ready",)),
+            Route("GET", "/livez", self.live, OPEN, gives=Health),
+            Route("GET", "/readyz", self.ready, OPEN, gives=Health, errors=("not_ready",)),
         ]
 
     async def live(self, _request: web.Request) -> web.Response:

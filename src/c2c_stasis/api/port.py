@@ -12,8 +12,9 @@ from c2c_stasis.directory.changes import (
     PhoneNumberChanges,
     UserChanges,
 )
-from c2c_stasis.directory.model import Account, Device, Extension, Key, PhoneNumber, User
+from c2c_stasis.directory.model import Account, Device, Extension, Key, PhoneNumber, SigningKey, User
 from c2c_stasis.directory.pages import Page, Wish
+from c2c_stasis.directory.sessions import OpenedSession, Session
 from c2c_stasis.ids import AccountId, DeviceId, NumberId, PlatformId, UserId
 from c2c_stasis.ports import Contact, StoredEvent
 
@@ -28,8 +29,20 @@ T = TypeVar("T", Account, User, Device, Extension, PhoneNumber, Key)
 class Service(Protocol):
     """The service as the API sees it. Every answer of the API is made of these and of the errors in `errors.py`."""
 
-    def authenticate(self, key: str) -> Key:
-        """The key that was presented. Raises `NotAuthenticated`."""
+    def authenticate(self, credential: str) -> Key | Session:
+        """The key or the session that was presented. Raises `NotAuthenticated`."""
+        ...
+
+    def open_session(self, key: Key, account: Account, user: User | None, lasts: int) -> OpenedSession:
+        """A session of so many seconds, for one user or for the account. Raises `StoreUnavailable` without a signing key."""
+        ...
+
+    def signing_key_due(self) -> float | None:
+        """When the newest signing key is too old for another session: what it must not be older than (Unix seconds)."""
+        ...
+
+    def public_keys(self) -> list[dict[str, str]]:
+        """What verifies sessions, as JSON Web Keys."""
         ...
 
     def account(self, key: Key, account_id: str) -> Account:
@@ -191,4 +204,20 @@ class DirectoryStore(Protocol):
 
     async def revoke_key(self, key_id: str) -> Key:
         """Make a key useless."""
+        ...
+
+    async def rotate_key(self, key_id: str, overlap: float) -> tuple[str, Key]:
+        """A new key, and what is kept of it; the old one opens nothing after so many seconds. Raises `NotAllowed`."""
+        ...
+
+    async def revoke_user_sessions(self, account_id: AccountId, user_id: UserId) -> User:
+        """End the sessions of a user."""
+        ...
+
+    async def revoke_account_sessions(self, account_id: AccountId) -> Account:
+        """End the sessions of an account and of its users."""
+        ...
+
+    async def renew_signing_key(self, older_than: float) -> SigningKey:
+        """The newest signing key, after a new one was made if there was none that is younger."""
         ...

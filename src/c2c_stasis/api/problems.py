@@ -14,6 +14,7 @@ from c2c_stasis.errors import (
     AlreadyInUse,
     DestinationNotAllowed,
     InvalidRequest,
+    KeyInBrowser,
     NotAllowed,
     NotAuthenticated,
     NotFound,
@@ -122,6 +123,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem(404, f"{error.what} not found", f"{error.what.lower().replace(' ', '_')}_not_found")
         case StillInUse():
             return Problem(409, f"Still in use: {error}", "in_use")
+        case KeyInBrowser():
+            return Problem(403, f"Not allowed: {error}", "key_in_browser")
         case NotAllowed():
             return Problem(403, f"Not allowed: {error}", "not_allowed")
         case DestinationNotAllowed():

@@ -11,7 +11,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from c2c_stasis.api import fields, problems
-from c2c_stasis.api.auth import authenticate, authenticate_key
+from c2c_stasis.api.auth import authenticate_for_account, authenticate_key
 from c2c_stasis.api.bodies import read_json
 from c2c_stasis.api.port import Service
 from c2c_stasis.directory.model import Account, Key
@@ -28,12 +28,24 @@ class Scope(StrEnum):
     OPEN = "open"  # everybody, without a credential
     PLATFORM = "platform"  # a platform key
     ACCOUNT = "account"  # a platform key and the account that it acts for
+    ACCOUNT_SESSION = "account_session"  # a session for an account
+    USER_SESSION = "user_session"  # a session for a user, who sees and does what is the user's own
+
+
+Scopes = frozenset[Scope]
+
+OPEN: Scopes = frozenset({Scope.OPEN})
+KEYS: Scopes = frozenset({Scope.PLATFORM})
+KEYS_FOR_ACCOUNT: Scopes = frozenset({Scope.ACCOUNT})
+EVERYONE_WITH_AN_ACCOUNT: Scopes = frozenset({Scope.ACCOUNT, Scope.ACCOUNT_SESSION, Scope.USER_SESSION})
+_SENSIBLE = {OPEN, KEYS, KEYS_FOR_ACCOUNT, EVERYONE_WITH_AN_ACCOUNT}
 
 
 class Facts(TypedDict, total=False):
     """What a route says of itself beside its address and scope; each is explained at `Route`."""
 
     takes: Schema
+    body_may_be_missing: bool
     filters: Schema
     gives: Schema
     errors: tuple[str, ...]
@@ -47,22 +59,30 @@ class Route:
     """One line of the route table, and all that the OpenAPI document says of it; `document/` draws that.
 
     `takes` is the body, `gives` the answer, `filters` the fields of the query; a route without any takes no query. `errors` are
-    the codes that follow from what the handler does; those that follow from scope, path, query and body need not be named.
+    the codes that follow from what the handler does; those that follow from scopes, path, query and body need not be named.
     `success` is the status of success where it is not the usual one, `headers` what such an answer has in addition. The
     docstring of the handler is the summary.
+
+    A route that does not say whom it serves, or contradicts itself in that, cannot be made.
     """
 
     method: str
     path: str
     handler: Handler
-    scope: Scope
+    scopes: Scopes
     takes: Schema = None
+    body_may_be_missing: bool = False
     filters: Schema = None
     gives: Schema = None
     errors: tuple[str, ...] = ()
     success: int = 0
     headers: tuple[str, ...] = ()
     media: str = "application/json"
+
+    def __post_init__(self) -> None:
+        if self.scopes not in _SENSIBLE:
+            named = ", ".join(sorted(self.scopes)) or "nobody"
+            raise ValueError(f"{self.method} {self.path} serves {named}; no handler proves that")
 
     def definition(self) -> web.RouteDef:
         """The route, for the router."""
@@ -90,6 +110,10 @@ class Asked:
     async def body(self, kind: type[fields.S]) -> fields.S:
         """The body as this struct. Raises `Problem`."""
         return fields.read(kind, await read_json(self.request))
+
+    async def body_if_any(self, kind: type[fields.S]) -> fields.S:
+        """The same where a request needs no body, when it has none. Raises `Problem`."""
+        return await self.body(kind) if self.request.body_exists else fields.read(kind, {})
 
     def filters(self, kind: type[fields.S]) -> fields.S:
         """The query as this struct; a name that ends in `[]` may be there more than once. Raises `Problem`."""
@@ -127,9 +151,9 @@ class Doors:
 
         @wraps(handle)
         async def handler(request: web.Request) -> web.Response:
-            return await handle(AskedForAccount(request, *authenticate(request, self.service)))
+            return await handle(AskedForAccount(request, *authenticate_for_account(request, self.service)))
 
-        return Route(method, path, handler, Scope.ACCOUNT, **facts)
+        return Route(method, path, handler, KEYS_FOR_ACCOUNT, **facts)
 
     def platform(
         self, method: str, path: str, handle: Callable[[Asked], Awaitable[web.Response]], **facts: Unpack[Facts]
@@ -140,7 +164,7 @@ class Doors:
         async def handler(request: web.Request) -> web.Response:
             return await handle(Asked(request, authenticate_key(request, self.service)))
 
-        return Route(method, path, handler, Scope.PLATFORM, **facts)
+        return Route(method, path, handler, KEYS, **facts)
 
 
 def answer(record: Struct, status: int = 200) -> web.Response:

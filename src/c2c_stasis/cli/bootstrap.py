@@ -94,7 +94,10 @@ class Plan:
         if platform is None:
             platform = await store.create_platform(wishes.platform or _DEFAULT_PLATFORM)
             created.append("platform")
-        has_key = any(key.platform_id == platform.id and key.revoked_at is None for key in self._rows.keys)
+        mine = [key for key in self._rows.keys if key.platform_id == platform.id]
+        has_key = any(
+            key.revoked_at is None and key.expires_at is None for key in mine
+        )  # one that expires is no key to keep
         result = Outcome(platform, needs_key=wishes.new_key or not has_key, created=created)
         account = self._account
         if account is None and wishes.account is not None:

@@ -15,6 +15,8 @@ _COLUMNS: tuple[Column, ...] = (
     ("FOR", lambda key: "calls" if key["livemode"] else "tests"),
     ("STATUS", "status"),
     ("CREATED", "created_at"),
+    ("LAST USED", "last_used_at"),
+    ("EXPIRES", "expires_at"),
     ("REVOKED", "revoked_at"),
 )
 
@@ -49,11 +51,32 @@ def show_key(remote: Remote, key: str) -> None:
     print_record(remote, remote.get("keys", key_named(remote, key)))
 
 
+@keys.command("rotate", epilog=EXIT_STATUS)
+@for_platform
+@click.argument("key")
+@click.option(
+    "--overlap",
+    "seconds",
+    type=click.IntRange(0, 2_592_000),
+    default=86_400,
+    show_default=True,
+    help="Seconds for which the old key still works.",
+)
+def rotate_key(remote: Remote, key: str, seconds: int) -> None:
+    """Make a key in the place of another one, by id or by how it begins. It is shown now and never again.
+
+    Give it to whoever uses the old key before that expires.
+    """
+    body = {"overlap_seconds": seconds}
+    print_record(remote, remote.post("keys", key_named(remote, key), "rotate", body=body))
+    click.echo("The secret is shown this once and cannot be read again: keep it safe.", err=True)
+
+
 @keys.command("delete", epilog=EXIT_STATUS)
 @for_platform
 @click.argument("key")
 def delete_key(remote: Remote, key: str) -> None:
-    """Revoke a key, by id or by how it begins. It opens nothing from now on, and stays in the list."""
+    """Revoke a key, by id or by how it begins. It and the sessions it opened open nothing from now on; it stays in the list."""
     key_id = key_named(remote, key)
     remote.delete("keys", key_id)
     print_deleted(remote, "key", key_id)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from c2c_stasis.call.model import Party
-from c2c_stasis.directory.model import Account, Device, DirectoryRows, Extension, Key, PhoneNumber, User
+from c2c_stasis.directory.model import Account, Device, DirectoryRows, Extension, Key, PhoneNumber, SigningKey, User
 from c2c_stasis.ids import AccountId, NumberId, PlatformId, UserId
 
 CALLER_ID_NAME_LENGTH = 64
@@ -20,6 +20,9 @@ class Directory:
     """One state of the directory, which never changes; a newer state is another `Directory`."""
 
     _keys: dict[str, Key] = field(default_factory=dict)
+    _key_ids: frozenset[str] = frozenset()
+    signing_keys: tuple[SigningKey, ...] = ()
+    """Oldest first."""
     _accounts: dict[AccountId, Account] = field(default_factory=dict)
     _users: dict[UserId, User] = field(default_factory=dict)
     _numbers: dict[NumberId, PhoneNumber] = field(default_factory=dict)
@@ -32,6 +35,8 @@ class Directory:
         """The directory that these rows describe."""
         return cls(
             {key.digest: key for key in rows.keys if key.revoked_at is None},
+            frozenset(key.id for key in rows.keys if key.revoked_at is None),
+            tuple(sorted(rows.signing_keys, key=lambda key: (key.created_at, key.id))),
             {account.id: account for account in rows.accounts},
             {user.id: user for user in rows.users},
             {number.id: number for number in rows.numbers},
@@ -43,6 +48,14 @@ class Directory:
     def key(self, digest: str) -> Key | None:
         """The key with this digest; none when it is revoked."""
         return self._keys.get(digest)
+
+    def key_stands(self, key_id: str) -> bool:
+        """Whether there is a key with this id that nobody revoked; one that has expired was not."""
+        return key_id in self._key_ids
+
+    def any_account(self, account_id: AccountId) -> Account | None:
+        """An account of whichever platform; for who has proved to be the account's."""
+        return self._accounts.get(account_id)
 
     def account(self, platform_id: PlatformId, account_id: AccountId) -> Account | None:
         """An account of this platform; another platform's is as unknown as one that does not exist."""

@@ -33,6 +33,7 @@ class Account:
     kept: str = "{}"
     created_at: float = field(default=0.0, compare=False)
     updated_at: float = field(default=0.0, compare=False)
+    sessions_revoked_at: float | None = None  # whatever session of the account began until then is over
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class User:
     kept: str = "{}"
     created_at: float = field(default=0.0, compare=False)
     updated_at: float = field(default=0.0, compare=False)
+    sessions_revoked_at: float | None = None  # as with accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,17 @@ class Key:
     livemode: bool
     created_at: float
     revoked_at: float | None = None
+    expires_at: float | None = None  # a key that was rotated opens nothing from then on
+    last_used_at: float | None = field(default=None, compare=False)  # to the minute
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """With what session tokens are signed: an Ed25519 private key, 32 bytes. The newest signs; older ones are believed."""
+
+    id: str
+    private_key: bytes = field(repr=False)
+    created_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +122,4 @@ class DirectoryRows:
     extensions: tuple[Extension, ...] = ()
     numbers: tuple[PhoneNumber, ...] = ()
     keys: tuple[Key, ...] = ()
+    signing_keys: tuple[SigningKey, ...] = ()

@@ -21,13 +21,12 @@ from c2c_stasis.call.signals import (
     SwitchRestarted,
 )
 from c2c_stasis.config import Calls, Trunk
-from c2c_stasis.directory import keys
 from c2c_stasis.directory.directory import Directory
 from c2c_stasis.directory.model import Account, Key, User
+from c2c_stasis.directory.sessions import OpenedSession, Session, believed, public_jwk
 from c2c_stasis.errors import (
     AccountNotAllowed,
     CallNotFound,
-    NotAuthenticated,
     StillInUse,
     Stopping,
     StoreUnavailable,
@@ -38,6 +37,7 @@ from c2c_stasis.errors import (
 )
 from c2c_stasis.ids import AccountId, CallId, LegId, UserId, call_of
 from c2c_stasis.ports import Clock, Contact, Publisher, Stock, Store, StoredEvent, Switch
+from c2c_stasis.service.credentials import Credentials
 from c2c_stasis.service.current_directory import CurrentDirectory
 from c2c_stasis.service.placing import Planner
 from c2c_stasis.service.readiness import DatabaseProbe
@@ -72,6 +72,7 @@ class CallService:
         self._calls = calls
         self._trunks = trunks
         self._current = CurrentDirectory(store, watch)
+        self._credentials = Credentials(lambda: self._directory, clock)
         self._runners: dict[CallId, Runner] = {}
         self._drives: dict[CallId, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -136,12 +137,26 @@ class CallService:
 
     # --- what the API asks for ---
 
-    def authenticate(self, key: str) -> Key:
-        """The platform key behind this text. Raises `NotAuthenticated`, for whatever reason it is not one."""
-        found = self._directory.key(keys.digest(key)) if keys.well_formed(key) else None
-        if found is None:
-            raise NotAuthenticated
-        return found
+    def authenticate(self, credential: str) -> Key | Session:
+        """The platform key or the session behind this text. Raises `NotAuthenticated`, for whatever reason it is neither."""
+        return self._credentials.recognise(credential)
+
+    def open_session(self, key: Key, account: Account, user: User | None, lasts: int) -> OpenedSession:
+        """A session of so many seconds for an account, or for one of its users; there must be a key to sign it with."""
+        return self._credentials.open(key, account, user, lasts)
+
+    def signing_key_due(self) -> float | None:
+        """What the key that signs sessions must not be older than, when a new one is due; see `Credentials`."""
+        return self._credentials.signing_key_due()
+
+    def public_keys(self) -> list[dict[str, str]]:
+        """What verifies the sessions that may count now, as JSON Web Keys."""
+        signing_keys = believed(self._directory.signing_keys, self._clock.now().wall)
+        return [public_jwk(key) for key in signing_keys.values()]
+
+    def key_uses(self) -> dict[str, float]:
+        """When which platform key was used last, by its id, as far as that was not given out yet; for the store to keep."""
+        return self._credentials.uses_to_tell()
 
     def account(self, key: Key, account_id: str) -> Account:
         """The account, if it is one of the key's platform. Raises `AccountNotAllowed`."""

@@ -1,15 +1,13 @@
 """How something leaves the directory; the call log keeps naming it."""
 
-from dataclasses import replace
-
 from sqlalchemy import Connection, delete, update
 
-from c2c_stasis.directory.model import Account, Key, User
-from c2c_stasis.errors import KeyNotFound, StillInUse
+from c2c_stasis.directory.model import Account, User
+from c2c_stasis.errors import StillInUse
 from c2c_stasis.ids import AccountId, DeviceId, NumberId, UserId
 from c2c_stasis.store import tables
 from c2c_stasis.store.changing import Changing, account_of, user_of
-from c2c_stasis.store.rows import read, row_of
+from c2c_stasis.store.rows import read
 from c2c_stasis.store.updating import device_of, extension_of, number_of
 
 FORGOTTEN = {"name": "", "email": "", "kept": "{}", "caller_number_id": None}  # nothing personal stays in a deleted row
@@ -74,18 +72,3 @@ class Removing(Changing):
             connection.execute(delete(tables.phone_numbers).where(tables.phone_numbers.c.id == number.id))
 
         await self._change(change)
-
-    async def revoke_key(self, key_id: str) -> Key:
-        """Make a key useless; a key that is revoked already stays revoked since then."""
-
-        def change(connection: Connection) -> Key:
-            found = read(connection, Key, tables.keys.c.id == key_id)
-            if not found:
-                raise KeyNotFound
-            if found[0].revoked_at is not None:
-                return found[0]
-            revoked = replace(found[0], revoked_at=self._wall())
-            connection.execute(update(tables.keys).where(tables.keys.c.id == key_id).values(row_of(revoked)))
-            return revoked
-
-        return await self._change(change)

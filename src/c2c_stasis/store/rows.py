@@ -13,11 +13,12 @@ from c2c_stasis.directory.model import (
     Key,
     PhoneNumber,
     Platform,
+    SigningKey,
     User,
 )
 from c2c_stasis.store import tables
 
-T = TypeVar("T", Platform, Account, User, Device, Extension, PhoneNumber, Key)
+T = TypeVar("T", Platform, Account, User, Device, Extension, PhoneNumber, Key, SigningKey)
 
 TABLES: dict[type[Any], Table] = {
     Platform: tables.platforms,
@@ -27,6 +28,7 @@ TABLES: dict[type[Any], Table] = {
     Extension: tables.extensions,
     PhoneNumber: tables.phone_numbers,
     Key: tables.keys,
+    SigningKey: tables.signing_keys,
 }
 
 
@@ -53,9 +55,10 @@ def read_directory(connection: Connection) -> DirectoryRows:
         extensions=read(connection, Extension),
         numbers=read(connection, PhoneNumber),
         keys=read(connection, Key),
+        signing_keys=read(connection, SigningKey),
     )
 
 
-def row_of(value: Platform | Account | User | Device | Extension | PhoneNumber | Key) -> dict[str, Any]:
+def row_of(value: Platform | Account | User | Device | Extension | PhoneNumber | Key | SigningKey) -> dict[str, Any]:
     """The value's fields by column."""
     return dataclasses.asdict(value)

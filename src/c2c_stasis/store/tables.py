@@ -57,6 +57,7 @@ accounts = Table(
     Column("primary_contact_name", String, server_default=text("''"), nullable=False),
     Column("kept", Text, server_default=text("'{}'"), nullable=False),
     Column("deleted_at", Float),  # the row stays, without what is personal: the call log refers to it
+    Column("sessions_revoked_at", Float),
 )
 
 phone_numbers = Table(
@@ -85,6 +86,7 @@ users = Table(
     Column("updated_at", Float, nullable=False),
     Column("kept", Text, server_default=text("'{}'"), nullable=False),
     Column("deleted_at", Float),  # as with accounts
+    Column("sessions_revoked_at", Float),
     UniqueConstraint("account_id", "id"),
     ForeignKeyConstraint(["account_id", "caller_number_id"], ["phone_numbers.account_id", "phone_numbers.id"]),
 )
@@ -123,6 +125,17 @@ keys = Table(
     Column("livemode", Boolean, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("revoked_at", Float),
+    Column("expires_at", Float),
+    Column("last_used_at", Float),
+)
+
+# The one secret that is kept as it is: who can read it can make sessions.
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("private_key", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False),
 )
 
 # The snapshot is the whole call and the truth; every other column of `calls` and `legs` repeats a part of it to search by.

@@ -13,7 +13,7 @@ from c2c_stasis.api.document.openapi import draw, encode, example_of, told
 from c2c_stasis.api.document.operations import Operation, RouteNotTold
 from c2c_stasis.api.fields import read
 from c2c_stasis.api.paging import Listed
-from c2c_stasis.api.routes import Route, Scope
+from c2c_stasis.api.routes import KEYS_FOR_ACCOUNT, Route
 from c2c_stasis.api.schemas import read_place_call, read_user_id
 from c2c_stasis.api.server import ROUTES, build_app
 from tests.api.fakes import NO_STORE, FakeService
@@ -135,13 +135,12 @@ class UserRoutes:
         return web.Response()
 
 
-ROUTE = Route("GET", "/v1/users/{user_id:[^/]+}", UserRoutes().show, Scope.ACCOUNT)
+ROUTE = Route("GET", "/v1/users/{user_id:[^/]+}", UserRoutes().show, KEYS_FOR_ACCOUNT)
 
 
 @pytest.mark.parametrize(
     ("route", "said"),
     [
-        (replace(ROUTE, scope=None), "says of no scope whom it serves"),  # type: ignore[arg-type]  # that is the point
         (replace(ROUTE, handler=UserRoutes().silent), "has no handler with a name and a docstring"),
         (replace(ROUTE, path="/v1/users/{colour}"), "colour is told nowhere; add it to PATH_PARTS"),
         (replace(ROUTE, errors=("too_late",)), "the error too_late is told nowhere; add it to ERRORS"),

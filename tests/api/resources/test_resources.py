@@ -1,6 +1,8 @@
 """What can be made, changed and deleted over HTTP, and how it looks."""
 
 import re
+import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -116,7 +118,14 @@ async def test_a_key_is_shown_once(office: Office) -> None:
     made = await office.make("/v1/keys")
     secret = made.pop("secret")
     assert secret.startswith("sk_live_")
-    assert timeless(made) == {"hint": secret[:16], "livemode": True, "status": "active", "revoked_at": None}
+    assert timeless(made) == {
+        "hint": secret[:16],
+        "livemode": True,
+        "status": "active",
+        "revoked_at": None,
+        "expires_at": None,
+        "last_used_at": None,
+    }
     assert await office.get(f"/v1/keys/{made['id']}") == made
     assert secret not in str(await office.get("/v1/keys"))
 
@@ -440,3 +449,64 @@ async def test_a_test_key_makes_and_revokes_test_keys_only(office: Office) -> No
     status, made = await office.ask("POST", "/v1/keys", {}, key=key)
     assert (status, made["livemode"]) == (201, False)
     assert (await office.ask("DELETE", f"/v1/keys/{made['id']}", key=key))[0] == 204
+
+
+async def test_a_rotated_key_and_the_new_one_both_open_until_the_overlap_is_over(office: Office) -> None:
+    old = await office.make("/v1/keys", livemode=False)
+    before = time.time()
+    new = await office.make(f"/v1/keys/{old['id']}/rotate", overlap_seconds=3600)
+    assert (new["livemode"], new["expires_at"], new["status"]) == (False, None, "active")
+    for key in (old["secret"], new["secret"]):
+        assert (await office.ask("GET", "/v1/users", key=key))[0] == 200
+    shown = await office.get(f"/v1/keys/{old['id']}")
+    assert shown["status"] == "active"
+    assert datetime.fromisoformat(shown["expires_at"]).timestamp() == pytest.approx(before + 3600, abs=5)
+    await office.make(
+        f"/v1/keys/{old['id']}/rotate", overlap_seconds=0
+    )  # what was said later cannot lengthen, but shorten
+    assert (await office.ask("GET", "/v1/users", key=old["secret"]))[0] == 401
+    assert (await office.ask("GET", "/v1/users", key=new["secret"]))[0] == 200
+    assert (await office.get(f"/v1/keys/{old['id']}"))["status"] == "expired"
+    assert (await office.refused("POST", f"/v1/keys/{old['id']}/rotate"))[:2] == (403, "not_allowed")
+
+
+async def test_a_key_rotates_itself_and_the_overlap_is_a_day_unless_it_is_said(office: Office) -> None:
+    (own,) = (await office.get("/v1/keys"))["data"]
+    status, new = await office.ask("POST", f"/v1/keys/{own['id']}/rotate")
+    assert (status, new["livemode"]) == (201, True)
+    expires_at = datetime.fromisoformat((await office.get(f"/v1/keys/{own['id']}"))["expires_at"]).timestamp()
+    assert expires_at == pytest.approx(time.time() + 86_400, abs=5)
+    await office.make(f"/v1/keys/{own['id']}/rotate", overlap_seconds=2_592_000)
+    shown = await office.get(f"/v1/keys/{own['id']}")
+    assert datetime.fromisoformat(shown["expires_at"]).timestamp() == expires_at
+
+
+@pytest.mark.parametrize("overlap", [-1, 2_592_001, "60", None])
+async def test_an_overlap_has_its_limits(office: Office, overlap: object) -> None:
+    (own,) = (await office.get("/v1/keys"))["data"]
+    refused = await office.refused("POST", f"/v1/keys/{own['id']}/rotate", {"overlap_seconds": overlap})
+    assert (refused[:2], list(refused[2])) == ((400, "validation_error"), ["overlap_seconds"])
+    assert (await office.get(f"/v1/keys/{own['id']}"))["expires_at"] is None
+
+
+async def test_a_test_key_rotates_no_live_one(office: Office) -> None:
+    (live,) = (await office.get("/v1/keys"))["data"]
+    test = await office.make("/v1/keys", livemode=False)
+    assert (await office.refused("POST", f"/v1/keys/{live['id']}/rotate", key=test["secret"]))[:2] == (
+        403,
+        "not_allowed",
+    )
+    assert (await office.refused("POST", f"/v1/keys/{new_id(KEY)}/rotate"))[:2] == (404, "key_not_found")
+
+
+async def test_when_a_key_was_used_is_told_once_a_minute(office: Office) -> None:
+    (own,) = (await office.get("/v1/keys"))["data"]
+    assert own["last_used_at"] is None
+    revision = await office.store.directory_revision()
+    uses = office.service.key_uses()
+    assert uses == {own["id"]: pytest.approx(time.time(), abs=5)}
+    await office.store.keys_used(uses)
+    told = (await office.get(f"/v1/keys/{own['id']}"))["last_used_at"]
+    assert datetime.fromisoformat(told).timestamp() == pytest.approx(time.time(), abs=5)
+    assert office.service.key_uses() == {}
+    assert await office.store.directory_revision() == revision  # nobody has to read the directory again for it

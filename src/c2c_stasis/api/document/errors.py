@@ -24,6 +24,7 @@ ERRORS = {
     "account_not_allowed": ErrorCode(403, "the account is unknown, or belongs to somebody else"),
     "destination_not_allowed": ErrorCode(403, "a rule forbids the destination; `details.rule` names it"),
     "not_allowed": ErrorCode(403, "the credential may not do this"),
+    "key_in_browser": ErrorCode(403, "a browser sent a platform key, which must stay on a server"),
     "user_not_found": ErrorCode(404, "the account has no such user"),
     "call_not_found": ErrorCode(404, "the account has no such call, or a credential of the other mode placed it"),
     "account_not_found": ErrorCode(404, "the platform has no such account"),

@@ -11,13 +11,14 @@ from c2c_stasis.api.document.operations import (
     HEADERS,
     KEY,
     PATH_PARTS,
+    SESSION,
     Operation,
     account_parameter,
     refusal,
     refusal_name,
 )
 from c2c_stasis.api.document.schemas import Json, components
-from c2c_stasis.api.routes import Route, Scope
+from c2c_stasis.api.routes import OPEN, Route, Scope
 
 _ABOUT = """\
 Click-to-call on your own Asterisk: a user's devices ring, the first answer wins, the destination is dialled.
@@ -56,10 +57,16 @@ def draw(routes: Sequence[Route]) -> Json:
         "components": {
             "schemas": schemas,
             "responses": _refusals(operations),
-            "parameters": {"Account": account_parameter()},
+            "parameters": {"Account": account_parameter(), "AccountOfKey": account_parameter(sessions=True)},
             "headers": {name: {"description": means, "schema": {"type": "string"}} for name, means in HEADERS.items()},
             "securitySchemes": {
-                KEY: {"type": "http", "scheme": "bearer", "description": "A platform key, `sk_live_…` or `sk_test_…`."}
+                KEY: {"type": "http", "scheme": "bearer", "description": "A platform key, `sk_live_…` or `sk_test_…`."},
+                SESSION: {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "The `client_secret` of a session for an account, or for one user.",
+                },
             },
         },
     }
@@ -116,9 +123,9 @@ def _curl(operation: Operation, schemas: Json) -> str:
         path = path.replace(f"{{{part}}}", str(PATH_PARTS[part].word.example))
     method = "" if operation.route.method == "GET" else f"-X {operation.route.method} "
     lines = [f'curl -sS {method}"$C2C_BASE_URL{path}"']
-    if operation.route.scope is not Scope.OPEN:
+    if operation.route.scopes != OPEN:
         lines.append('-H "Authorization: Bearer $C2C_API_KEY"')
-    if operation.route.scope is Scope.ACCOUNT:
+    if Scope.ACCOUNT in operation.route.scopes:
         lines.append('-H "DialStack-Account: $C2C_ACCOUNT"')
     if operation.route.takes is not None:
         lines.append('-H "Content-Type: application/json"')

@@ -11,9 +11,9 @@ from c2c_stasis.api.document.schemas import Json, filters_of, reference
 from c2c_stasis.api.document.words import Word, word_for
 from c2c_stasis.api.paging import Listed, Paging
 from c2c_stasis.api.problems import problem_of
-from c2c_stasis.api.routes import Route, Scope
+from c2c_stasis.api.routes import KEYS, KEYS_FOR_ACCOUNT, OPEN, Route, Scope
 
-KEY = "platform_key"
+KEY, SESSION = "platform_key", "session"
 
 _SEGMENT = re.compile(r"\{(\w+)(?::[^}]*)?\}")
 _BODY_ERRORS = (
@@ -114,9 +114,11 @@ class Operation:
         """Every error code that it can answer, in the order of the table."""
         route = self.route
         found = {"bad_request", *route.errors}
-        if route.scope is not Scope.OPEN:
-            found |= {"unauthorized", "unavailable"}
-        if route.scope is Scope.ACCOUNT:
+        if route.scopes != OPEN:
+            found |= {"unauthorized", "key_in_browser", "unavailable"}
+        if route.scopes in (KEYS, KEYS_FOR_ACCOUNT):
+            found.add("not_allowed")  # to a session
+        if Scope.ACCOUNT in route.scopes:
             found |= {"invalid_account_header", "account_not_allowed"}
         if route.takes is not None:
             found.update(_BODY_ERRORS)
@@ -133,8 +135,6 @@ class Operation:
     def require_told(self) -> None:
         """Raises `RouteNotTold` when something is missing that the document has to say."""
         route = self.route
-        if not isinstance(route.scope, Scope):
-            raise RouteNotTold(route, "says of no scope whom it serves")
         if not self.story[0] or "<" in self.name:
             raise RouteNotTold(route, "has no handler with a name and a docstring")
         if unknown := [part for part in self.parts if part not in PATH_PARTS]:
@@ -152,14 +152,19 @@ class Operation:
         drawn: Json = {"operationId": self.name, "tags": [self.tag], "summary": summary}
         if more:
             drawn["description"] = more
-        drawn["security"] = [] if self.route.scope is Scope.OPEN else [{KEY: []}]
+        drawn["security"] = self._security()
         if parameters := self._parameters():
             drawn["parameters"] = parameters
         if self.route.takes is not None:
             content = {"application/json": {"schema": reference(self.route.takes)}}
-            drawn["requestBody"] = {"required": True, "content": content}
+            drawn["requestBody"] = {"required": not self.route.body_may_be_missing, "content": content}
         drawn["responses"] = {str(self.success): self._answer()} | self._refusals()
         return drawn
+
+    def _security(self) -> list[Json]:
+        if self.route.scopes == OPEN:
+            return []
+        return [{KEY: []}] + ([{SESSION: []}] if Scope.USER_SESSION in self.route.scopes else [])
 
     def _parameters(self) -> list[Json]:
         found: list[Json] = []
@@ -167,8 +172,9 @@ class Operation:
             word = PATH_PARTS[part].word
             schema = {"type": "string", "examples": [word.example]}
             found.append({"name": part, "in": "path", "required": True, "description": _said(word), "schema": schema})
-        if self.route.scope is Scope.ACCOUNT:
-            found.append({"$ref": "#/components/parameters/Account"})
+        if Scope.ACCOUNT in self.route.scopes:
+            name = "AccountOfKey" if Scope.USER_SESSION in self.route.scopes else "Account"
+            found.append({"$ref": f"#/components/parameters/{name}"})
         if self.route.filters is not None:
             for name, schema in filters_of(self.route.filters).items():
                 parameter: Json = {"name": name, "in": "query", "description": schema.pop("description", "")}
@@ -198,16 +204,16 @@ class Operation:
         }
 
 
-def account_parameter() -> Json:
-    """The header that says for which account a request is."""
+def account_parameter(*, sessions: bool = False) -> Json:
+    """The header that says for which account a request is; where sessions are let in, those have it with them."""
     word = word_for("", "account_id")
     assert word is not None  # it stands among the words
     schema: Json = {"type": "string"} | (word.schema or {})
     return {
         "name": "DialStack-Account",
         "in": "header",
-        "required": True,
-        "description": "For which account.",
+        "required": not sessions,
+        "description": "For which account" + ("; required with a platform key." if sessions else "."),
         "schema": schema | {"examples": [word.example]},
     }
 

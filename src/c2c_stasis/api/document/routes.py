@@ -9,7 +9,7 @@ from msgspec import Struct
 from c2c_stasis.api.document.openapi import draw, encode
 from c2c_stasis.api.document.page import CONTENT_SECURITY_POLICY, page_of
 from c2c_stasis.api.document.schemas import Json
-from c2c_stasis.api.routes import Route, Scope
+from c2c_stasis.api.routes import OPEN, Route
 
 _KEEP = "public, max-age=300"  # five minutes after an upgrade everybody has the new one
 
@@ -32,8 +32,8 @@ class DocumentRoutes:
     def routes(self) -> list[Route]:
         """For the route table."""
         return [
-            Route("GET", "/v1/openapi.json", self.openapi, Scope.OPEN, gives=OpenApi),
-            Route("GET", "/docs", self.docs, Scope.OPEN, media="text/html"),
+            Route("GET", "/v1/openapi.json", self.openapi, OPEN, gives=OpenApi),
+            Route("GET", "/docs", self.docs, OPEN, media="text/html"),
         ]
 
     async def openapi(self, _request: web.Request) -> web.Response:

@@ -103,6 +103,14 @@ WORDS: dict[str, Word] = {
     "hint": Word("how the key begins", "sk_live_7Qb2"),
     "livemode": Word("false when it is for tests", True),
     "revoked_at": _moment("when it was revoked; null while it is valid"),
+    "expires_at": _moment("until when it opens anything; null if that has no end"),
+    "last_used_at": _moment("when it was used last, to the minute; null if it never was"),
+    "overlap_seconds": Word("for how long the old key goes on working", 3600),
+    # sessions
+    "account": _id(ids.ACCOUNT, "the account"),
+    "ttl_seconds": Word("how long the session lasts", 3600),
+    "client_secret": Word("the token, which the browser sends as `Authorization: Bearer`; shown once", "eyJhbGciOi…"),
+    "keys": Word("the public keys, as JSON Web Keys (RFC 7517)"),
     "secret": Word("the key itself: in the answer to the POST, and never again", "sk_test_…"),
     # calls
     "dial_string": Word(
@@ -164,6 +172,9 @@ OF_ONE: dict[tuple[str, str], Word] = {
     ("UserRecord", "id"): _USER,
     ("DeviceRecord", "id"): _id(ids.DEVICE, "the device"),
     ("PhoneNumberRecord", "id"): _id(ids.NUMBER, "the number"),
+    ("CreateAccountSession", "components"): Word(
+        "accepted from published clients; every session is for calls", {"call_logs": {"enabled": True}}
+    ),
     ("KeyRecord", "id"): _id(ids.KEY, "the key"),
     ("CallRecord", "id"): _id(ids.CALL, "the call"),
     ("EventRecord", "id"): _id(ids.EVENT, "the event"),

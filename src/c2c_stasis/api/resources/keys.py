@@ -1,7 +1,10 @@
 """`/v1/keys`: the keys of a platform. The key itself is shown once, when it is made."""
 
+import time
+from typing import Annotated
+
 from aiohttp import web
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from c2c_stasis.api.fields import said
 from c2c_stasis.api.paging import Listed, Paging, listed
@@ -19,6 +22,12 @@ class CreateKey(Struct, kw_only=True):
     livemode: bool | UnsetType = UNSET
 
 
+class RotateKey(Struct, kw_only=True):
+    """For how many seconds the old key still opens what it opened; at most 30 days."""
+
+    overlap_seconds: Annotated[int, Meta(ge=0, le=2_592_000)] = 86_400
+
+
 class KeyRecord(Struct, frozen=True):
     """A key: its first characters, and once the whole of it."""
 
@@ -28,6 +37,8 @@ class KeyRecord(Struct, frozen=True):
     status: str
     created_at: str | None
     revoked_at: str | None
+    expires_at: str | None
+    last_used_at: str | None
     secret: str | UnsetType = UNSET
 
 
@@ -39,9 +50,15 @@ class KeyRoutes(ResourceRoutes):
         every, one = "/v1/keys", "/v1/keys/{key_id:[^/]+}"
         return [
             self._doors.platform("GET", every, self.page, filters=Paging, gives=Listed[KeyRecord]),
-            self._doors.platform("POST", every, self.create, takes=CreateKey, gives=KeyRecord, errors=("not_allowed",)),
+            self._doors.platform("POST", every, self.create, takes=CreateKey, gives=KeyRecord),
             self._doors.platform("GET", one, self.show, gives=KeyRecord),
-            self._doors.platform("DELETE", one, self.revoke, errors=("in_use", "not_allowed")),
+            self._doors.platform(
+                *("POST", one + "/rotate", self.rotate),
+                takes=RotateKey,
+                body_may_be_missing=True,
+                gives=KeyRecord,
+            ),
+            self._doors.platform("DELETE", one, self.revoke, errors=("in_use",)),
         ]
 
     async def page(self, asked: Asked) -> web.Response:
@@ -61,8 +78,17 @@ class KeyRoutes(ResourceRoutes):
         """One key."""
         return answer(key_record(await self._named(asked)))
 
+    async def rotate(self, asked: Asked) -> web.Response:
+        """A new key in the place of an old one, which may be the key of the request."""
+        key = await self._named(asked)
+        if key.livemode and not asked.key.livemode:
+            raise NotAllowed("a test key rotates test keys only")
+        overlap = (await asked.body_if_any(RotateKey)).overlap_seconds
+        secret, made = await self._changed(self._store.rotate_key(key.id, overlap))
+        return answer(key_record(made, secret), 201)
+
     async def revoke(self, asked: Asked) -> web.Response:
-        """Make a key useless. No key revokes itself, so that one stays that can be used."""
+        """Make a key useless, and the sessions that it opened. No key revokes itself, so that one stays that can be used."""
         key = await self._named(asked)
         if key.id == asked.key.id:
             raise StillInUse("it is the key of this request; use another one to revoke it")
@@ -82,8 +108,16 @@ def key_record(key: Key, secret: str | UnsetType = UNSET) -> KeyRecord:
         id=key.id,
         hint=key.hint,
         livemode=key.livemode,
-        status="active" if key.revoked_at is None else "revoked",
+        status=_status(key),
         created_at=rfc3339(key.created_at),
         revoked_at=rfc3339(key.revoked_at),
+        expires_at=rfc3339(key.expires_at),
+        last_used_at=rfc3339(key.last_used_at),
         secret=secret,
     )
+
+
+def _status(key: Key) -> str:
+    if key.revoked_at is not None:
+        return "revoked"
+    return "expired" if key.expires_at is not None and key.expires_at <= time.time() else "active"
