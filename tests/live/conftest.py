@@ -36,7 +36,6 @@ async def story(town: Town, tmp_path: Path, request: pytest.FixtureRequest) -> A
     """A story with its own database, and the proof at its end that nothing is left of it."""
     logging.getLogger("c2c_stasis").setLevel(logging.INFO)
     logging.getLogger("tests").setLevel(logging.INFO)
-    logging.getLogger("c2c_stasis.api.edge").setLevel(logging.WARNING)  # one line a request, and we ask often
     story = Story(town, tmp_path)
     await story.begin()
     try:
