@@ -7,7 +7,8 @@ ClickToCallError
 ├── NotAuthenticated         no key and no session, or not a valid one
 ├── AccountNotAllowed        the account is unknown or belongs to another platform
 ├── NotFound                 there is none, or it is another account's
-│   └── UserNotFound, CallNotFound, AccountNotFound, DeviceNotFound, ExtensionNotFound, PhoneNumberNotFound, KeyNotFound
+│   └── UserNotFound, CallNotFound, AccountNotFound, DeviceNotFound, ExtensionNotFound, PhoneNumberNotFound,
+│       LocationNotFound, KeyNotFound
 ├── StillInUse               it cannot be removed as long as something needs it
 ├── NotAllowed               this key or session may not do that
 │   └── KeyInBrowser         a platform key where everybody can read it
@@ -99,6 +100,12 @@ class PhoneNumberNotFound(NotFound):
     """The account has no such number."""
 
     what = "Phone number"
+
+
+class LocationNotFound(NotFound):
+    """The account has no such location."""
+
+    what = "Location"
 
 
 class KeyNotFound(NotFound):

@@ -10,11 +10,13 @@ AccountId = NewType("AccountId", str)
 UserId = NewType("UserId", str)
 DeviceId = NewType("DeviceId", str)
 NumberId = NewType("NumberId", str)
+LocationId = NewType("LocationId", str)
 CallId = NewType("CallId", str)
 LegId = NewType("LegId", str)
 
 PLATFORM, ACCOUNT, USER, DEVICE, NUMBER, CALL, EVENT, KEY = "plat", "acct", "user", "ep", "did", "call", "evt", "key"
 SESSION, SIGNING_KEY = "sess", "sig"
+LOCATION = "loc"
 
 
 def new_id(prefix: str) -> str:

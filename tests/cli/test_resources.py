@@ -345,3 +345,25 @@ async def test_a_service_that_is_unwell_is_no_refusal(
     monkeypatch.setattr(office.store, "page", page)
     said = await line.fails(NOT_THERE, "accounts", "list")
     assert "Internal server error (status 500); the log of the service tells more" in said
+
+
+# --- locations ---
+
+
+async def test_a_location_from_entering_to_deleting(office: Office, line: Line) -> None:
+    await line.says("phone-numbers", "create", "+12025550101")
+    await line.says("devices", "create", "Ann", "desk")
+    address = ("--street", "1200 Main Street", "--city", "Springfield", "--country", "US", "--floor", "5")
+    made = await line.json("locations", "create", "Head office", *address, "--primary-number", "+12025550101")
+    (row,) = (await line.says("locations", "list")).splitlines()[1:]
+    assert re.split(r"  +", row)[1:3] == ["Head office", "1200 Main Street, 5, Springfield, US"]
+    changed = await line.json("locations", "update", "head office", "--floor", "6", "--primary-number", "")
+    assert changed["address"] == made["address"] | {"floor": "6"}
+    assert changed["primary_did"] is None
+    for update in (("users", "update", "Ann"), ("devices", "update", "desk")):
+        assert (await line.json(*update, "--location", "Head office"))["location"] == made["id"]
+    assert "Still in use" in (await line.fails(REFUSED, "locations", "delete", "Head office"))
+    for update in (("users", "update", "Ann"), ("devices", "update", "desk")):
+        assert (await line.json(*update, "--location", ""))["location"] is None
+    await line.says("locations", "delete", "Head office")
+    assert await line.json("locations", "list") == []

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 from msgspec import NODEFAULT, UNSET, Struct, UnsetType
@@ -90,6 +90,9 @@ def _with_ids(given: Mapping[str, object], known: Mapping[str, object]) -> dict[
 
 
 def _value(name: str, value: object, kind: object, *, strict: bool) -> object:
+    inner = next((one for one in (kind, *get_args(kind)) if isinstance(one, type) and issubclass(one, Struct)), None)
+    if inner is not None and isinstance(value, dict):
+        return read(inner, value, strict=strict, within=f"{name}.")
     try:
         return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:

@@ -41,15 +41,18 @@ class Listed(Struct, Generic[T], frozen=True):
 
 
 def listed(request: web.Request, page: Page[Any], data: Sequence[T]) -> Listed[T]:
-    """The page as it is answered to this request; its addresses are relative, as clients expect them."""
+    """The page as it is answered to this request."""
+    filters = [(name, value) for name, value in request.query.items() if name != "page"]
+    return listed_at(request.path, filters, page, data)
+
+
+def listed_at(path: str, filters: Sequence[tuple[str, str]], page: Page[Any], data: Sequence[T]) -> Listed[T]:
+    """A page of the list that this path has with these filters; its addresses are relative, as clients expect them."""
 
     def url(place: Place | None) -> str | None:
-        if place is None:
-            return None
-        filters = [(name, value) for name, value in request.query.items() if name != "page"]
-        return f"{request.path}?{urlencode([*filters, ('page', _cursor(place))])}"
+        return None if place is None else f"{path}?{urlencode([*filters, ('page', _cursor(place))])}"
 
-    return Listed("list", request.path, url(page.older), url(page.newer), list(data))
+    return Listed("list", path, url(page.older), url(page.newer), list(data))
 
 
 def _cursor(place: Place) -> str:

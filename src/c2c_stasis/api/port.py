@@ -9,13 +9,14 @@ from c2c_stasis.directory.changes import (
     AccountChanges,
     DeviceChanges,
     ExtensionChanges,
+    LocationChanges,
     PhoneNumberChanges,
     UserChanges,
 )
-from c2c_stasis.directory.model import Account, Device, Extension, Key, PhoneNumber, SigningKey, User
+from c2c_stasis.directory.model import Account, Device, Extension, Key, Location, PhoneNumber, SigningKey, User
 from c2c_stasis.directory.pages import Page, Wish
 from c2c_stasis.directory.sessions import OpenedSession, Session
-from c2c_stasis.ids import AccountId, DeviceId, NumberId, PlatformId, UserId
+from c2c_stasis.ids import AccountId, DeviceId, LocationId, NumberId, PlatformId, UserId
 from c2c_stasis.ports import Contact, StoredEvent
 
 Equal = Mapping[str, object]
@@ -23,7 +24,7 @@ Equal = Mapping[str, object]
 
 NO_CONDITION: Equal = {}
 
-T = TypeVar("T", Account, User, Device, Extension, PhoneNumber, Key)
+T = TypeVar("T", Account, User, Device, Extension, PhoneNumber, Location, Key)
 
 
 class Service(Protocol):
@@ -140,6 +141,7 @@ class DirectoryStore(Protocol):
         do_not_disturb: bool = ...,
         caller_number_id: NumberId | None = ...,
         kept: Mapping[str, object] | None = ...,
+        location_id: LocationId | None = ...,
     ) -> User:
         """A new user."""
         ...
@@ -152,7 +154,15 @@ class DirectoryStore(Protocol):
         """Remove a user with devices and extensions."""
         ...
 
-    async def create_device(self, account_id: AccountId, user_id: UserId, endpoint: str, *, name: str = ...) -> Device:
+    async def create_device(
+        self,
+        account_id: AccountId,
+        user_id: UserId,
+        endpoint: str,
+        *,
+        name: str = ...,
+        location_id: LocationId | None = ...,
+    ) -> Device:
         """A new device."""
         ...
 
@@ -184,6 +194,7 @@ class DirectoryStore(Protocol):
         caller_id_name: str = ...,
         active: bool = ...,
         outbound_enabled: bool = ...,
+        kept: Mapping[str, object] | None = ...,
     ) -> PhoneNumber:
         """A new number."""
         ...
@@ -196,6 +207,28 @@ class DirectoryStore(Protocol):
 
     async def delete_phone_number(self, account_id: AccountId, number_id: NumberId) -> None:
         """Remove a number that nobody shows."""
+        ...
+
+    async def create_location(
+        self,
+        account_id: AccountId,
+        name: str,
+        address: Mapping[str, str],
+        *,
+        primary_number_id: NumberId | None = ...,
+        kept: Mapping[str, object] | None = ...,
+    ) -> Location:
+        """A new location."""
+        ...
+
+    async def update_location(
+        self, account_id: AccountId, location_id: LocationId, changes: LocationChanges
+    ) -> Location:
+        """Change a location."""
+        ...
+
+    async def delete_location(self, account_id: AccountId, location_id: LocationId) -> None:
+        """Remove a location where nobody is."""
         ...
 
     async def create_key(self, platform_id: PlatformId, *, livemode: bool = ...) -> tuple[str, Key]:

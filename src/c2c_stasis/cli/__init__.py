@@ -16,6 +16,7 @@ from c2c_stasis.cli.extensions import extensions
 from c2c_stasis.cli.init import init
 from c2c_stasis.cli.keys import keys
 from c2c_stasis.cli.lab import lab
+from c2c_stasis.cli.locations import locations
 from c2c_stasis.cli.migrate import migrate
 from c2c_stasis.cli.phone_numbers import phone_numbers
 from c2c_stasis.cli.reporting import EX_INTERRUPTED
@@ -59,5 +60,5 @@ def main() -> None:
 
 for _command in (serve, init, doctor, config, trunks, migrate, backup, restore, demo, lab):
     main.add_command(_command)
-for _command in (accounts, users, devices, extensions, phone_numbers, keys, call, completion):
+for _command in (accounts, users, devices, extensions, phone_numbers, locations, keys, call, completion):
     main.add_command(_command)

@@ -9,7 +9,7 @@ import click
 from c2c_stasis.cli.access import EXIT_STATUS, for_account
 from c2c_stasis.cli.asterisk_endpoints import warning_of_unknown
 from c2c_stasis.cli.devices_import import import_devices
-from c2c_stasis.cli.names import device_named, user_in_words, user_named
+from c2c_stasis.cli.names import device_named, location_named, user_in_words, user_named
 from c2c_stasis.cli.remote import InUse, Record, Remote
 from c2c_stasis.cli.tables import Column, print_deleted, print_list, print_record
 
@@ -46,9 +46,11 @@ def list_devices(remote: Remote, user: str | None) -> None:
 @click.argument("user")
 @click.argument("endpoint")
 @click.option("--name", metavar="TEXT", help="What the user calls it.")
-def create_device(remote: Remote, user: str, endpoint: str, name: str | None) -> None:
+@click.option("--location", metavar="LOCATION", help="Where it is.")
+def create_device(remote: Remote, user: str, endpoint: str, name: str | None, location: str | None) -> None:
     """Attach a PJSIP endpoint to a user: it rings from the next call on."""
     body = {"endpoint": endpoint} | ({"name": name} if name else {})
+    body |= {"location_id": location_named(remote, location)} if location else {}
     user_id = user_named(remote, user)
     with _told_whose(remote, endpoint):
         made = remote.post("users", user_id, "endpoints", body=body)
@@ -70,9 +72,12 @@ def show_device(remote: Remote, device: str) -> None:
 @click.argument("device")
 @click.option("--name", metavar="TEXT", help='What the user calls it; "" for nothing.')
 @click.option("--endpoint", metavar="ENDPOINT", help="Another PJSIP endpoint for it.")
-def update_device(remote: Remote, device: str, **said: Any) -> None:
+@click.option("--location", metavar="LOCATION", help='Where it is; "" for nowhere.')
+def update_device(remote: Remote, device: str, location: str | None, **said: Any) -> None:
     """Change a device, by endpoint or id."""
     fields = {name: value for name, value in said.items() if value is not None}
+    if location is not None:
+        fields["location_id"] = location_named(remote, location) if location else None
     path = _path(device_named(remote, device))
     with _told_whose(remote, fields.get("endpoint", "")):
         changed = remote.post(*path, body=fields)

@@ -80,6 +80,14 @@ def number_named(remote: Remote, text: str) -> str:
     return _only("phone number", text, found, "c2c-stasis phone-numbers list")
 
 
+def location_named(remote: Remote, text: str) -> str:
+    """The id of a location by id or name. Raises `Failed`."""
+    if text.startswith("loc_"):
+        return text
+    found = [one for one in remote.every("locations", search=text) if _same(one["name"], text)]
+    return _only("location", text, found, "c2c-stasis locations list")
+
+
 def key_named(remote: Remote, text: str) -> str:
     """The id of a key by id or by how it begins. Raises `Failed`."""
     if text.startswith("key_"):

@@ -64,6 +64,8 @@ def _text(value: Any) -> str:
         case dict() if "uri" in value:
             reached = "" if value["reachable"] else ", not reachable"
             return f"{value['uri']} ({value['user_agent'] or 'unknown phone'}{reached})"
+        case dict() if "data" in value:
+            return _text(value["data"])
         case dict() if "number" in value:
             return str(value["number"])
         case dict():

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from c2c_stasis.cli.access import EXIT_STATUS, for_account
-from c2c_stasis.cli.names import number_named, number_of, require_new_name, user_named
+from c2c_stasis.cli.names import location_named, number_named, number_of, require_new_name, user_named
 from c2c_stasis.cli.remote import Remote
 from c2c_stasis.cli.tables import Column, print_deleted, print_list, print_record
 
@@ -24,6 +24,8 @@ _DISTURB = click.option(
 _CALLER_NUMBER = click.option(
     "--caller-number", metavar="+NUMBER|ID", help='The number that the user shows; "" for the account\'s.'
 )
+
+_LOCATION = click.option("--location", metavar="LOCATION", help='Where the user is; "" for nowhere.')
 
 
 @click.group(epilog=EXIT_STATUS)
@@ -46,6 +48,7 @@ def list_users(remote: Remote, search: str) -> None:
 @click.option("--email", metavar="ADDRESS", help="The user's e-mail address.")
 @_DISTURB
 @_CALLER_NUMBER
+@_LOCATION
 @_ANOTHER
 def create_user(remote: Remote, another: bool, **said: Any) -> None:
     """Make a user."""
@@ -77,6 +80,7 @@ def show_user(remote: Remote, user: str) -> None:
 @click.option("--email", metavar="ADDRESS", help='Another address; "" for none.')
 @_DISTURB
 @_CALLER_NUMBER
+@_LOCATION
 def update_user(remote: Remote, user: str, **said: Any) -> None:
     """Change a user."""
     user_id = user_named(remote, user)
@@ -97,4 +101,6 @@ def _fields(remote: Remote, said: dict[str, Any]) -> dict[str, Any]:
     fields = {name: value for name, value in said.items() if value is not None}
     if (number := fields.pop("caller_number", None)) is not None:
         fields["caller_number_id"] = number_named(remote, number) if number else None
+    if (location := fields.pop("location", None)) is not None:
+        fields["location_id"] = location_named(remote, location) if location else None
     return fields

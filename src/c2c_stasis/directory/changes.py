@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TypedDict
 
-from c2c_stasis.ids import NumberId, UserId
+from c2c_stasis.ids import LocationId, NumberId, UserId
 
 
 class AccountChanges(TypedDict, total=False):
@@ -26,6 +26,7 @@ class UserChanges(TypedDict, total=False):
     email: str
     do_not_disturb: bool
     caller_number_id: NumberId | None
+    location_id: LocationId | None
     kept: Mapping[str, object]
 
 
@@ -34,6 +35,7 @@ class DeviceChanges(TypedDict, total=False):
 
     name: str
     endpoint: str
+    location_id: LocationId | None
 
 
 class ExtensionChanges(TypedDict, total=False):
@@ -48,3 +50,13 @@ class PhoneNumberChanges(TypedDict, total=False):
     active: bool
     outbound_enabled: bool
     caller_id_name: str
+    kept: Mapping[str, object]
+
+
+class LocationChanges(TypedDict, total=False):
+    """Changes of a location. `address` takes the place of the whole address."""
+
+    name: str
+    address: Mapping[str, str]
+    primary_number_id: NumberId | None
+    kept: Mapping[str, object]

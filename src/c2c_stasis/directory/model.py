@@ -6,7 +6,7 @@ When something was made and changed (Unix seconds) is told beside what it is: tw
 
 from dataclasses import dataclass, field
 
-from c2c_stasis.ids import AccountId, DeviceId, NumberId, PlatformId, UserId
+from c2c_stasis.ids import AccountId, DeviceId, LocationId, NumberId, PlatformId, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class User:
     do_not_disturb: bool = False
     caller_number_id: NumberId | None = None
     kept: str = "{}"
+    location_id: LocationId | None = None
     created_at: float = field(default=0.0, compare=False)
     updated_at: float = field(default=0.0, compare=False)
     sessions_revoked_at: float | None = None  # as with accounts
@@ -61,6 +62,7 @@ class Device:
     user_id: UserId
     endpoint: str
     name: str = ""
+    location_id: LocationId | None = None
     created_at: float = field(default=0.0, compare=False)
 
 
@@ -72,6 +74,7 @@ class Extension:
     number: str
     user_id: UserId
     created_at: float = field(default=0.0, compare=False)
+    updated_at: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,23 @@ class PhoneNumber:
     active: bool = True
     outbound_enabled: bool = True
     caller_id_name: str = ""
+    kept: str = "{}"
     created_at: float = field(default=0.0, compare=False)
+    updated_at: float | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where users and devices are, for emergency services. `address` is JSON; `primary_number_id` is its call-back number."""
+
+    id: LocationId
+    account_id: AccountId
+    name: str
+    address: str
+    primary_number_id: NumberId | None = None
+    kept: str = "{}"
+    created_at: float = field(default=0.0, compare=False)
+    updated_at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,15 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Table, insert, select, update
 
-from c2c_stasis.directory.model import Account, Device, Extension, PhoneNumber, Platform, User
+from c2c_stasis.directory.model import Account, Device, Extension, Location, PhoneNumber, Platform, User
 from c2c_stasis.errors import AccountNotAllowed, AlreadyInUse, InvalidRequest, UserNotFound
-from c2c_stasis.ids import AccountId, NumberId, PlatformId, UserId
+from c2c_stasis.ids import AccountId, LocationId, NumberId, PlatformId, UserId
 from c2c_stasis.store import tables
 from c2c_stasis.store.rows import TABLES, read, row_of
 from c2c_stasis.store.writer import Writer
 
 T = TypeVar("T")
-V = TypeVar("V", Platform, Account, User, Device, Extension, PhoneNumber)
+V = TypeVar("V", Platform, Account, User, Device, Extension, PhoneNumber, Location)
 
 KEPT_LENGTH = 16_384  # characters of JSON that is kept with an account or a user; as much as one request may hold
 
@@ -85,11 +85,20 @@ def user_of(connection: Connection, account_id: AccountId, user_id: UserId) -> U
     return found[0]
 
 
-def require_number(connection: Connection, account_id: AccountId, number_id: NumberId | None) -> None:
-    """Raises `InvalidRequest` when the number that shall be shown is not the account's."""
+def require_number(
+    connection: Connection, account_id: AccountId, number_id: NumberId | None, field: str = "caller_number_id"
+) -> None:
+    """Raises `InvalidRequest` when the number that shall be shown, or called back, is not the account's."""
     mine = (tables.phone_numbers.c.id == number_id, tables.phone_numbers.c.account_id == account_id)
     if number_id is not None and not read(connection, PhoneNumber, *mine):
-        raise InvalidRequest("caller_number_id", "is no number of this account")
+        raise InvalidRequest(field, "is no number of this account")
+
+
+def require_location(connection: Connection, account_id: AccountId, location_id: LocationId | None) -> None:
+    """Raises `InvalidRequest` when the location is not the account's."""
+    mine = (tables.locations.c.id == location_id, tables.locations.c.account_id == account_id)
+    if location_id is not None and not read(connection, Location, *mine):
+        raise InvalidRequest("location_id", "is no location of this account")
 
 
 def require_free(connection: Connection, field: str, table: Table, *same: ColumnElement[bool]) -> None:

@@ -7,14 +7,15 @@ from sqlalchemy import Connection, insert
 from c2c_stasis import ids
 from c2c_stasis.directory import keys as key_format
 from c2c_stasis.directory.directory import CALLER_ID_NAME_LENGTH
-from c2c_stasis.directory.model import Account, Device, Extension, Key, PhoneNumber, Platform, User
-from c2c_stasis.ids import AccountId, DeviceId, NumberId, PlatformId, UserId, new_id
+from c2c_stasis.directory.model import Account, Device, Extension, Key, Location, PhoneNumber, Platform, User
+from c2c_stasis.ids import AccountId, DeviceId, LocationId, NumberId, PlatformId, UserId, new_id
 from c2c_stasis.store import tables, validation
 from c2c_stasis.store.changing import (
     Changing,
     account_of,
     kept_json,
     require_free,
+    require_location,
     require_number,
     require_platform,
     user_of,
@@ -74,6 +75,7 @@ class Creating(Changing):
         do_not_disturb: bool = False,
         caller_number_id: NumberId | None = None,
         kept: Mapping[str, object] | None = None,
+        location_id: LocationId | None = None,
     ) -> User:
         """A new user of an account."""
         user = User(
@@ -84,16 +86,26 @@ class Creating(Changing):
             do_not_disturb,
             caller_number_id,
             kept_json("{}", kept or {}),
+            location_id,
         )
 
         def change(connection: Connection) -> User:
             account_of(connection, account_id)
             require_number(connection, account_id, caller_number_id)
+            require_location(connection, account_id, location_id)
             return self._add(connection, user)
 
         return await self._change(change)
 
-    async def create_device(self, account_id: AccountId, user_id: UserId, endpoint: str, *, name: str = "") -> Device:
+    async def create_device(
+        self,
+        account_id: AccountId,
+        user_id: UserId,
+        endpoint: str,
+        *,
+        name: str = "",
+        location_id: LocationId | None = None,
+    ) -> Device:
         """A new device of a user; the Asterisk endpoint it stands for can belong to one device only."""
         device = Device(
             DeviceId(new_id(ids.DEVICE)),
@@ -101,10 +113,12 @@ class Creating(Changing):
             user_id,
             validation.endpoint(endpoint),
             validation.one_line("name", name, validation.NAME_LENGTH),
+            location_id,
         )
 
         def change(connection: Connection) -> Device:
             user_of(connection, account_id, user_id)
+            require_location(connection, account_id, location_id)
             require_free(connection, "endpoint", tables.devices, tables.devices.c.endpoint == endpoint)
             return self._add(connection, device)
 
@@ -132,6 +146,7 @@ class Creating(Changing):
         caller_id_name: str = "",
         active: bool = True,
         outbound_enabled: bool = True,
+        kept: Mapping[str, object] | None = None,
     ) -> PhoneNumber:
         """A new number of an account; no two accounts can have the same."""
         phone_number = PhoneNumber(
@@ -141,12 +156,39 @@ class Creating(Changing):
             active,
             outbound_enabled,
             validation.one_line("caller_id_name", caller_id_name, CALLER_ID_NAME_LENGTH),
+            kept_json("{}", kept or {}),
         )
 
         def change(connection: Connection) -> PhoneNumber:
             account_of(connection, account_id)
             require_free(connection, "number", tables.phone_numbers, tables.phone_numbers.c.number == number)
             return self._add(connection, phone_number)
+
+        return await self._change(change)
+
+    async def create_location(
+        self,
+        account_id: AccountId,
+        name: str,
+        address: Mapping[str, str],
+        *,
+        primary_number_id: NumberId | None = None,
+        kept: Mapping[str, object] | None = None,
+    ) -> Location:
+        """A new location of an account."""
+        location = Location(
+            LocationId(new_id(ids.LOCATION)),
+            account_id,
+            validation.name("name", name),
+            validation.address(address),
+            primary_number_id,
+            kept_json("{}", kept or {}),
+        )
+
+        def change(connection: Connection) -> Location:
+            account_of(connection, account_id)
+            require_number(connection, account_id, primary_number_id, "primary_number_id")
+            return self._add(connection, location)
 
         return await self._change(change)
 

@@ -5,12 +5,12 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Table, exists, or_, select, tuple_
 
-from c2c_stasis.directory.model import Account, Device, Extension, Key, PhoneNumber, Platform, User
+from c2c_stasis.directory.model import Account, Device, Extension, Key, Location, PhoneNumber, Platform, User
 from c2c_stasis.directory.pages import Page, Place, Wish
 from c2c_stasis.store.database import Database
 from c2c_stasis.store.rows import TABLES, all_of, read
 
-T = TypeVar("T", Platform, Account, User, Device, Extension, PhoneNumber, Key)
+T = TypeVar("T", Platform, Account, User, Device, Extension, PhoneNumber, Location, Key)
 
 NO_CONDITION: Mapping[str, object] = {}
 SEARCHED = ("name", "email")  # the columns that a search looks into

@@ -2,13 +2,13 @@
 
 from sqlalchemy import Connection, delete, update
 
-from c2c_stasis.directory.model import Account, User
+from c2c_stasis.directory.model import Account, Device, Location, User
 from c2c_stasis.errors import StillInUse
-from c2c_stasis.ids import AccountId, DeviceId, NumberId, UserId
+from c2c_stasis.ids import AccountId, DeviceId, LocationId, NumberId, UserId
 from c2c_stasis.store import tables
 from c2c_stasis.store.changing import Changing, account_of, user_of
 from c2c_stasis.store.rows import read
-from c2c_stasis.store.updating import device_of, extension_of, number_of
+from c2c_stasis.store.updating import device_of, extension_of, location_of, number_of
 
 FORGOTTEN = {"name": "", "email": "", "kept": "{}", "caller_number_id": None}  # nothing personal stays in a deleted row
 
@@ -17,7 +17,7 @@ class Removing(Changing):
     """The part of the store that removes."""
 
     async def delete_account(self, account_id: AccountId) -> None:
-        """Remove an account without users, and its numbers with it. Raises `StillInUse` as long as it has users."""
+        """Remove an account without users, with its numbers and locations. Raises `StillInUse` as long as it has users."""
 
         def change(connection: Connection) -> None:
             account_of(connection, account_id)
@@ -25,7 +25,8 @@ class Removing(Changing):
                 raise StillInUse(f"the account has {users} {'user' if users == 1 else 'users'}; delete them first")
             forgotten = FORGOTTEN | {"primary_contact_name": "", "deleted_at": self._wall()}
             connection.execute(update(tables.accounts).where(tables.accounts.c.id == account_id).values(forgotten))
-            connection.execute(delete(tables.phone_numbers).where(tables.phone_numbers.c.account_id == account_id))
+            for table in (tables.locations, tables.phone_numbers):
+                connection.execute(delete(table).where(table.c.account_id == account_id))
 
         await self._change(change)
 
@@ -36,7 +37,7 @@ class Removing(Changing):
             user_of(connection, account_id, user_id)
             for table in (tables.devices, tables.extensions):
                 connection.execute(delete(table).where(table.c.account_id == account_id, table.c.user_id == user_id))
-            forgotten = FORGOTTEN | {"deleted_at": self._wall()}
+            forgotten = FORGOTTEN | {"location_id": None, "deleted_at": self._wall()}
             connection.execute(update(tables.users).where(tables.users.c.id == user_id).values(forgotten))
 
         await self._change(change)
@@ -67,8 +68,24 @@ class Removing(Changing):
             number = number_of(connection, account_id, number_id)
             users = read(connection, User, tables.users.c.caller_number_id == number.id)
             accounts = read(connection, Account, tables.accounts.c.caller_number_id == number.id)
+            locations = read(connection, Location, tables.locations.c.primary_number_id == number.id)
+            if locations:
+                raise StillInUse(f"it is the number of {locations[0].id}; give that location another one first")
             if shown_by := [account.id for account in accounts] + [user.id for user in users]:
                 raise StillInUse(f"it is the caller number of {', '.join(shown_by[:3])}; give another one first")
             connection.execute(delete(tables.phone_numbers).where(tables.phone_numbers.c.id == number.id))
+
+        await self._change(change)
+
+    async def delete_location(self, account_id: AccountId, location_id: LocationId) -> None:
+        """Remove a location. Raises `StillInUse` as long as a user or a device is there."""
+
+        def change(connection: Connection) -> None:
+            location = location_of(connection, account_id, location_id)
+            users = read(connection, User, tables.users.c.location_id == location.id)
+            devices = read(connection, Device, tables.devices.c.location_id == location.id)
+            if there := [user.id for user in users] + [device.id for device in devices]:
+                raise StillInUse(f"{', '.join(there[:3])} is there; give another location first")
+            connection.execute(delete(tables.locations).where(tables.locations.c.id == location.id))
 
         await self._change(change)

@@ -11,6 +11,7 @@ from c2c_stasis.directory.model import (
     DirectoryRows,
     Extension,
     Key,
+    Location,
     PhoneNumber,
     Platform,
     SigningKey,
@@ -18,7 +19,7 @@ from c2c_stasis.directory.model import (
 )
 from c2c_stasis.store import tables
 
-T = TypeVar("T", Platform, Account, User, Device, Extension, PhoneNumber, Key, SigningKey)
+T = TypeVar("T", Platform, Account, User, Device, Extension, PhoneNumber, Location, Key, SigningKey)
 
 TABLES: dict[type[Any], Table] = {
     Platform: tables.platforms,
@@ -27,6 +28,7 @@ TABLES: dict[type[Any], Table] = {
     Device: tables.devices,
     Extension: tables.extensions,
     PhoneNumber: tables.phone_numbers,
+    Location: tables.locations,
     Key: tables.keys,
     SigningKey: tables.signing_keys,
 }
@@ -59,6 +61,8 @@ def read_directory(connection: Connection) -> DirectoryRows:
     )
 
 
-def row_of(value: Platform | Account | User | Device | Extension | PhoneNumber | Key | SigningKey) -> dict[str, Any]:
+def row_of(
+    value: Platform | Account | User | Device | Extension | PhoneNumber | Location | Key | SigningKey,
+) -> dict[str, Any]:
     """The value's fields by column."""
     return dataclasses.asdict(value)

@@ -70,7 +70,24 @@ phone_numbers = Table(
     Column("outbound_enabled", Boolean, nullable=False),
     Column("caller_id_name", String, nullable=False),
     Column("created_at", Float, nullable=False),
+    Column("kept", Text, server_default=text("'{}'"), nullable=False),
+    Column("updated_at", Float),
     UniqueConstraint("account_id", "id"),
+)
+
+locations = Table(
+    "locations",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("name", String, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("primary_number_id", String),
+    Column("kept", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    UniqueConstraint("account_id", "id"),
+    ForeignKeyConstraint(["account_id", "primary_number_id"], ["phone_numbers.account_id", "phone_numbers.id"]),
 )
 
 users = Table(
@@ -87,6 +104,8 @@ users = Table(
     Column("kept", Text, server_default=text("'{}'"), nullable=False),
     Column("deleted_at", Float),  # as with accounts
     Column("sessions_revoked_at", Float),
+    # No foreign key, for which SQLite would have to write every row anew, and calls refer to them; provisioning checks it.
+    Column("location_id", String),
     UniqueConstraint("account_id", "id"),
     ForeignKeyConstraint(["account_id", "caller_number_id"], ["phone_numbers.account_id", "phone_numbers.id"]),
 )
@@ -100,6 +119,7 @@ devices = Table(
     Column("endpoint", String, nullable=False, unique=True),
     Column("name", String, nullable=False),
     Column("created_at", Float, nullable=False),
+    Column("location_id", String),  # as with users
     ForeignKeyConstraint(["account_id", "user_id"], ["users.account_id", "users.id"]),
     Index(None, "account_id", "user_id"),
 )
@@ -111,6 +131,7 @@ extensions = Table(
     Column("number", String, primary_key=True),
     Column("user_id", String, nullable=False),
     Column("created_at", Float, nullable=False),
+    Column("updated_at", Float),
     ForeignKeyConstraint(["account_id", "user_id"], ["users.account_id", "users.id"]),
     Index(None, "account_id", "user_id"),
 )

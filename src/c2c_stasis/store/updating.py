@@ -9,15 +9,24 @@ from c2c_stasis.directory.changes import (
     AccountChanges,
     DeviceChanges,
     ExtensionChanges,
+    LocationChanges,
     PhoneNumberChanges,
     UserChanges,
 )
 from c2c_stasis.directory.directory import CALLER_ID_NAME_LENGTH
-from c2c_stasis.directory.model import Account, Device, Extension, PhoneNumber, User
-from c2c_stasis.errors import DeviceNotFound, ExtensionNotFound, InvalidRequest, PhoneNumberNotFound
-from c2c_stasis.ids import AccountId, DeviceId, NumberId, UserId
+from c2c_stasis.directory.model import Account, Device, Extension, Location, PhoneNumber, User
+from c2c_stasis.errors import DeviceNotFound, ExtensionNotFound, InvalidRequest, LocationNotFound, PhoneNumberNotFound
+from c2c_stasis.ids import AccountId, DeviceId, LocationId, NumberId, UserId
 from c2c_stasis.store import tables, validation
-from c2c_stasis.store.changing import Changing, account_of, kept_json, require_free, require_number, user_of
+from c2c_stasis.store.changing import (
+    Changing,
+    account_of,
+    kept_json,
+    require_free,
+    require_location,
+    require_number,
+    user_of,
+)
 from c2c_stasis.store.rows import read
 
 CHECKS: dict[str, Callable[[Any], object]] = {
@@ -56,6 +65,7 @@ class Updating(Changing):
         def change(connection: Connection) -> User:
             user = user_of(connection, account_id, user_id)
             require_number(connection, account_id, changes.get("caller_number_id"))
+            require_location(connection, account_id, changes.get("location_id"))
             return self._alter(connection, user, _with_kept(user.kept, changes))
 
         return await self._change(change)
@@ -66,13 +76,15 @@ class Updating(Changing):
             {"name": validation.one_line("name", changes["name"], validation.NAME_LENGTH)} if "name" in changes else {}
         )
         endpoint = {"endpoint": validation.endpoint(changes["endpoint"])} if "endpoint" in changes else {}
+        located = {"location_id": changes["location_id"]} if "location_id" in changes else {}
 
         def change(connection: Connection) -> Device:
             device = device_of(connection, account_id, device_id)
             if endpoint and endpoint["endpoint"] != device.endpoint:
                 same = tables.devices.c.endpoint == endpoint["endpoint"]
                 require_free(connection, "endpoint", tables.devices, same)
-            return self._alter(connection, device, named | endpoint)
+            require_location(connection, account_id, changes.get("location_id"))
+            return self._alter(connection, device, named | endpoint | located)
 
         return await self._change(change)
 
@@ -94,7 +106,22 @@ class Updating(Changing):
         _check(changes)
 
         def change(connection: Connection) -> PhoneNumber:
-            return self._alter(connection, number_of(connection, account_id, number_id), changes)
+            number = number_of(connection, account_id, number_id)
+            return self._alter(connection, number, _with_kept(number.kept, changes))
+
+        return await self._change(change)
+
+    async def update_location(
+        self, account_id: AccountId, location_id: LocationId, changes: LocationChanges
+    ) -> Location:
+        """Change a location; a new address takes the place of the whole old one."""
+        _check(changes)
+        address = {"address": validation.address(changes["address"])} if "address" in changes else {}
+
+        def change(connection: Connection) -> Location:
+            location = location_of(connection, account_id, location_id)
+            require_number(connection, account_id, changes.get("primary_number_id"), "primary_number_id")
+            return self._alter(connection, location, _with_kept(location.kept, changes) | address)
 
         return await self._change(change)
 
@@ -134,6 +161,15 @@ def number_of(connection: Connection, account_id: AccountId, number_id: NumberId
     found = read(connection, PhoneNumber, mine, same)
     if not found:
         raise PhoneNumberNotFound
+    return found[0]
+
+
+def location_of(connection: Connection, account_id: AccountId, location_id: LocationId) -> Location:
+    """Raises `LocationNotFound`."""
+    mine, same = tables.locations.c.account_id == account_id, tables.locations.c.id == location_id
+    found = read(connection, Location, mine, same)
+    if not found:
+        raise LocationNotFound
     return found[0]
 
 

@@ -1,6 +1,8 @@
 """What a provisioned value must look like; each check gives the value back or raises `InvalidRequest` with field and reason."""
 
+import json
 import re
+from collections.abc import Mapping
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
@@ -11,6 +13,7 @@ from c2c_stasis.errors import InvalidRequest
 ENDPOINT = re.compile(r"[A-Za-z0-9_-]{1,64}")  # safe inside a dial string and a section name of Asterisk
 NAME_LENGTH = 128
 EMAIL_LENGTH = 254  # RFC 5321 4.5.3.1.3, less the angle brackets
+ADDRESS_REQUIRED = ("street", "city", "country")  # states and postal codes are not known everywhere
 EXTENSION_LENGTHS = range(3, 7)
 
 
@@ -37,6 +40,18 @@ def email(text: str) -> str:
     if (text and not (local and at and domain)) or " " in text:
         raise InvalidRequest("email", "is not an e-mail address")
     return text
+
+
+def address(given: Mapping[str, str]) -> str:
+    """A postal address, as JSON. What is said must fit on one line each; somebody must be able to find it by it."""
+    for field in ADDRESS_REQUIRED:
+        if not given.get(field, "").strip():
+            raise InvalidRequest(f"address.{field}", "is required")
+    for field, text in given.items():
+        one_line(f"address.{field}", text, NAME_LENGTH)
+    if given["country"] not in phonenumbers.SUPPORTED_REGIONS:
+        raise InvalidRequest("address.country", "must be an ISO 3166-1 alpha-2 code in capitals, such as US")
+    return json.dumps({field: text for field, text in given.items() if text}, ensure_ascii=False)
 
 
 def endpoint(text: str) -> str:

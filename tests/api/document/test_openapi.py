@@ -97,7 +97,7 @@ def test_what_is_required_may_have_either_spelling() -> None:
 
 def test_filters_may_have_either_spelling() -> None:
     listed = DOCUMENT["paths"]["/v1/extensions"]["get"]["parameters"]
-    assert {"user", "user_id", "limit", "page"} == {one["name"] for one in listed if "name" in one}
+    assert {"user", "user_id", "target", "limit", "page"} == {one["name"] for one in listed if "name" in one}
 
 
 def test_what_was_made_leads_to_what_can_be_done_with_it() -> None:

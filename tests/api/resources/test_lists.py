@@ -8,7 +8,15 @@ import pytest
 
 from tests.api.resources.office import Json, Office
 
-LISTS = ["/v1/accounts", "/v1/users", "/v1/endpoints", "/v1/extensions", "/v1/phone-numbers", "/v1/keys"]
+LISTS = [
+    "/v1/accounts",
+    "/v1/users",
+    "/v1/endpoints",
+    "/v1/extensions",
+    "/v1/phone-numbers",
+    "/v1/locations",
+    "/v1/keys",
+]
 
 
 async def users(office: Office, count: int, prefix: str = "User") -> list[str]:
@@ -63,7 +71,7 @@ async def test_page_addresses_are_relative_and_keep_the_filters(office: Office) 
     assert parse_qsl(url.query)[:-1] == [("search", "Ü&b 100%"), ("limit", "1"), ("expand[]", "extensions")]
     following = await office.get(page["next_page_url"])
     assert [entry["name"] for entry in following["data"]] == ["Ü&b 100% 1"]
-    assert following["data"][0]["extensions"] == []
+    assert following["data"][0]["extensions"]["data"] == []
 
 
 async def test_ten_entries_unless_asked_for_up_to_a_hundred(office: Office) -> None:
@@ -170,6 +178,8 @@ async def test_a_list_holds_nothing_of_anybody_else(office: Office) -> None:
     await office.make(f"/v1/users/{office.user.id}/endpoints", endpoint="ann")
     await office.make("/v1/extensions", number="1001", target=office.user.id)
     await office.make("/v1/phone-numbers", phone_number="+12025550101")
+    address = {"street": "1 Main Street", "city": "Springfield", "country": "US"}
+    await office.make("/v1/locations", name="Office", address=address)
     mine = {path: (await office.get(path))["data"] for path in LISTS}
     assert all(mine.values())
     platform = await store.create_platform("Stranger")
@@ -180,6 +190,7 @@ async def test_a_list_holds_nothing_of_anybody_else(office: Office) -> None:
         eve = await store.create_user(account.id, "Eve")
         await store.create_device(account.id, eve.id, f"eve-{number}")
         await store.create_extension(account.id, "1009", eve.id)
+        await store.create_location(account.id, "Office", address)
         await store.create_phone_number(account.id, f"+1202555019{number}")
     for path in LISTS:
         data = (await office.get(path))["data"]

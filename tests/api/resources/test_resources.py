@@ -37,6 +37,12 @@ async def test_an_account(office: Office) -> None:
         "address": None,
         "billing_address": None,
         "pricing": None,
+        "phone": None,
+        "hold_music_clip": None,
+        "hold_music_clip_id": None,
+        "main_location": None,
+        "main_location_id": None,
+        "default_button_template": None,
     }
     assert made["updated_at"] == made["created_at"]
     assert await office.get(f"/v1/accounts/{made['id']}") == made
@@ -54,11 +60,14 @@ async def test_a_user(office: Office) -> None:
         "do_not_disturb": True,
         "caller_number": number["id"],
         "caller_number_id": number["id"],
+        "location": None,
+        "location_id": None,
         "config": {},
     }
     assert await office.get(f"/v1/users/{made['id']}") == made
     expanded = await office.get(f"/v1/users/{made['id']}?expand[]=extensions")
-    assert expanded == made | {"extensions": []}
+    url = {"object": "list", "url": "/v1/extensions", "next_page_url": None, "previous_page_url": None}
+    assert expanded == made | {"extensions": url | {"data": []}}
 
 
 async def test_a_device_and_where_it_is_registered(office: Office) -> None:
@@ -75,6 +84,8 @@ async def test_a_device_and_where_it_is_registered(office: Office) -> None:
             {"uri": "sip:a@192.0.2.1", "user_agent": "Phone/1", "reachable": True},
             {"uri": "sip:b@h", "user_agent": None, "reachable": False},
         ],
+        "location": None,
+        "location_id": None,
     }
     assert await office.get(f"{path}/{made['id']}") == made
     assert (await office.get(path))["data"] == (await office.get("/v1/endpoints"))["data"] == [made]
@@ -100,7 +111,7 @@ async def test_an_extension(office: Office) -> None:
     assert timeless(made) == {"number": "1001", "target": user, "user": user, "user_id": user, "status": "active"}
     assert await office.get("/v1/extensions/1001") == made
     expanded = await office.get(f"/v1/users/{user}?expand[]=extensions")
-    assert expanded["extensions"] == [made]
+    assert expanded["extensions"]["data"] == [made]
 
 
 async def test_a_phone_number(office: Office) -> None:

@@ -31,6 +31,7 @@ ERRORS = {
     "endpoint_not_found": ErrorCode(404, "the user has no such device"),
     "extension_not_found": ErrorCode(404, "the account has no such extension"),
     "phone_number_not_found": ErrorCode(404, "the account has no such number"),
+    "location_not_found": ErrorCode(404, "the account has no such location"),
     "key_not_found": ErrorCode(404, "the platform has no such key"),
     "not_found": ErrorCode(404, "there is no such path"),
     "method_not_allowed": ErrorCode(405, "the path has no such method"),

@@ -39,6 +39,7 @@ PATH_PARTS = {
     "user_id": _by_id(ids.USER, "the user", errors.UserNotFound),
     "endpoint_id": _by_id(ids.DEVICE, "the device", errors.DeviceNotFound),
     "number_id": _by_id(ids.NUMBER, "the number", errors.PhoneNumberNotFound),
+    "location_id": _by_id(ids.LOCATION, "the location", errors.LocationNotFound),
     "key_id": _by_id(ids.KEY, "the key", errors.KeyNotFound),
     "call_id": _by_id(ids.CALL, "the call", errors.CallNotFound),
     "number": PathPart(Word("the extension", "1042"), errors.ExtensionNotFound),

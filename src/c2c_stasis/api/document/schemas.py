@@ -13,6 +13,7 @@ from c2c_stasis.api.document.words import Word, word_for
 Json = dict[str, Any]
 
 REF = "#/components/schemas/"
+_REFERENCE = re.compile(rf'"{REF}(\w+)"')
 _LISTED = re.compile(r"Listed_(\w+?)(?:Record)?_\b")  # as msgspec names `Listed[UserRecord]`
 
 ERROR: Json = {
@@ -49,12 +50,18 @@ def components(taken: Collection[type[Struct]], given: Iterable[type[Struct]]) -
     """The schemas of everything, by name: of bodies, of answers, and of what is in them."""
     _, drawn = msgspec.json.schema_components([*taken, *given], ref_template=REF + "{name}")
     schemas: Json = json.loads(_readable(json.dumps(drawn)))
-    for kind in taken:
-        _as_body(schemas[name_of(kind)])
+    for name in _within(schemas, [name_of(kind) for kind in taken]):
+        _as_body(schemas[name])
     for name, schema in schemas.items():
         schema.pop("title", None)
         _explain(name, schema)
     return dict(sorted((schemas | {"Error": ERROR}).items()))
+
+
+def _within(schemas: Json, names: list[str]) -> list[str]:
+    """These schemas, and those that stand in their fields."""
+    inside = [found for name in names for found in _REFERENCE.findall(json.dumps(schemas[name]))]
+    return names + (_within(schemas, inside) if inside else [])
 
 
 def filters_of(kind: type[Struct]) -> Json:

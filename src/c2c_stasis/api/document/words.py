@@ -44,7 +44,12 @@ def _one_of(means: str, example: str, kind: type[StrEnum], *, always: bool = Fal
 _USER = _id(ids.USER, "the user")
 _DEVICE = _id(ids.DEVICE, "the device of the user that answered")
 _CALLER_NUMBER = _id(ids.NUMBER, "the number that is shown to whoever is called; null for the account's, or none")
+_LOCATION = _id(ids.LOCATION, "where it is, for emergency services; null if that is not known")
+_PRIMARY = _id(ids.NUMBER, "the number under which somebody there can be called back")
+_LINE = {"maxLength": 128}
 _CONFIG = Word("settings of the client, kept as they are", {"theme": "dark"})
+_PROVINCE = Word("state or province", "IL", _LINE)
+_ADDRESS = Word("the postal address", {"street": "1200 Main Street", "city": "Springfield", "country": "US"})
 _KEPT = Word("kept as it is", {"country": "US"})
 _LEG_STATE = _one_of("where the leg stands", "ended", LegState, always=True)
 _LEG_OUTCOME = _one_of("what became of it; null while it lives", "answered", LegOutcome)
@@ -82,6 +87,27 @@ WORDS: dict[str, Word] = {
     "caller_number": _CALLER_NUMBER,
     "caller_number_id": _CALLER_NUMBER,
     "extensions": Word("the extensions of the user; with `expand[]=extensions`"),
+    "location": _LOCATION,
+    "location_id": _LOCATION,
+    "phone": Word("kept as it is", "+12025550144"),
+    "hold_music_clip": Word("kept as it is"),
+    "hold_music_clip_id": Word("kept as it is"),
+    "main_location": Word("kept as it is"),
+    "main_location_id": Word("kept as it is"),
+    "default_button_template": Word("kept as it is"),
+    # locations
+    "primary_did": _PRIMARY,
+    "primary_did_id": _PRIMARY,
+    "e911_status": Word("always `none`: no emergency service is told of it", "none"),
+    "address_number": Word("house number, unless it stands in `street`", "1200", _LINE),
+    "street": Word("street", "Main Street", _LINE),
+    "unit": Word("suite or apartment", "Suite 500", _LINE),
+    "building": Word("building", "North tower", _LINE),
+    "floor": Word("floor", "5", _LINE),
+    "room": Word("room", "512", _LINE),
+    "city": Word("city", "Springfield", _LINE),
+    "postal_code": Word("postal code", "62701", _LINE),
+    "country": Word("ISO 3166-1 alpha-2", "US", {"pattern": "^[A-Z]{2}$"}),
     # devices
     "endpoint": Word(
         "the name of the endpoint at Asterisk", "carol-desk", {"pattern": "^[A-Za-z0-9_-]{1,64}$", "maxLength": 64}
@@ -99,6 +125,15 @@ WORDS: dict[str, Word] = {
     "phone_number": Word("the number, E.164", "+12025550143", _E164),
     "outbound_enabled": Word("whether calls may show it", True),
     "caller_id_name": Word("the name that is shown with it", "Front desk", {"maxLength": 64}),
+    "caller_id_prefix": Word("kept as it is", "[Acme]"),
+    "caller_id_visibility": Word("kept as it is", "PUBLIC"),
+    "directory_listing_name": Word("kept as it is"),
+    "directory_listing_type": Word("kept as it is"),
+    "directory_listing_location": Word("kept as it is"),
+    "directory_listing_location_id": Word("kept as it is"),
+    "routing_target": Word("kept as it is"),
+    "inbound_routing": Word("kept as it is"),
+    "fax_enabled": Word("kept as it is", False),
     # keys
     "hint": Word("how the key begins", "sk_live_7Qb2"),
     "livemode": Word("false when it is for tests", True),
@@ -200,6 +235,18 @@ OF_ONE: dict[tuple[str, str], Word] = {
     ("EventData", "status"): Word("how it ended, in the words of published clients", "completed"),
     ("DeviceRecord", "status"): Word("whether it can be reached now", "online", {"enum": ["online", "offline"]}),
     ("KeyRecord", "status"): Word("whether it is valid", "active", {"enum": ["active", "revoked"]}),
+    ("LocationRecord", "id"): _id(ids.LOCATION, "the location"),
+    ("LocationRecord", "status"): Word("always `active`", "active"),
+    ("LocationRecord", "address"): Word("the postal address"),
+    ("Address", "state"): _PROVINCE,
+    ("AddressRecord", "state"): _PROVINCE,
+    ("CreateLocation", "address"): _ADDRESS,
+    ("UpdateLocation", "address"): _ADDRESS,
+    **{
+        (kind, name): Word("kept as it is")
+        for kind in ("CreatePhoneNumber", "UpdatePhoneNumber", "PhoneNumberRecord")
+        for name in ("location", "location_id", "config", "expires_at")
+    },
     ("ExtensionRecord", "status"): Word("always `active`", "active"),
     ("AccountConfig", "region"): Word("ISO 3166-1; whose national numbers are dialled", "US"),
     ("AccountRecord", "config"): Word(

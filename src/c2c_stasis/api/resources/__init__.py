@@ -5,6 +5,7 @@ from c2c_stasis.api.resources.accounts import AccountRoutes
 from c2c_stasis.api.resources.devices import DeviceRoutes
 from c2c_stasis.api.resources.extensions import ExtensionRoutes
 from c2c_stasis.api.resources.keys import KeyRoutes
+from c2c_stasis.api.resources.locations import LocationRoutes
 from c2c_stasis.api.resources.phone_numbers import PhoneNumberRoutes
 from c2c_stasis.api.resources.sessions import SessionRoutes
 from c2c_stasis.api.resources.users import UserRoutes
@@ -15,5 +16,8 @@ __all__ = ["resource_routes"]
 
 def resource_routes(service: Service, store: DirectoryStore) -> list[Route]:
     """The routes of every resource."""
-    kinds = (AccountRoutes, UserRoutes, DeviceRoutes, ExtensionRoutes, PhoneNumberRoutes, KeyRoutes, SessionRoutes)
+    kinds = (
+        *(AccountRoutes, UserRoutes, DeviceRoutes, ExtensionRoutes, PhoneNumberRoutes, LocationRoutes),
+        *(KeyRoutes, SessionRoutes),
+    )
     return [route for kind in kinds for route in kind(service, store).routes()]

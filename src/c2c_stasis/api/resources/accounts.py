@@ -16,7 +16,6 @@ from c2c_stasis.errors import AccountNotFound
 from c2c_stasis.ids import ACCOUNT, NumberId
 from c2c_stasis.times import rfc3339
 
-_KEPT = ("address", "billing_address", "pricing")  # clients send them; we only give them back
 _IN_CONFIG = {name: f"config.{name}" for name in ("region", "extension_length", "timezone")}
 
 
@@ -28,16 +27,25 @@ class AccountConfig(Struct, kw_only=True):
     timezone: str | UnsetType = UNSET
 
 
-class AccountFields(Struct, kw_only=True):
+class KeptFields(Struct, kw_only=True):
+    """What clients send with an account and we only give back."""
+
+    address: Any = UNSET
+    billing_address: Any = UNSET
+    pricing: Any = UNSET
+    phone: Any = UNSET
+    hold_music_clip_id: Any = UNSET
+    main_location_id: Any = UNSET
+    default_button_template: Any = UNSET
+
+
+class AccountFields(KeptFields, kw_only=True):
     """What an account may have."""
 
     name: str | UnsetType | None = UNSET
     email: Text = UNSET
     primary_contact_name: Text = UNSET
     config: dict[str, Any] | UnsetType | None = UNSET
-    address: Any = UNSET
-    billing_address: Any = UNSET
-    pricing: Any = UNSET
 
 
 class CreateAccount(AccountFields, kw_only=True):
@@ -69,6 +77,12 @@ class AccountRecord(Struct, frozen=True):
     address: Any
     billing_address: Any
     pricing: Any
+    phone: Any
+    hold_music_clip: Any
+    hold_music_clip_id: Any
+    main_location: Any
+    main_location_id: Any
+    default_button_template: Any
     created_at: str | None
     updated_at: str | None
 
@@ -140,9 +154,9 @@ def account_record(account: Account) -> AccountRecord:
         config=used | kept.get("config", {}),
         caller_number=account.caller_number_id,
         caller_number_id=account.caller_number_id,
-        address=kept.get("address"),
-        billing_address=kept.get("billing_address"),
-        pricing=kept.get("pricing"),
+        hold_music_clip=kept.get("hold_music_clip_id"),
+        main_location=kept.get("main_location_id"),
+        **{name: kept.get(name) for name in KeptFields.__struct_fields__},
         created_at=rfc3339(account.created_at),
         updated_at=rfc3339(account.updated_at),
     )
@@ -150,7 +164,7 @@ def account_record(account: Account) -> AccountRecord:
 
 def _flat(given: dict[str, Any]) -> dict[str, Any]:
     """The fields as the store has them: settings beside the name, and apart from them what is only kept."""
-    kept = {name: given.pop(name) for name in _KEPT if name in given}
+    kept = {name: given.pop(name) for name in KeptFields.__struct_fields__ if name in given}
     config = given.pop("config", None) or {}
     used = {name: config[name] for name in _IN_CONFIG if name in config}
     settings = said(read(AccountConfig, used, within="config."))

@@ -5,11 +5,11 @@ from typing import TypeVar
 
 from c2c_stasis.api.port import DirectoryStore, Service
 from c2c_stasis.api.routes import Doors
-from c2c_stasis.directory.model import Account, Device, Extension, Key, PhoneNumber, User
+from c2c_stasis.directory.model import Account, Device, Extension, Key, Location, PhoneNumber, User
 from c2c_stasis.errors import NotFound
 
 T = TypeVar("T")
-V = TypeVar("V", Account, User, Device, Extension, PhoneNumber, Key)
+V = TypeVar("V", Account, User, Device, Extension, PhoneNumber, Location, Key)
 
 
 class ResourceRoutes:

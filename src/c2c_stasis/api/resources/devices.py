@@ -9,7 +9,7 @@ from c2c_stasis.api.resources.base import ResourceRoutes, there
 from c2c_stasis.api.routes import AskedForAccount, Route, answer, nothing
 from c2c_stasis.directory.model import Device, User
 from c2c_stasis.errors import DeviceNotFound, UserNotFound
-from c2c_stasis.ids import DEVICE, USER
+from c2c_stasis.ids import DEVICE, USER, LocationId
 from c2c_stasis.times import rfc3339
 
 
@@ -18,6 +18,7 @@ class CreateDevice(Struct, kw_only=True):
 
     endpoint: str
     name: Text = UNSET
+    location_id: LocationId | UnsetType | None = UNSET
 
 
 class UpdateDevice(Struct, kw_only=True):
@@ -25,6 +26,7 @@ class UpdateDevice(Struct, kw_only=True):
 
     endpoint: str | UnsetType = UNSET
     name: Text = UNSET
+    location_id: LocationId | UnsetType | None = UNSET
 
 
 class DeviceFilters(Paging, frozen=True, kw_only=True):
@@ -51,6 +53,8 @@ class DeviceRecord(Struct, frozen=True):
     endpoint: str
     status: str
     contacts: list[ContactRecord]
+    location: str | None
+    location_id: str | None
     created_at: str | None
 
 
@@ -134,5 +138,7 @@ class DeviceRoutes(ResourceRoutes):
             endpoint=device.endpoint,
             status="online" if any(contact.reachable for contact in contacts) else "offline",
             contacts=[ContactRecord(one.uri, one.user_agent or None, one.reachable) for one in contacts],
+            location=device.location_id,
+            location_id=device.location_id,
             created_at=rfc3339(device.created_at),
         )

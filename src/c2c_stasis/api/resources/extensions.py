@@ -32,8 +32,9 @@ class UpdateExtension(ExtensionTarget, kw_only=True):
 
 
 class ExtensionFilters(Paging, frozen=True, kw_only=True):
-    """Which extensions."""
+    """Which extensions: `target` and `user_id` mean the same, and `target` wins."""
 
+    target: str = ""
     user_id: str = ""
 
 
@@ -46,6 +47,7 @@ class ExtensionRecord(Struct, frozen=True):
     user_id: str
     status: str
     created_at: str | None
+    updated_at: str | None
 
 
 class ExtensionRoutes(ResourceRoutes):
@@ -67,7 +69,8 @@ class ExtensionRoutes(ResourceRoutes):
     async def page(self, asked: AskedForAccount) -> web.Response:
         """A page of extensions."""
         filters = asked.filters(ExtensionFilters)
-        equal = {"user_id": filters.user_id} if filters.user_id else {}
+        user_id = filters.target or filters.user_id
+        equal = {"user_id": user_id} if user_id else {}
         page = await self._store.page(Extension, asked.account.id, filters.wish(), equal=equal)
         return answer(listed(asked.request, page, [extension_record(extension) for extension in page.entries]))
 
@@ -116,6 +119,7 @@ def extension_record(extension: Extension) -> ExtensionRecord:
         user_id=extension.user_id,
         status="active",
         created_at=rfc3339(extension.created_at),
+        updated_at=rfc3339(extension.updated_at or extension.created_at),
     )
 
 

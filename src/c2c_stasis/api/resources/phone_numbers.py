@@ -1,5 +1,6 @@
 """`/v1/phone-numbers`: the numbers of an account, which its users may show to those they call."""
 
+import json
 from typing import Any, Literal
 
 from aiohttp import web
@@ -10,6 +11,7 @@ from c2c_stasis.api.paging import Listed, Paging, listed
 from c2c_stasis.api.resources.base import ResourceRoutes, there
 from c2c_stasis.api.routes import AskedForAccount, Route, answer, nothing
 from c2c_stasis.directory.model import PhoneNumber
+from c2c_stasis.directory.pages import Page
 from c2c_stasis.errors import PhoneNumberNotFound
 from c2c_stasis.ids import NUMBER, NumberId
 from c2c_stasis.times import rfc3339
@@ -19,7 +21,23 @@ Status = Literal["active", "inactive"]
 _NAMES = {"number": "phone_number"}  # of a field in the store, in the API
 
 
-class PhoneNumberFields(Struct, kw_only=True):
+class KeptFields(Struct, kw_only=True):
+    """What clients send with a number and we only give back."""
+
+    caller_id_prefix: Any = UNSET
+    caller_id_visibility: Any = UNSET
+    directory_listing_name: Any = UNSET
+    directory_listing_type: Any = UNSET
+    directory_listing_location_id: Any = UNSET
+    location_id: Any = UNSET
+    routing_target: Any = UNSET
+    inbound_routing: Any = UNSET
+    fax_enabled: Any = UNSET
+    expires_at: Any = UNSET
+    config: Any = UNSET
+
+
+class PhoneNumberFields(KeptFields, kw_only=True):
     """What a number is used for."""
 
     status: Status | UnsetType = UNSET
@@ -38,20 +56,23 @@ class UpdatePhoneNumber(PhoneNumberFields, kw_only=True):
 
 
 class PhoneNumberFilters(Paging, frozen=True, kw_only=True):
-    """Which numbers."""
+    """Which numbers. None is ever `pending`: that word is for clients that ask for it."""
 
-    status: Status | UnsetType = UNSET
+    status: Status | Literal["pending"] | UnsetType = UNSET
 
 
-class PhoneNumberRecord(Struct, frozen=True):
-    """A number of an account."""
+class PhoneNumberRecord(KeptFields, kw_only=True):
+    """A number of an account; what is only kept is there once it was sent."""
 
     id: str
     phone_number: str
     status: str
     outbound_enabled: bool
     caller_id_name: str | None
+    directory_listing_location: Any = UNSET
+    location: Any = UNSET
     created_at: str | None
+    updated_at: str | None
 
 
 class PhoneNumberRoutes(ResourceRoutes):
@@ -73,6 +94,8 @@ class PhoneNumberRoutes(ResourceRoutes):
     async def page(self, asked: AskedForAccount) -> web.Response:
         """A page of numbers."""
         filters = asked.filters(PhoneNumberFilters)
+        if filters.status == "pending":
+            return answer(listed(asked.request, Page(()), []))
         equal = {"active": filters.status == "active"} if filters.status else {}
         page = await self._store.page(PhoneNumber, asked.account.id, filters.wish(), equal=equal)
         return answer(listed(asked.request, page, [number_record(number) for number in page.entries]))
@@ -103,6 +126,9 @@ class PhoneNumberRoutes(ResourceRoutes):
 
 def number_record(number: PhoneNumber) -> PhoneNumberRecord:
     """A number as the API shows it."""
+    kept = json.loads(number.kept)
+    for name in [name for name in kept if name.endswith("_id")]:
+        kept[name.removesuffix("_id")] = kept[name]
     return PhoneNumberRecord(
         id=number.id,
         phone_number=number.number,
@@ -110,6 +136,8 @@ def number_record(number: PhoneNumber) -> PhoneNumberRecord:
         outbound_enabled=number.outbound_enabled,
         caller_id_name=number.caller_id_name or None,
         created_at=rfc3339(number.created_at),
+        updated_at=rfc3339(number.updated_at or number.created_at),
+        **kept,
     )
 
 
@@ -120,4 +148,5 @@ def _number_id(asked: AskedForAccount) -> NumberId:
 def _stored(given: dict[str, Any]) -> dict[str, Any]:
     """The fields as the store has them."""
     status = {"active": given.pop("status") == "active"} if "status" in given else {}
-    return given | status
+    kept = {name: given.pop(name) for name in KeptFields.__struct_fields__ if name in given}
+    return given | status | ({"kept": kept} if kept else {})

@@ -8,14 +8,14 @@ from msgspec import UNSET, Struct, UnsetType, field
 
 from c2c_stasis.api import problems
 from c2c_stasis.api.fields import Text, said
-from c2c_stasis.api.paging import Listed, Paging, listed
+from c2c_stasis.api.paging import Listed, Paging, listed, listed_at
 from c2c_stasis.api.resources.base import ResourceRoutes, there
 from c2c_stasis.api.resources.extensions import ExtensionRecord, extension_record
 from c2c_stasis.api.routes import AskedForAccount, Route, answer, nothing
 from c2c_stasis.directory.model import Extension, User
 from c2c_stasis.directory.pages import Wish
 from c2c_stasis.errors import UserNotFound
-from c2c_stasis.ids import USER, NumberId, UserId
+from c2c_stasis.ids import USER, LocationId, NumberId, UserId
 from c2c_stasis.times import rfc3339
 
 _MOST_EXTENSIONS = 100  # of one user, in an expanded record
@@ -27,13 +27,14 @@ class UserFields(Struct, kw_only=True):
     email: Text = UNSET
     do_not_disturb: bool | UnsetType = UNSET
     caller_number_id: NumberId | UnsetType | None = UNSET
+    location_id: LocationId | UnsetType | None = UNSET
     config: dict[str, Any] | UnsetType | None = UNSET
 
 
 class CreateUser(UserFields, kw_only=True):
-    """A new user."""
+    """A new user; without a name it is called like its e-mail address."""
 
-    name: str
+    name: str | UnsetType | None = UNSET
 
 
 class UpdateUser(UserFields, kw_only=True):
@@ -64,10 +65,12 @@ class UserRecord(Struct, frozen=True):
     do_not_disturb: bool
     caller_number: str | None
     caller_number_id: str | None
+    location: str | None
+    location_id: str | None
     config: dict[str, Any]
     created_at: str | None
     updated_at: str | None
-    extensions: list[ExtensionRecord] | UnsetType = UNSET  # when asked for with expand[]=extensions
+    extensions: Listed[ExtensionRecord] | UnsetType = UNSET  # when asked for with expand[]=extensions
 
 
 class UserRoutes(ResourceRoutes):
@@ -94,7 +97,10 @@ class UserRoutes(ResourceRoutes):
     async def create(self, asked: AskedForAccount) -> web.Response:
         """A new user."""
         given = _kept_apart(said(await asked.body(CreateUser)))
-        user = await self._changed(self._store.create_user(asked.account.id, given.pop("name"), **given))
+        name = given.pop("name", None) or given.get("email")
+        if not name:
+            raise problems.missing("name")
+        user = await self._changed(self._store.create_user(asked.account.id, name, **given))
         return answer(await self._record(user), 201)
 
     async def show(self, asked: AskedForAccount) -> web.Response:
@@ -119,12 +125,12 @@ class UserRoutes(ResourceRoutes):
         return nothing()
 
     async def _record(self, user: User, expanded: bool = False) -> UserRecord:
-        extensions: list[ExtensionRecord] | UnsetType = UNSET
+        extensions: Listed[ExtensionRecord] | UnsetType = UNSET
         if expanded:
-            found = await self._store.page(
-                Extension, user.account_id, Wish(_MOST_EXTENSIONS), equal={"user_id": user.id}
-            )
-            extensions = [extension_record(extension) for extension in found.entries]
+            wish = Wish(_MOST_EXTENSIONS)
+            found = await self._store.page(Extension, user.account_id, wish, equal={"user_id": user.id})
+            records = [extension_record(extension) for extension in found.entries]
+            extensions = listed_at("/v1/extensions", [("user_id", user.id), ("limit", f"{wish.limit}")], found, records)
         return UserRecord(
             id=user.id,
             name=user.name,
@@ -132,6 +138,8 @@ class UserRoutes(ResourceRoutes):
             do_not_disturb=user.do_not_disturb,
             caller_number=user.caller_number_id,
             caller_number_id=user.caller_number_id,
+            location=user.location_id,
+            location_id=user.location_id,
             config=json.loads(user.kept).get("config", {}),
             created_at=rfc3339(user.created_at),
             updated_at=rfc3339(user.updated_at),
