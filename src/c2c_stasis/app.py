@@ -7,14 +7,16 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import uvloop
 
 from c2c_stasis import logs, systemd
 from c2c_stasis.api.server import HttpServer, build_app
+from c2c_stasis.api.tls import CertificateNotUsable
 from c2c_stasis.ari.connection import Connection
 from c2c_stasis.call.model import Now
-from c2c_stasis.config import Config, ConfigError, changes
+from c2c_stasis.config import Config, ConfigError, Http, changes
 from c2c_stasis.errors import StoreUnavailable, SwitchRefused, SwitchUnavailable
 from c2c_stasis.publish.envelope import Envelopes
 from c2c_stasis.service import CallService
@@ -74,9 +76,9 @@ class App:
             )  # before the connection: no call shall take its end for a failure
             follower = asyncio.create_task(_follow_directory(store, self.service, seen), name="directory")
             stack.push_async_callback(_end, follower)
-            server = HttpServer(build_app(self.service, store), config.http.listen)
+            self._server = server = HttpServer(build_app(self.service, store), config.http)
             stack.push_async_callback(server.stop)
-            self.url = f"http://{await server.start()}"
+            self.url = replace(config.http, listen=await server.start()).url
             logger.info("listening", extra={"url": self.url})
             # Last: to connect takes the application from whoever has it, and what cannot serve must not do that.
             self._connecting = asyncio.create_task(connection.run(self.service), name="asterisk")
@@ -89,17 +91,25 @@ class App:
         assert self._connecting is not None  # it has started
         return self._connecting
 
-    def reconfigure(self, read: Config) -> Config:
+    async def reconfigure(self, read: Config) -> Config:
         """Take over what can change while we run, tell what cannot, and give the configuration that counts now."""
         found = changes(self._config, read)
         self._config = found.config
         self.service.reconfigure(found.config.calls, found.config.trunks)
         if "trunks" in found.reloaded:
             self._connection.use_trunks(found.config.trunks)
+        await self._renew_certificate(found.config.http)
         logger.info("configuration read again", extra={"changed": found.reloaded})
         for key in found.restart:
             logger.warning("needs a restart", extra={"key": key})
         return found.config
+
+    async def _renew_certificate(self, http: Http) -> None:
+        """Read it again even if its name is the same, it may be a renewed one. A broken one leaves the old one in place."""
+        try:
+            await self._server.renew_certificate(http)
+        except CertificateNotUsable as error:
+            logger.error("certificate refused", extra={"error": str(error)})
 
     async def _disconnect(self) -> None:
         if self._connecting is not None:
@@ -161,7 +171,7 @@ async def _read_again(again: asyncio.Event, read: Callable[[], Config], app: App
         again.clear()
         systemd.reloading()
         try:
-            config = app.reconfigure(await asyncio.to_thread(read))  # a slow disk must not hold up a call
+            config = await app.reconfigure(await asyncio.to_thread(read))  # a slow disk must not hold up a call
             log.set_level(config.log.level)
         except ConfigError as error:
             # Not a warning: with this file the next start would fail.

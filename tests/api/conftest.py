@@ -6,7 +6,7 @@ import pytest
 from aiohttp import ClientSession
 
 from c2c_stasis.api.server import HttpServer, build_app
-from c2c_stasis.config import Address
+from c2c_stasis.config import Address, Http
 from tests.api.fakes import NO_STORE, FakeService
 
 
@@ -17,7 +17,7 @@ def service() -> FakeService:
 
 @pytest.fixture
 def server(service: FakeService) -> HttpServer:
-    return HttpServer(build_app(service, NO_STORE), Address("127.0.0.1", 0))
+    return HttpServer(build_app(service, NO_STORE), Http(Address("127.0.0.1", 0)))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientPayloadError, ClientSession, web
 
 from c2c_stasis.api.server import HttpServer, build_app
-from c2c_stasis.config import Address
+from c2c_stasis.config import Address, Http
 from tests.api.fakes import NO_STORE, FakeService
 from tests.api.requests import GOOD, HEADERS
 
@@ -60,7 +60,7 @@ async def test_an_error_behind_all_our_handlers_is_flat_and_logged(caplog: pytes
 
     app = web.Application()
     app.add_routes([web.get("/", broken), web.get("/late", broken_late)])
-    server = HttpServer(app, Address("127.0.0.1", 0))
+    server = HttpServer(app, Http(Address("127.0.0.1", 0)))
     address = await server.start()
     async with ClientSession(f"http://{address}") as session:
         response = await session.get("/")
@@ -82,7 +82,7 @@ async def test_an_error_behind_all_our_handlers_is_flat_and_logged(caplog: pytes
 
 async def test_a_taken_port_is_told_and_leaves_nothing_behind() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        server = HttpServer(build_app(FakeService(), NO_STORE), Address("127.0.0.1", taken.getsockname()[1]))
+        server = HttpServer(build_app(FakeService(), NO_STORE), Http(Address("127.0.0.1", taken.getsockname()[1])))
         with pytest.raises(OSError, match="address already in use"):
             await server.start()
 

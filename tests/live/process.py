@@ -21,6 +21,7 @@ class ServiceProcess:
     """A service with one configuration file, started any number of times, one after the other."""
 
     def __init__(self, config: Config, folder: Path) -> None:
+        self.folder = folder
         self._file = folder / "c2c.toml"
         self._log = folder / "service.log"
         self._process: Process | None = None
@@ -55,6 +56,12 @@ class ServiceProcess:
     def returncode(self) -> int | None:
         """How it ended, if it has by itself."""
         return self._process.returncode if self._process else None
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        assert self._process is not None
+        return self._process.pid
 
     async def kill(self) -> None:
         """End it at once (SIGKILL): it can do nothing about it."""
@@ -107,7 +114,11 @@ def as_toml(config: Config) -> str:
     """The configuration file of a configuration, as far as stories vary it."""
     ari, calls = config.ari, config.calls
     sections: dict[str, dict[str, object]] = {
-        "[http]": {"listen": str(config.http.listen)},
+        "[http]": {
+            name: value if isinstance(value, int) else str(value)
+            for name in config.http.__dataclass_fields__
+            for value in [getattr(config.http, name)]
+        },
         "[ari]": {"url": ari.url, "username": ari.username, "password": ari.password, "app": ari.app},
         "[database]": {"url": config.database.url},
         "[calls]": {name: getattr(calls, name) for name in calls.__dataclass_fields__},

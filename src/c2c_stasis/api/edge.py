@@ -7,7 +7,11 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, web
 
+from c2c_stasis.api.admission import Admission
+from c2c_stasis.api.clients import client_of, scheme_of
 from c2c_stasis.api.problems import problem_of, response_to
+from c2c_stasis.api.protocol import REQUEST_ID_HEADER
+from c2c_stasis.api.routes import PROBES
 from c2c_stasis.ids import new_id
 
 logger = logging.getLogger(__name__)
@@ -15,9 +19,9 @@ logger = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 REQUEST_ID = web.RequestKey("request_id", str)
+ADMISSION = web.AppKey("admission", Admission)
 CALL_ID = web.RequestKey("call_id", str)  # set by a handler once it knows which call it is about
 
-REQUEST_ID_HEADER = "X-Request-Id"
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LOOKING = ("GET", "HEAD")
 
@@ -27,15 +31,28 @@ async def answer_everything(request: web.Request, handler: Handler) -> web.Strea
     """Turn every error into the flat body, and write the access log."""
     request_id = request[REQUEST_ID] = _request_id(request)
     began = time.perf_counter()
+    client = client_of(request, request.app[ADMISSION])
     try:
-        response = await handler(request)
+        response = await _admitted(request, client, handler)
     except Exception as exc:
         problem = problem_of(exc)
         if problem.status == 500:
             logger.exception("request failed", extra={"request_id": request_id})
         response = response_to(problem, request_id)
-    _log(request, response.status, time.perf_counter() - began)
+    _log(request, client, response.status, time.perf_counter() - began)
     return response
+
+
+async def _admitted(request: web.Request, client: str, handler: Handler) -> web.StreamResponse:
+    """Let it be answered, unless there are too many. Whether we are alive is always told."""
+    if request.path in PROBES:
+        return await handler(request)
+    admission, peer = request.app[ADMISSION], request.remote or ""
+    admission.begin(client, peer)
+    try:
+        return await handler(request)
+    finally:
+        admission.end(client, peer)
 
 
 async def finish_headers(request: web.Request, response: web.StreamResponse) -> None:
@@ -57,7 +74,7 @@ def _request_id(request: web.Request) -> str:
     return new_id("req")
 
 
-def _log(request: web.Request, status: int, seconds: float) -> None:
+def _log(request: web.Request, client: str, status: int, seconds: float) -> None:
     """One line a request. One that only looked, and found, is told at DEBUG: who follows a call looks again and again."""
     extra = {
         "request_id": request[REQUEST_ID],
@@ -65,7 +82,8 @@ def _log(request: web.Request, status: int, seconds: float) -> None:
         "path": request.path,
         "status": status,
         "ms": round(seconds * 1000, 1),
-        "remote": request.remote or "",
+        "remote": client,
+        "scheme": scheme_of(request, request.app[ADMISSION]),
     }
     if call_id := request.get(CALL_ID):
         extra["call_id"] = call_id

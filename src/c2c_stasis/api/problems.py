@@ -96,6 +96,31 @@ def too_slow() -> Problem:
     return Problem(408, "Request body not received in time", "body_timeout")
 
 
+def bad_request() -> Problem:
+    """It is no HTTP, or not in a form that everybody understands alike."""
+    return Problem(400, "Bad request", "bad_request")
+
+
+def header_too_slow() -> Problem:
+    """The header did not arrive in time."""
+    return Problem(408, "Request header not received in time", "header_timeout")
+
+
+def expectation_failed() -> Problem:
+    """`Expect` asks for something that nobody knows."""
+    return Problem(417, "Expectation failed", "expectation_failed", {"Expect": "can be 100-continue only"})
+
+
+def too_many_requests() -> Problem:
+    """One client asks for too much at a time."""
+    return Problem(429, "Too many requests at a time", "too_many_requests", headers={"Retry-After": "1"})
+
+
+def overloaded() -> Problem:
+    """Everybody together asks for too much at a time; nothing was done."""
+    return Problem(503, "Service overloaded, please retry", "overloaded", headers={"Retry-After": "1"})
+
+
 def unsupported_media_type(header: str, reason: str) -> Problem:
     """The body is announced as something else than plain JSON."""
     return Problem(415, "Unsupported media type", "unsupported_media_type", {header: reason})

@@ -22,6 +22,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Schema = type[Struct] | None
 
 
+PROBES = ("/livez", "/readyz")
+"""What is answered however much is asked: an orchestrator would restart a service that is merely busy."""
+
+
 class Scope(StrEnum):
     """Whom a route serves."""
 

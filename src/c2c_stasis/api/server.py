@@ -2,34 +2,31 @@
 
 import asyncio
 import logging
-from http import HTTPStatus
 
 import aiohttp.http_parser
-from aiohttp import hdrs, web
-from aiohttp.web_protocol import RequestHandler
-from aiohttp.web_request import BaseRequest
+from aiohttp import web
 
+from c2c_stasis.api.admission import Admission
 from c2c_stasis.api.calls import CallRoutes
 from c2c_stasis.api.document.openapi import told
 from c2c_stasis.api.document.routes import DocumentRoutes
-from c2c_stasis.api.edge import REQUEST_ID_HEADER, answer_everything, finish_headers
+from c2c_stasis.api.edge import ADMISSION, answer_everything, finish_headers
 from c2c_stasis.api.health import HealthRoutes
+from c2c_stasis.api.listener import Listener
 from c2c_stasis.api.port import DirectoryStore, Service
-from c2c_stasis.api.problems import Problem, response_to
+from c2c_stasis.api.protocol import Protocol, sound
 from c2c_stasis.api.resources import resource_routes
 from c2c_stasis.api.routes import Route
 from c2c_stasis.api.strict_json import MAX_BYTES
-from c2c_stasis.config import Address
-from c2c_stasis.ids import new_id
+from c2c_stasis.api.tls import context_for
+from c2c_stasis.config import Address, Http
 
 logger = logging.getLogger(__name__)
 
-# Longer than the 60 s that proxies keep connections, or they would send a request into a closing one. It is also the time that
-# a client has for its headers.
+# Longer than the 60 s that proxies keep connections, or they would send a request into a closing one.
 _KEEP_ALIVE = 75.0
 _LINGER = 2.0  # seconds for which the rest of a body that nobody wants is still read
 _STOP_WITHIN = 5.0  # seconds that running requests may take when the server stops
-_BACKLOG = 1024
 
 
 ROUTES = web.AppKey("routes", list[Route])
@@ -58,9 +55,11 @@ def build_app(service: Service, store: DirectoryStore) -> web.Application:
 
 
 class HttpServer:
-    """The API on a socket."""
+    """The API on a socket. Raises `CertificateNotUsable` when there shall be TLS and cannot."""
 
-    def __init__(self, app: web.Application, address: Address) -> None:
+    def __init__(self, app: web.Application, http: Http) -> None:
+        self._admission = app[ADMISSION] = Admission(http)
+        self._listener = Listener(http.listen, self._admission, context_for(http))
         self._runner = _Runner(
             app,
             access_log=None,  # `edge` writes a better one
@@ -69,66 +68,46 @@ class HttpServer:
             shutdown_timeout=_STOP_WITHIN,
             auto_decompress=False,
         )
-        self._address = address
 
     async def start(self) -> Address:
         """Listen, and say where: the port is the system's choice when 0 was asked for. Raises `OSError`."""
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._address.host, self._address.port, backlog=_BACKLOG).start()
+            address = await self._listener.open()
         except BaseException:
             await self._runner.cleanup()
             raise
-        host, port = self._runner.addresses[0][:2]
-        return Address(host, port)
+        self._listener.serve(self._runner.protocol)
+        return address
+
+    @property
+    def connections(self) -> int:
+        """How many there are."""
+        return self._admission.connections
+
+    async def renew_certificate(self, http: Http) -> None:
+        """Encrypt every new connection with what is in the files now. Raises `CertificateNotUsable`, and changes nothing."""
+        self._listener.tls = await asyncio.to_thread(context_for, http)
 
     async def stop(self) -> None:
         """Stop listening, let running requests finish, close every connection."""
+        await self._listener.close()
         await self._runner.cleanup()
 
 
 class _Runner(web.AppRunner):
-    """aiohttp's runner with our protocol: what is no HTTP gets a flat body as well."""
+    """aiohttp's runner with our protocol."""
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
-        return _Server(server.request_handler, request_factory=server.request_factory, **self._kwargs)
+        return _Server(sound(server.request_handler), request_factory=server.request_factory, **self._kwargs)
+
+    def protocol(self) -> Protocol:
+        """What the next connection speaks."""
+        assert isinstance(self.server, _Server)  # it is set up
+        return self.server()
 
 
 class _Server(web.Server):
-    def __call__(self) -> RequestHandler:
-        return _Protocol(self, loop=asyncio.get_running_loop(), **self._kwargs)
-
-
-class _Protocol(RequestHandler):
-    """aiohttp logs a traceback with the bytes of every malformed request, keys included, and answers with its version."""
-
-    def handle_error(
-        self,
-        request: BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002 # says what was malformed, and quotes it
-    ) -> web.StreamResponse:
-        """Answer what could not even be given to a handler."""
-        request_id = new_id("req")
-        extra = {
-            "request_id": request_id,
-            "status": status,
-            "remote": request.remote or "",
-            "error": type(exc).__name__,
-        }
-        if status < 500:
-            logger.info("request refused", extra=extra)
-        else:
-            logger.error("request failed", exc_info=exc, extra=extra)
-        if request.writer.output_size > 0:
-            raise ConnectionError("the response has begun already")
-        problem = Problem(
-            status, HTTPStatus(status).phrase.capitalize(), "bad_request" if status < 500 else "internal_error"
-        )
-        response = response_to(problem, request_id)
-        response.headers[REQUEST_ID_HEADER] = request_id
-        response.headers[hdrs.SERVER] = "c2c-stasis"  # else aiohttp names itself, Python and both versions
-        response.force_close()
-        return response
+    def __call__(self) -> Protocol:
+        return Protocol(self, **self._kwargs)

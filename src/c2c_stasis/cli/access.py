@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -105,10 +106,11 @@ def _url(given: str | None, path: Path) -> str:
             " configuration with --config."
         )
     with reporting():
-        listen = load_config(path).http.listen
+        http = load_config(path).http
+    listen = http.listen
     if listen.port == 0:
         raise click.UsageError(f"{path} lets the system choose the port: give --url or C2C_BASE_URL.")
-    return f"http://{Address(_EVERYWHERE.get(listen.host, listen.host), listen.port)}"
+    return replace(http, listen=Address(_EVERYWHERE.get(listen.host, listen.host), listen.port)).url
 
 
 def _key(file: Path | None) -> str:

@@ -29,7 +29,7 @@ class Done:
     @property
     def base_url(self) -> str:
         """Where the API will be served."""
-        return f"http://{self.config.http.listen}"
+        return self.config.http.url
 
     @property
     def curl(self) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from c2c_stasis.cli.reporting import EX_TAKEN, config_option, load_config, reporting, tell_where_from
+from c2c_stasis.cli.reporting import EX_CONFIG, EX_TAKEN, config_option, load_config, reporting, tell_where_from
 from c2c_stasis.config import Config
 
 
@@ -21,6 +21,7 @@ def serve(path: Path) -> None:
     with reporting():
         config = load_config(path)
         from c2c_stasis import app  # aiohttp and the database are not needed to find a mistake in the file
+        from c2c_stasis.api.tls import CertificateNotUsable
         from c2c_stasis.ari.connection import AppTaken
 
         try:
@@ -28,6 +29,9 @@ def serve(path: Path) -> None:
         except AppTaken as error:
             click.echo(f"c2c-stasis: {error}", err=True)
             raise SystemExit(EX_TAKEN) from error
+        except CertificateNotUsable as error:
+            click.echo(f"c2c-stasis: {error}: correct [http] tls_certificate and tls_key in {path}", err=True)
+            raise SystemExit(EX_CONFIG) from error
         except OSError as error:
             raise _explained(error, config, path) from error
 

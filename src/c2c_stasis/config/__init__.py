@@ -2,7 +2,19 @@
 
 from c2c_stasis.config.effective import Changes, Setting, as_toml, changes, settings
 from c2c_stasis.config.loading import Loaded, Origin, Source, load, load_with_origins
-from c2c_stasis.config.model import Address, Ari, Calls, Config, Database, Http, Log, LogFormat, NumberFormat, Trunk
+from c2c_stasis.config.model import (
+    Address,
+    Ari,
+    Calls,
+    Config,
+    Database,
+    Http,
+    Log,
+    LogFormat,
+    Networks,
+    NumberFormat,
+    Trunk,
+)
 from c2c_stasis.config.problems import ConfigError, Problem
 from c2c_stasis.config.template import template
 
@@ -18,6 +30,7 @@ __all__ = [
     "Loaded",
     "Log",
     "LogFormat",
+    "Networks",
     "NumberFormat",
     "Origin",
     "Problem",

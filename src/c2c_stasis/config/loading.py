@@ -220,6 +220,7 @@ class _Reader:
         parts = {name: self._make(SECTIONS[name], settings, name) for name, settings in self.sections.items()}
         trunks = [self._make(Trunk, settings, f"trunks[{index}]") for index, settings in enumerate(self.trunks)]
         self._check_trunks(trunks)
+        self._check_certificate(parts["http"])
         if self.problems:
             return None
         match parts:
@@ -286,6 +287,14 @@ class _Reader:
                 at = settings["prefix"]
                 what = 'cannot stand before a number that begins with "+"'
                 self.problem(at.where, at.name, what, 'Use format = "e164-no-plus", or leave the prefix out')
+
+    def _check_certificate(self, http: object | None) -> None:
+        """A certificate is of no use without its key, nor a key without its certificate."""
+        if not isinstance(http, Http) or bool(http.tls_certificate) == bool(http.tls_key):
+            return
+        given, other = ("tls_certificate", "tls_key") if http.tls_certificate else ("tls_key", "tls_certificate")
+        at = self.sections["http"][given]
+        self.problem(at.where, at.name, f"stands there without {other}", f"Set {other} under [http] too, or neither")
 
 
 def _in_order(variable: str) -> list[tuple[int, str]]:

@@ -5,7 +5,7 @@ A new key is one entry here; the reader, the file that `init` writes, `config` a
 
 from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
-from ipaddress import IPv6Address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Annotated, Any, get_type_hints
 from urllib.parse import urlsplit
 
@@ -64,6 +64,26 @@ def _address(text: str) -> Address:
     return Address(host, int(port))
 
 
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """Parts of the network, each an address or a range such as 10.0.0.0/8."""
+
+    ranges: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    def __str__(self) -> str:
+        return ", ".join(str(one) for one in self.ranges)
+
+
+def _networks(text: str) -> Networks:
+    ranges = []
+    for part in text.replace(",", " ").split():
+        try:
+            ranges.append(ip_network(part))
+        except ValueError:
+            raise Wrong(f"names {part[:64]!r}, which is no network", _TRUSTED_FIX) from None
+    return Networks(tuple(ranges))
+
+
 def _ari_url(text: str) -> str:
     """The base URL without the `/ari` that every request adds itself."""
     try:
@@ -104,6 +124,9 @@ _LISTEN = Text(
     r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}",
     parse=_address,
 )
+_TRUSTED_FIX = 'Write it as trusted_proxies = "127.0.0.1, 10.0.0.0/8"'
+_TRUSTED = Text(_TRUSTED_FIX, "addresses and networks, with commas; or none", "[0-9A-Fa-f:./, ]*", parse=_networks)
+_FILE = Text("Give the path of a PEM file, or leave the key out", "a path, or none", r"[^\x00-\x1f\x7f]*")
 _ARI_URL = Text(
     'Write it as url = "http://127.0.0.1:8088"',
     "an http or https URL without user and password",
@@ -151,8 +174,56 @@ class Http:
     listen: Annotated[
         Address,
         _LISTEN,
-        About("Where to listen. Keep it on loopback behind a TLS proxy: API keys travel in a header"),
+        About(
+            "Where to listen. API keys travel in a header: keep it on loopback behind a TLS proxy, or name a certificate"
+        ),
     ] = _LOOPBACK
+    tls_certificate: Annotated[
+        str,
+        _FILE,
+        About(
+            "A certificate with its chain, in PEM: then HTTPS is served, and no HTTP. SIGHUP reads the file again",
+            reloads=True,
+        ),
+    ] = ""
+    tls_key: Annotated[
+        str,
+        _FILE,
+        About("The key of the certificate, in PEM and without a password; readable by the service alone", reloads=True),
+    ] = ""
+    trusted_proxies: Annotated[
+        Networks,
+        _TRUSTED,
+        About(
+            "Which proxies are believed when they say in X-Forwarded-For and X-Forwarded-Proto who asks, and how. Their"
+            " connections count towards max_connections alone"
+        ),
+    ] = Networks((ip_network("127.0.0.1"), ip_network("::1")))
+    max_connections: Annotated[
+        int,
+        Number(10, 100_000, "connections", whole=True),
+        About(
+            "How many connections there may be; each needs a file descriptor, of which the service keeps 128 for itself"
+        ),
+    ] = 800
+    max_connections_per_address: Annotated[
+        int,
+        Number(1, 100_000, "connections", whole=True),
+        About(
+            "How many of them from one address (IPv6: one /64); of a client behind a trusted proxy, how many requests at a"
+            " time"
+        ),
+    ] = 200
+    max_requests: Annotated[
+        int,
+        Number(1, 100_000, "requests", whole=True),
+        About("How many requests are answered at a time; what is too much is answered 503 at once"),
+    ] = 500
+
+    @property
+    def url(self) -> str:
+        """Where it is served, as it is named here."""
+        return f"{'https' if self.tls_certificate else 'http'}://{self.listen}"
 
 
 @dataclass(frozen=True, slots=True)

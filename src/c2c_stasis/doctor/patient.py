@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from c2c_stasis.ari.inspector import CONNECTIONS, Helper, Inspector
-from c2c_stasis.config import Address, Config
+from c2c_stasis.config import Address, Config, Http
 from c2c_stasis.directory.model import DirectoryRows
 from c2c_stasis.errors import ClickToCallError, SwitchRefused, SwitchUnavailable
 from c2c_stasis.ids import CallId
@@ -156,7 +157,7 @@ class Patient:
 
     async def service(self) -> dict[str, str] | None:
         """How the service on our port says it is, part by part; None when none is there."""
-        return await self._once("service", lambda: ask_service(self.config.http.listen))
+        return await self._once("service", lambda: ask_service(self.config.http))
 
     async def another_service(self) -> bool:
         """Whether the service on our port is another one than ours: then nobody runs with our database."""
@@ -182,14 +183,16 @@ class Patient:
         return cast(T, await asyncio.shield(self._known[name]))
 
 
-async def ask_service(address: Address) -> dict[str, str] | None:
+async def ask_service(http: Http) -> dict[str, str] | None:
     """Ask whoever listens there for `/readyz`, and give its parts if it is a c2c-stasis."""
-    if address.port == 0:
+    if http.listen.port == 0:
         return None
-    url = f"http://{Address(_ANY.get(address.host, address.host), address.port)}/readyz"
+    place = Address(_ANY.get(http.listen.host, http.listen.host), http.listen.port)
+    url = f"{replace(http, listen=place).url}/readyz"
     timeout = aiohttp.ClientTimeout(total=SERVICE_ANSWERS_WITHIN)
     try:
-        async with aiohttp.ClientSession(timeout=timeout) as http, http.get(url) as answer:
+        # Its certificate is for another name than the one it is asked by; nothing is sent that would be worth a check.
+        async with aiohttp.ClientSession(timeout=timeout) as client, client.get(url, ssl=False) as answer:
             body = await answer.json()
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
         return None

@@ -12,7 +12,7 @@ from c2c_stasis.app import SystemClock
 from c2c_stasis.call.commands import Command, HangUpLeg
 from c2c_stasis.call.model import Call
 from c2c_stasis.call.signals import LegEnded, Signal
-from c2c_stasis.config import Address, Calls, Trunk
+from c2c_stasis.config import Address, Calls, Http, Trunk
 from c2c_stasis.ids import CallId, LegId
 from c2c_stasis.ports import Contact, Stock
 from c2c_stasis.publish.envelope import Envelopes
@@ -134,7 +134,7 @@ async def opened(place: Place) -> AsyncIterator[Office]:
     key, _ = await place.store.create_key(place.platform.id)
     await service.start()
     await service.connected()
-    server = HttpServer(build_app(service, place.store), Address("127.0.0.1", 0))
+    server = HttpServer(build_app(service, place.store), Http(Address("127.0.0.1", 0)))
     try:
         url = f"http://{await server.start()}"
         async with ClientSession(url) as client:

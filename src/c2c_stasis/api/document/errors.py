@@ -19,7 +19,7 @@ ERRORS = {
     "invalid_json": ErrorCode(400, "the body is not one JSON object; `details.body` says why"),
     "invalid_account_header": ErrorCode(400, "`DialStack-Account` is missing, or there more than once"),
     "invalid_pagination": ErrorCode(400, "`page` is no page of this list"),
-    "bad_request": ErrorCode(400, "the request is no HTTP"),
+    "bad_request": ErrorCode(400, "the request is no HTTP, or could be read in two ways"),
     "unauthorized": ErrorCode(401, "there is no credential, or none that is valid"),
     "account_not_allowed": ErrorCode(403, "the account is unknown, or belongs to somebody else"),
     "destination_not_allowed": ErrorCode(403, "a rule forbids the destination; `details.rule` names it"),
@@ -35,13 +35,21 @@ ERRORS = {
     "key_not_found": ErrorCode(404, "the platform has no such key"),
     "not_found": ErrorCode(404, "there is no such path"),
     "method_not_allowed": ErrorCode(405, "the path has no such method"),
+    "header_timeout": ErrorCode(408, "the header did not arrive within 10 s"),
     "body_timeout": ErrorCode(408, "the body did not arrive within 10 s"),
     "user_busy": ErrorCode(409, "the user has as many calls as may be"),
     "already_in_use": ErrorCode(409, "what must be unique belongs to somebody already; `details` names the field"),
     "in_use": ErrorCode(409, "something still needs it; `error` says what"),
     "body_too_large": ErrorCode(413, "the body is longer than 16,384 bytes"),
     "unsupported_media_type": ErrorCode(415, "the body is not announced as plain `application/json`"),
+    "expectation_failed": ErrorCode(417, "`Expect` asks for something else than `100-continue`"),
+    "too_many_requests": ErrorCode(
+        429, "too many requests at a time from one address; repeat it after `Retry-After` seconds"
+    ),
     "internal_error": ErrorCode(500, "our own code failed"),
     "unavailable": ErrorCode(503, "nothing was done, and nothing rang; repeat it after `Retry-After` seconds"),
+    "overloaded": ErrorCode(
+        503, "too many requests at a time; nothing was done, repeat it after `Retry-After` seconds"
+    ),
     "not_ready": ErrorCode(503, "calls cannot be placed; `details` says what is missing"),
 }

@@ -11,7 +11,7 @@ from c2c_stasis.api.document.schemas import Json, filters_of, reference
 from c2c_stasis.api.document.words import Word, word_for
 from c2c_stasis.api.paging import Listed, Paging
 from c2c_stasis.api.problems import problem_of
-from c2c_stasis.api.routes import KEYS, KEYS_FOR_ACCOUNT, OPEN, Route, Scope
+from c2c_stasis.api.routes import KEYS, KEYS_FOR_ACCOUNT, OPEN, PROBES, Route, Scope
 
 KEY, SESSION = "platform_key", "session"
 
@@ -114,7 +114,9 @@ class Operation:
     def codes(self) -> list[str]:
         """Every error code that it can answer, in the order of the table."""
         route = self.route
-        found = {"bad_request", *route.errors}
+        found = {"bad_request", "header_timeout", "expectation_failed", *route.errors}
+        if route.path not in PROBES:
+            found |= {"too_many_requests", "overloaded"}
         if route.scopes != OPEN:
             found |= {"unauthorized", "key_in_browser", "unavailable"}
         if route.scopes in (KEYS, KEYS_FOR_ACCOUNT):

@@ -1,0 +1,137 @@
+"""Who may come in: how many connections and requests there may be, overall and from one address.
+
+One client that opens thousands of connections shall not take the descriptors that the database and Asterisk need, nor the
+places of all others.
+"""
+
+import logging
+import resource
+import time
+from collections import Counter
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from c2c_stasis.api.problems import overloaded, too_many_requests
+from c2c_stasis.config import Http
+
+logger = logging.getLogger(__name__)
+
+OWN_DESCRIPTORS = 128  # for the database, Asterisk, the log and what is being closed
+_TOLD_EVERY = 10.0  # seconds between two lines about refused connections: a flood shall not fill the log
+
+
+class Place:
+    """A connection that was let in. To leave twice is to leave once."""
+
+    def __init__(self, admission: "Admission", group: str) -> None:
+        self._admission = admission
+        self._group = group
+        self._taken = True
+
+    def leave(self) -> None:
+        """Make room for another one."""
+        if self._taken:
+            self._taken = False
+            self._admission.left(self._group)
+
+
+class Admission:
+    """Counts who is in, by address. Trusted proxies speak for many, so none of the counts by address is theirs."""
+
+    def __init__(self, http: Http) -> None:
+        self.connections = 0
+        self.requests = 0
+        self._by_address: Counter[str] = Counter()
+        self._requests_by_address: Counter[str] = Counter()
+        self._trusted = http.trusted_proxies.ranges
+        self._most_connections = _affordable(http.max_connections)
+        self._most_per_address = http.max_connections_per_address
+        self._most_requests = http.max_requests
+        self._refused = 0
+        self._tell_after = 0.0
+
+    def connect(self, address: str) -> Place | None:
+        """A place for a connection from this address, or nothing when there is none left."""
+        group = "" if self.trusts(address) else group_of(address)
+        if self.connections >= self._most_connections:
+            self._turned_away(address, "all places are taken")
+            return None
+        if group and self._by_address[group] >= self._most_per_address:
+            self._turned_away(address, "its address has as many as it may")
+            return None
+        self.connections += 1
+        self._by_address[group] += 1
+        return Place(self, group)
+
+    def left(self, group: str) -> None:
+        """A connection is gone."""
+        self.connections -= 1
+        _less(self._by_address, group)
+
+    def begin(self, client: str, peer: str) -> None:
+        """Count a request of this client that came over a connection of this peer. Raises `Problem` when it is one too many."""
+        if self.requests >= self._most_requests:
+            raise overloaded()
+        group = self._counted(client, peer)
+        if group and self._requests_by_address[group] >= self._most_per_address:
+            raise too_many_requests()
+        self.requests += 1
+        if group:
+            self._requests_by_address[group] += 1
+
+    def end(self, client: str, peer: str) -> None:
+        """A request that was begun is answered."""
+        self.requests -= 1
+        if group := self._counted(client, peer):
+            _less(self._requests_by_address, group)
+
+    def trusts(self, address: str) -> bool:
+        """Whether a trusted proxy has this address."""
+        found = parsed(address)
+        return found is not None and any(found in one for one in self._trusted if one.version == found.version)
+
+    def _counted(self, client: str, peer: str) -> str:
+        """Under which address a request counts: only where a connection does not say who asks."""
+        return group_of(client) if client != peer and not self.trusts(client) else ""
+
+    def _turned_away(self, address: str, why: str) -> None:
+        self._refused += 1
+        if time.monotonic() >= self._tell_after:
+            extra = {"remote": address, "why": why, "refused": self._refused, "open": self.connections}
+            logger.warning("connections refused", extra=extra)
+            self._tell_after = time.monotonic() + _TOLD_EVERY
+            self._refused = 0
+
+
+def parsed(address: str) -> IPv4Address | IPv6Address | None:
+    """The address that a text names; one of IPv4 that is written as IPv6 is one of IPv4."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return None
+    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
+
+
+def group_of(address: str) -> str:
+    """What counts as one address: of IPv6 the /64, which is the least that a client is given."""
+    found = parsed(address)
+    if isinstance(found, IPv6Address):
+        return str(IPv6Address(int(found) >> 64 << 64))
+    return str(found or address)
+
+
+def _affordable(wanted: int) -> int:
+    """As many connections as there are file descriptors for."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY or wanted <= descriptors - OWN_DESCRIPTORS:
+        return wanted
+    most = max(1, descriptors - OWN_DESCRIPTORS)
+    extra = {"max_connections": wanted, "file_descriptors": descriptors, "possible": most}
+    logger.warning("fewer connections than max_connections are possible: raise the limit of open files", extra=extra)
+    return most
+
+
+def _less(counts: Counter[str], group: str) -> None:
+    """One less; what is nought is forgotten, or every address that ever asked would be kept."""
+    counts[group] -= 1
+    if counts[group] <= 0:
+        del counts[group]

@@ -1,0 +1,173 @@
+"""Who may come in, and whose word is taken for who asks."""
+
+import resource
+from dataclasses import replace
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+from multidict import CIMultiDict
+
+from c2c_stasis.api.admission import OWN_DESCRIPTORS, Admission, Place, group_of
+from c2c_stasis.api.clients import client_of, scheme_of
+from c2c_stasis.api.problems import Problem
+from c2c_stasis.config import Http, Networks
+from c2c_stasis.config.model import _networks
+
+FAR, OTHER = "203.0.113.7", "203.0.113.8"
+
+
+PROXIES = Http(trusted_proxies=_networks("127.0.0.1, 10.0.0.0/8, fd00::/8"))
+
+
+def admission(**limits: int) -> Admission:
+    return Admission(replace(PROXIES, **limits))  # type: ignore[arg-type]  # numbers all
+
+
+def taken(place: Place | None) -> Place:
+    assert place is not None
+    return place
+
+
+def test_who_is_one_too_many_is_turned_away_until_somebody_leaves() -> None:
+    door = admission(max_connections=2)
+    first, _ = taken(door.connect(FAR)), taken(door.connect(OTHER))
+    assert door.connect("203.0.113.9") is None
+    first.leave()
+    assert door.connect("203.0.113.9") is not None
+
+
+def test_to_leave_twice_is_to_leave_once() -> None:
+    door = admission(max_connections=2)
+    first, _ = taken(door.connect(FAR)), taken(door.connect(FAR))
+    first.leave()
+    first.leave()
+    assert door.connections == 1
+
+
+def test_one_address_cannot_have_all_the_places() -> None:
+    door = admission(max_connections_per_address=1)
+    taken(door.connect(FAR))
+    assert door.connect(FAR) is None
+    assert door.connect(f"::ffff:{FAR}") is None
+    assert door.connect(OTHER) is not None
+
+
+def test_of_ipv6_a_whole_64_counts_as_one_address() -> None:
+    door = admission(max_connections_per_address=1)
+    taken(door.connect("2001:db8::1"))
+    assert door.connect("2001:db8::ffff:2") is None
+    assert door.connect("2001:db8:0:1::1") is not None
+    assert group_of("fe80::1%eth0") == "fe80::"
+
+
+def test_a_trusted_proxy_speaks_for_many() -> None:
+    door = admission(max_connections_per_address=1, max_connections=3)
+    for _ in range(3):
+        taken(door.connect("10.1.2.3"))
+    assert door.connect("10.1.2.3") is None
+
+
+def test_requests_of_one_client_behind_a_proxy_are_bounded_like_connections() -> None:
+    door = admission(max_connections_per_address=1)
+    door.begin(FAR, "10.0.0.1")
+    with pytest.raises(Problem, match="Too many requests") as refused:
+        door.begin(FAR, "10.0.0.2")
+    assert (refused.value.status, refused.value.headers) == (429, {"Retry-After": "1"})
+    door.begin(OTHER, "10.0.0.1")
+    door.begin("127.0.0.1", "10.0.0.1")
+    door.begin("127.0.0.1", "10.0.0.1")  # whoever is trusted speaks for many
+    door.end(FAR, "10.0.0.1")
+    door.begin(FAR, "10.0.0.1")
+
+
+def test_more_requests_than_can_be_answered_are_refused_at_once() -> None:
+    door = admission(max_requests=1)
+    door.begin(FAR, FAR)
+    with pytest.raises(Problem, match="overloaded") as refused:
+        door.begin(OTHER, OTHER)
+    assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "1"})
+    door.end(FAR, FAR)
+    door.begin(OTHER, OTHER)
+
+
+def test_nothing_is_kept_of_who_is_gone() -> None:
+    door = admission()
+    for number in range(100):
+        address = f"203.0.113.{number}"
+        place = taken(door.connect(address))
+        door.begin(address, "10.0.0.1")
+        door.end(address, "10.0.0.1")
+        place.leave()
+    assert (len(door._by_address), len(door._requests_by_address), door.connections, door.requests) == (0, 0, 0, 0)
+
+
+def test_a_flood_is_told_once_and_counted(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("c2c_stasis.api.admission.time.monotonic", lambda: now[0])
+    door = admission(max_connections_per_address=1)
+    taken(door.connect(FAR))
+    for _ in range(50):
+        door.connect(FAR)
+    assert [record.__dict__["refused"] for record in caplog.records] == [1]
+    now[0] += 60
+    door.connect(FAR)
+    assert [record.__dict__["refused"] for record in caplog.records] == [1, 50]
+
+
+def test_there_are_no_more_places_than_descriptors(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _what: (OWN_DESCRIPTORS + 2, 4096))
+    door = admission(max_connections=800)
+    assert "raise the limit of open files" in caplog.text
+    assert [door.connect(f"203.0.113.{number}") is not None for number in range(3)] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        (FAR, [], FAR),
+        (FAR, ["198.51.100.1"], FAR),  # anybody can write that
+        ("127.0.0.1", [], "127.0.0.1"),
+        ("127.0.0.1", [FAR], FAR),
+        ("127.0.0.1", ["1.2.3.4, " + FAR], FAR),  # what stands before was sent by the client
+        ("127.0.0.1", ["1.2.3.4", FAR], FAR),
+        ("127.0.0.1", [f"{FAR}, 10.0.0.9"], FAR),  # two proxies in a row
+        ("127.0.0.1", ["10.0.0.8, 10.0.0.9"], "10.0.0.8"),
+        ("127.0.0.1", [f"{FAR}, nonsense, 10.0.0.9"], "10.0.0.9"),
+        ("127.0.0.1", ["<script>"], "127.0.0.1"),
+        ("127.0.0.1", [""], "127.0.0.1"),
+        ("127.0.0.1", ["2001:db8::1"], "2001:db8::1"),
+        ("127.0.0.1", [f"::ffff:{FAR}"], FAR),
+        ("fd00::1", [FAR], FAR),
+        ("::1", [FAR], "::1"),
+    ],
+)
+def test_who_asks(peer: str, forwarded: list[str], client: str) -> None:
+    headers = [("X-Forwarded-For", one) for one in forwarded]
+    assert client_of(request_from(peer, headers), admission()) == client
+
+
+@pytest.mark.parametrize(
+    ("peer", "said", "scheme"),
+    [
+        (FAR, ["https"], "http"),
+        ("10.0.0.1", ["https"], "https"),
+        ("10.0.0.1", ["http"], "http"),
+        ("10.0.0.1", ["https", "http"], "http"),
+        ("10.0.0.1", ["gopher"], "http"),
+        ("10.0.0.1", [], "http"),
+    ],
+)
+def test_how_it_was_asked(peer: str, said: list[str], scheme: str) -> None:
+    headers = [("X-Forwarded-Proto", one) for one in said]
+    assert scheme_of(request_from(peer, headers), admission()) == scheme
+
+
+def test_nobody_is_trusted_where_nobody_is_named() -> None:
+    assert not Admission(Http(trusted_proxies=Networks())).trusts("127.0.0.1")
+
+
+def request_from(peer: str, headers: list[tuple[str, str]]) -> web.Request:
+    return make_mocked_request("GET", "/", headers=CIMultiDict(headers)).clone(remote=peer)

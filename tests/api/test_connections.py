@@ -1,0 +1,176 @@
+"""Connections: how long they may take to say something, how many there may be, and what a full machine does."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import aiohttp
+import pytest
+
+from c2c_stasis.api import protocol
+from c2c_stasis.api.server import HttpServer, build_app
+from c2c_stasis.config import Address, Http, Networks
+from tests.api.fakes import NO_STORE, FakeService
+from tests.api.requests import GOOD, HEADERS
+from tests.live.waiting import until
+from tests.surface.raw import exchange
+
+REQUEST = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+Serve = Callable[..., Awaitable[Address]]
+
+
+@pytest.fixture
+async def serve(service: FakeService) -> AsyncIterator[Serve]:
+    """Starts a server with these limits."""
+    servers: list[HttpServer] = []
+
+    async def start(**limits: object) -> Address:
+        http = Http(Address("127.0.0.1", 0), **limits)  # type: ignore[arg-type]  # any of them
+        servers.append(HttpServer(build_app(service, NO_STORE), http))
+        return await servers[-1].start()
+
+    yield start
+    for server in servers:
+        await server.stop()
+
+
+@pytest.fixture
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEADER_TIMEOUT", 0.1)
+
+
+@pytest.mark.usefixtures("_soon")
+@pytest.mark.parametrize("begun", [b"G", b"GET /livez HTTP/1.1\r\n", b"GET /livez HTTP/1.1\r\nHost: x\r\nA:"])
+async def test_a_header_that_does_not_end_is_408(serve: Serve, begun: bytes) -> None:
+    address = await serve()
+    found = await exchange(address.host, address.port, begun)
+    assert [one.status for one in found.responses] == [408]
+    assert found.responses[0].json() == {"error": "Request header not received in time", "code": "header_timeout"}
+    assert found.closed
+
+
+@pytest.mark.usefixtures("_soon")
+async def test_every_byte_that_comes_does_not_begin_the_time_anew(serve: Serve) -> None:
+    address = await serve()
+    found = await exchange(address.host, address.port, REQUEST[:1], *[b"G"] * 30, pause=0.02)
+    assert found.responses[0].status in (400, 408)
+    assert found.closed
+
+
+@pytest.mark.usefixtures("_soon")
+async def test_who_says_nothing_is_hung_up_on_without_a_word(serve: Serve) -> None:
+    address = await serve()
+    found = await exchange(address.host, address.port, b"")
+    assert (found.responses, found.closed) == ([], True)
+
+
+@pytest.mark.usefixtures("_soon")
+async def test_after_an_answer_the_connection_may_rest_for_longer(serve: Serve) -> None:
+    address = await serve()
+    found = await exchange(address.host, address.port, REQUEST, REQUEST, pause=0.3, only=2)
+    assert [one.status for one in found.responses] == [200, 200]
+
+
+@pytest.mark.usefixtures("_soon")
+async def test_a_request_that_is_answered_slowly_is_not_one_that_comes_slowly(
+    serve: Serve, service: FakeService
+) -> None:
+    address = await serve()
+    service.hold = asyncio.Event()
+    async with aiohttp.ClientSession() as session:
+        asking = asyncio.create_task(session.post(f"http://{address}/v1/calls", json=GOOD, headers=HEADERS))
+        await asyncio.wait_for(service.holding.wait(), 5)
+        asyncio.get_running_loop().call_later(0.3, service.hold.set)
+        assert (await asking).status == 202
+
+
+async def test_one_connection_too_many_is_closed_and_room_is_made_again(serve: Serve) -> None:
+    address = await serve(max_connections=10, trusted_proxies=Networks())
+    holders = [await asyncio.open_connection(address.host, address.port) for _ in range(10)]
+    found = await exchange(address.host, address.port, REQUEST)
+    assert (found.responses, found.closed) == ([], True)
+    holders.pop()[1].close()
+
+    async def answered() -> bool:
+        return bool((await exchange(address.host, address.port, REQUEST, only=1)).responses)
+
+    async with asyncio.timeout(5):
+        while not await answered():
+            pass
+    for _, writer in holders:
+        writer.close()
+
+
+async def test_requests_over_the_limit_are_503_and_whether_we_live_is_told_all_the_same(
+    serve: Serve, service: FakeService
+) -> None:
+    address = await serve(max_requests=1)
+    service.hold = asyncio.Event()
+    async with aiohttp.ClientSession(f"http://{address}") as session:
+        asking = asyncio.create_task(session.post("/v1/calls", json=GOOD, headers=HEADERS))
+        await asyncio.wait_for(service.holding.wait(), 5)
+        async with session.post("/v1/calls", json=GOOD, headers=HEADERS) as refused:
+            assert (refused.status, (await refused.json())["code"]) == (503, "overloaded")
+            assert refused.headers["Retry-After"] == "1"
+        assert (await session.get("/livez")).status == 200
+        assert (await session.get("/readyz")).status == 200
+        service.hold.set()
+        assert (await asking).status == 202
+        service.hold = None
+        assert (await session.post("/v1/calls", json=GOOD, headers=HEADERS)).status == 202
+
+
+async def test_behind_a_proxy_the_log_names_the_client(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    address = await serve()
+    headers = {"X-Forwarded-For": "6.6.6.6, 203.0.113.7", "X-Forwarded-Proto": "https"}
+    async with aiohttp.ClientSession(f"http://{address}") as session:
+        await session.get("/livez", headers=headers)
+    (line,) = [record for record in caplog.records if record.message == "request"]
+    assert (line.__dict__["remote"], line.__dict__["scheme"]) == ("203.0.113.7", "https")
+
+
+async def test_one_client_behind_a_proxy_cannot_have_all_requests(serve: Serve, service: FakeService) -> None:
+    address = await serve(max_connections_per_address=1)
+    service.hold = asyncio.Event()
+    mine, other = ({**HEADERS, "X-Forwarded-For": client} for client in ("203.0.113.7", "203.0.113.8"))
+    async with aiohttp.ClientSession(f"http://{address}") as session:
+        asking = asyncio.create_task(session.post("/v1/calls", json=GOOD, headers=mine))
+        await asyncio.wait_for(service.holding.wait(), 5)
+        async with session.post("/v1/calls", json=GOOD, headers=mine) as refused:
+            assert (refused.status, (await refused.json())["code"]) == (429, "too_many_requests")
+        service.hold.set()
+        assert (await session.post("/v1/calls", json=GOOD, headers=other)).status == 202
+        await asking
+
+
+async def test_a_machine_without_descriptors_is_waited_for(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("c2c_stasis.api.listener._PAUSE", 0.01)
+    genuine, failures = type(asyncio.get_running_loop()).sock_accept, [errno.EMFILE, errno.ECONNABORTED]
+
+    async def accept(loop: asyncio.AbstractEventLoop, one: socket.socket) -> object:
+        if failures:
+            code = failures.pop(0)
+            raise OSError(code, "no")
+        return await genuine(loop, one)
+
+    monkeypatch.setattr(type(asyncio.get_running_loop()), "sock_accept", accept)
+    address = await serve()
+    assert (await exchange(address.host, address.port, REQUEST, only=1)).responses[0].status == 200
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
+        "no connection can be accepted"
+    ]
+
+
+async def test_nothing_is_left_of_connections_that_are_gone(service: FakeService) -> None:
+    server = HttpServer(build_app(service, NO_STORE), Http(Address("127.0.0.1", 0)))
+    address = await server.start()
+    for _ in range(20):
+        await exchange(address.host, address.port, REQUEST, only=1)
+    await until(lambda: server.connections == 0, "no connection")
+    await server.stop()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(address.host, address.port)
