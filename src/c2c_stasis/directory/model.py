@@ -55,7 +55,11 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A phone of a user; `endpoint` is the name of its Asterisk endpoint (`[A-Za-z0-9_-]{1,64}`)."""
+    """A phone of a user; `endpoint` is the name of its Asterisk endpoint (`[A-Za-z0-9_-]{1,64}`).
+
+    A device is attached, when the endpoint is Asterisk's own, or provisioned: then the service makes the endpoint, the phone
+    registers under the endpoint's name, and `ha1` is what is kept of its password (`directory/sip_account.py`).
+    """
 
     id: DeviceId
     account_id: AccountId
@@ -63,7 +67,13 @@ class Device:
     endpoint: str
     name: str = ""
     location_id: LocationId | None = None
+    ha1: str = field(default="", repr=False)  # who has it can register: it belongs into no log
     created_at: float = field(default=0.0, compare=False)
+
+    @property
+    def provisioned(self) -> bool:
+        """Whether the endpoint is made by the service, and not by hand in Asterisk's files."""
+        return bool(self.ha1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +152,4 @@ class DirectoryRows:
     numbers: tuple[PhoneNumber, ...] = ()
     keys: tuple[Key, ...] = ()
     signing_keys: tuple[SigningKey, ...] = ()
+    removed_endpoints: tuple[str, ...] = ()  # of provisioned devices that were deleted: Asterisk must not have them

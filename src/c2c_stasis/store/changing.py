@@ -101,6 +101,14 @@ def require_location(connection: Connection, account_id: AccountId, location_id:
         raise InvalidRequest("location_id", "is no location of this account")
 
 
+def require_free_endpoint(connection: Connection, endpoint: str) -> None:
+    """Raises `AlreadyInUse`; and `InvalidRequest` for one that is removed from Asterisk whenever it is found there."""
+    require_free(connection, "endpoint", tables.devices, tables.devices.c.endpoint == endpoint)
+    removed = tables.removed_endpoints.c.endpoint
+    if connection.execute(select(removed).where(removed == endpoint)).first():
+        raise InvalidRequest("endpoint", "was that of a device which was deleted")
+
+
 def require_free(connection: Connection, field: str, table: Table, *same: ColumnElement[bool]) -> None:
     """Raises `AlreadyInUse` when there is such a row."""
     if connection.execute(select(table.c.account_id).where(*same)).first():

@@ -15,6 +15,7 @@ from c2c_stasis.store.changing import (
     account_of,
     kept_json,
     require_free,
+    require_free_endpoint,
     require_location,
     require_number,
     require_platform,
@@ -105,8 +106,12 @@ class Creating(Changing):
         *,
         name: str = "",
         location_id: LocationId | None = None,
+        ha1: str = "",
     ) -> Device:
-        """A new device of a user; the Asterisk endpoint it stands for can belong to one device only."""
+        """A new device of a user; the Asterisk endpoint it stands for can belong to one device only.
+
+        With `ha1` it is provisioned: the service makes the endpoint, and a phone registers there with that password.
+        """
         device = Device(
             DeviceId(new_id(ids.DEVICE)),
             account_id,
@@ -114,12 +119,13 @@ class Creating(Changing):
             validation.endpoint(endpoint),
             validation.one_line("name", name, validation.NAME_LENGTH),
             location_id,
+            ha1,
         )
 
         def change(connection: Connection) -> Device:
             user_of(connection, account_id, user_id)
             require_location(connection, account_id, location_id)
-            require_free(connection, "endpoint", tables.devices, tables.devices.c.endpoint == endpoint)
+            require_free_endpoint(connection, endpoint)
             return self._add(connection, device)
 
         return await self._change(change)

@@ -1,6 +1,6 @@
 """How something leaves the directory; the call log keeps naming it."""
 
-from sqlalchemy import Connection, delete, update
+from sqlalchemy import Connection, delete, insert, update
 
 from c2c_stasis.directory.model import Account, Device, Location, User
 from c2c_stasis.errors import StillInUse
@@ -11,6 +11,10 @@ from c2c_stasis.store.rows import read
 from c2c_stasis.store.updating import device_of, extension_of, location_of, number_of
 
 FORGOTTEN = {"name": "", "email": "", "kept": "{}", "caller_number_id": None}  # nothing personal stays in a deleted row
+
+REMEMBERED = (
+    90 * 86_400.0
+)  # seconds; each costs three requests at every connect, and Asterisk does not stay away that long
 
 
 class Removing(Changing):
@@ -35,6 +39,9 @@ class Removing(Changing):
 
         def change(connection: Connection) -> None:
             user_of(connection, account_id, user_id)
+            mine = tables.devices.c.account_id == account_id, tables.devices.c.user_id == user_id
+            for device in read(connection, Device, *mine):
+                self._remember(connection, device)
             for table in (tables.devices, tables.extensions):
                 connection.execute(delete(table).where(table.c.account_id == account_id, table.c.user_id == user_id))
             forgotten = FORGOTTEN | {"location_id": None, "deleted_at": self._wall()}
@@ -43,13 +50,20 @@ class Removing(Changing):
         await self._change(change)
 
     async def delete_device(self, account_id: AccountId, device_id: DeviceId) -> None:
-        """Remove a device; its endpoint may become another user's."""
+        """Remove a device; an endpoint that was attached may become another user's."""
 
         def change(connection: Connection) -> None:
-            device_of(connection, account_id, device_id)
+            self._remember(connection, device_of(connection, account_id, device_id))
             connection.execute(delete(tables.devices).where(tables.devices.c.id == device_id))
 
         await self._change(change)
+
+    def _remember(self, connection: Connection, device: Device) -> None:
+        """Keep in mind that Asterisk must not have the endpoint of this device any more, if it was ours."""
+        removed, now = tables.removed_endpoints, self._wall()
+        connection.execute(delete(removed).where(removed.c.removed_at < now - REMEMBERED))
+        if device.provisioned:
+            connection.execute(insert(removed).values(endpoint=device.endpoint, removed_at=now))
 
     async def delete_extension(self, account_id: AccountId, number: str) -> None:
         """Remove an extension."""

@@ -58,6 +58,7 @@ def read_directory(connection: Connection) -> DirectoryRows:
         numbers=read(connection, PhoneNumber),
         keys=read(connection, Key),
         signing_keys=read(connection, SigningKey),
+        removed_endpoints=tuple(connection.execute(select(tables.removed_endpoints.c.endpoint)).scalars()),
     )
 
 

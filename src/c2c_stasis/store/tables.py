@@ -120,8 +120,18 @@ devices = Table(
     Column("name", String, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("location_id", String),  # as with users
+    Column("ha1", String, server_default=text("''"), nullable=False),  # of a provisioned device; else empty
     ForeignKeyConstraint(["account_id", "user_id"], ["users.account_id", "users.id"]),
     Index(None, "account_id", "user_id"),
+)
+
+# Of provisioned devices that were deleted. Asterisk may be away then, or bring them back later: after a crash, or with an older
+# copy of its state. So they are removed at every connect.
+removed_endpoints = Table(
+    "removed_endpoints",
+    metadata,
+    Column("endpoint", String, primary_key=True),
+    Column("removed_at", Float, nullable=False),
 )
 
 extensions = Table(

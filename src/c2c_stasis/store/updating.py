@@ -22,7 +22,7 @@ from c2c_stasis.store.changing import (
     Changing,
     account_of,
     kept_json,
-    require_free,
+    require_free_endpoint,
     require_location,
     require_number,
     user_of,
@@ -81,10 +81,22 @@ class Updating(Changing):
         def change(connection: Connection) -> Device:
             device = device_of(connection, account_id, device_id)
             if endpoint and endpoint["endpoint"] != device.endpoint:
-                same = tables.devices.c.endpoint == endpoint["endpoint"]
-                require_free(connection, "endpoint", tables.devices, same)
+                if device.provisioned:
+                    raise InvalidRequest("endpoint", "is made by the service; create another device instead")
+                require_free_endpoint(connection, endpoint["endpoint"])
             require_location(connection, account_id, changes.get("location_id"))
             return self._alter(connection, device, named | endpoint | located)
+
+        return await self._change(change)
+
+    async def reset_device(self, account_id: AccountId, device_id: DeviceId, ha1: str) -> Device:
+        """Give a provisioned device another password. Raises `InvalidRequest` for one that was attached."""
+
+        def change(connection: Connection) -> Device:
+            device = device_of(connection, account_id, device_id)
+            if not device.provisioned:
+                raise InvalidRequest("endpoint", "was attached by its name; its password is in Asterisk's own files")
+            return self._alter(connection, device, {"ha1": ha1})
 
         return await self._change(change)
 
