@@ -13,6 +13,7 @@ from c2c_stasis.config.model import (
     LogFormat,
     Networks,
     NumberFormat,
+    Sip,
     Trunk,
 )
 from c2c_stasis.config.problems import ConfigError, Problem
@@ -35,6 +36,7 @@ __all__ = [
     "Origin",
     "Problem",
     "Setting",
+    "Sip",
     "Source",
     "Trunk",
     "as_toml",

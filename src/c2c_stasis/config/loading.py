@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from c2c_stasis.config.model import SECTIONS, Ari, Calls, Config, Database, Http, Log, NumberFormat, Trunk, keys_of
+from c2c_stasis.config.model import SECTIONS, Ari, Calls, Config, Database, Http, Log, NumberFormat, Sip, Trunk, keys_of
 from c2c_stasis.config.problems import ConfigError, Problem, Wrong
 from c2c_stasis.config.rules import Rule
 from c2c_stasis.config.toml_lines import Lines, lines_of
@@ -225,9 +225,9 @@ class _Reader:
             return None
         match parts:
             case {"http": Http() as http, "ari": Ari() as ari, "database": Database() as database,
-                  "calls": Calls() as calls, "log": Log() as log}:  # fmt: skip
+                  "calls": Calls() as calls, "sip": Sip() as sip, "log": Log() as log}:  # fmt: skip
                 ways_out = tuple(trunk for trunk in trunks if isinstance(trunk, Trunk))
-                return Config(ari=ari, http=http, database=database, trunks=ways_out, calls=calls, log=log)
+                return Config(ari=ari, http=http, database=database, trunks=ways_out, calls=calls, sip=sip, log=log)
         return None
 
     def _make(self, model: type, settings: _Section, label: str) -> object | None:

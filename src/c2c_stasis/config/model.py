@@ -157,6 +157,17 @@ _TRUNK_ENDPOINT = Text(
 _PREFIX = Text(
     "Give the digits that go before every number, or leave the key out", "up to 7 digits, or none", "[0-9]{0,7}"
 )
+_SIP_DOMAIN = Text(
+    'Write it as domain = "pbx.example.com"',
+    "a host name, an IPv4 address, an IPv6 address in [brackets], or nothing",
+    r"([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])?",
+)
+_CONTACT_ACL = Text(
+    "Give the name of a section of acl.conf, or nothing",
+    "up to 64 letters, digits, _ and -, or nothing",
+    "[A-Za-z0-9_-]{0,64}",
+)
+_TRANSPORT = one_of(["udp", "tcp", "tls"])
 _LEVEL = one_of(["debug", "info", "warning", "error"])
 _LOG_FORMAT = one_of(list(LogFormat), LogFormat)
 _NUMBER_FORMAT = one_of(list(NumberFormat), NumberFormat)
@@ -313,6 +324,30 @@ class Calls:
 
 
 @dataclass(frozen=True, slots=True)
+class Sip:
+    """`[sip]`: where phones that the service provisions register. Asterisk's own files say where it listens."""
+
+    domain: Annotated[
+        str,
+        _SIP_DOMAIN,
+        About("The name or address of Asterisk as phones reach it; if it is empty, the host of [ari] url"),
+    ] = ""
+    port: Annotated[
+        int,
+        Number(0, 65_535, whole=True),
+        About("The port that phones use; 0 is the transport's own, 5060, or 5061 for tls"),
+    ] = 0
+    transport: Annotated[
+        str, _TRANSPORT, About("How phones connect. tls hides who is called; the sound stays as it is")
+    ] = "udp"
+    contact_acl: Annotated[
+        str,
+        _CONTACT_ACL,
+        About("The list in Asterisk's acl.conf that says where phones may be; if it is empty, anywhere"),
+    ] = "phone-contacts"
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """`[log]`: how much is logged, and how it is written."""
 
@@ -329,6 +364,7 @@ class Config:
     database: Database = field(default_factory=Database)
     trunks: tuple[Trunk, ...] = ()
     calls: Calls = field(default_factory=Calls)
+    sip: Sip = field(default_factory=Sip)
     log: Log = field(default_factory=Log)
 
 
@@ -338,6 +374,7 @@ SECTIONS: dict[str, type] = {
     "database": Database,
     "trunks": Trunk,
     "calls": Calls,
+    "sip": Sip,
     "log": Log,
 }
 
