@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import uvloop
 
@@ -18,6 +19,7 @@ from c2c_stasis.ari.connection import Connection
 from c2c_stasis.call.model import Now
 from c2c_stasis.config import Config, ConfigError, Http, changes
 from c2c_stasis.errors import StoreUnavailable, SwitchRefused, SwitchUnavailable
+from c2c_stasis.ports import SipServer
 from c2c_stasis.publish.envelope import Envelopes
 from c2c_stasis.service import CallService
 from c2c_stasis.store.ownership import served
@@ -38,6 +40,13 @@ class SystemClock:
         return Now(time.time(), time.monotonic())
 
 
+def sip_server(config: Config) -> SipServer:
+    """Where provisioned phones register: as configured, else on the host where Asterisk's ARI is."""
+    host = urlsplit(config.ari.url).hostname or ""
+    domain = config.sip.domain or (f"[{host}]" if ":" in host else host)
+    return SipServer(domain, config.sip.port or None, config.sip.transport)
+
+
 class App:
     """The whole service in one process; `async with` starts and stops it. `url` is where it listens."""
 
@@ -55,7 +64,13 @@ class App:
             stack.push_async_callback(store.close)
             ari = config.ari
             self._connection = connection = Connection(
-                ari.url, ari.username, ari.password, ari.app, connections=ari.pool, timeout=ari.request_timeout
+                ari.url,
+                ari.username,
+                ari.password,
+                ari.app,
+                connections=ari.pool,
+                timeout=ari.request_timeout,
+                contact_acl=config.sip.contact_acl,
             )
             connection.use_trunks(config.trunks)
             stack.push_async_callback(connection.close)
@@ -67,6 +82,8 @@ class App:
                 calls=config.calls,
                 trunks=config.trunks,
                 watch=connection.watch,
+                provision=connection.provision,
+                sip_server=sip_server(config),
             )
             seen = await store.directory_revision()  # before the directory is read, so that no change falls in between
             await self.service.start()

@@ -30,6 +30,20 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
+class SipServer:
+    """Where provisioned phones register. Without a port it is the transport's own: 5060, or 5061 for `tls`."""
+
+    domain: str
+    port: int | None = None
+    transport: str = "udp"
+
+    @property
+    def address(self) -> str:
+        """Host and port, as people enter it into a phone."""
+        return self.domain if self.port is None else f"{self.domain}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class Stock:
     """What the switch has at one moment: channels of our application by leg id, and bridges with their members.
 
@@ -68,6 +82,10 @@ class Switch(Protocol):
 
     def contacts(self, endpoint: str) -> Sequence[Contact]:
         """The registered contacts of an endpoint, from memory; empty when it is not registered or not known."""
+        ...
+
+    def provisioned(self, endpoint: str) -> bool:
+        """Whether it has this endpoint because we made it, and as the directory says."""
         ...
 
     async def execute(self, call: Call, command: Command) -> None:

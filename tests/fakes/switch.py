@@ -8,7 +8,7 @@ spoil it: `weather` loses, delays, reorders and repeats reports, `meddle` comes 
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import assert_never
@@ -148,6 +148,7 @@ class FakeSwitch:
         self.bridges: dict[CallId, set[LegId]] = {}
         self.asked: list[Command] = []
         self.watched: frozenset[str] = frozenset()
+        self.phones: dict[str, str] = {}
         self.problem = "not connected yet"
         self.app = "c2c"  # under which name the service is connected
         self.meddle: Callable[[Command, Act], Awaitable[None]] | None = None
@@ -191,6 +192,13 @@ class FakeSwitch:
     async def watch(self, endpoints: Iterable[str]) -> None:
         """Say which endpoints matter."""
         self.watched = frozenset(endpoints)
+
+    async def provision(self, phones: Mapping[str, str], removed: Iterable[str]) -> None:
+        """Say which phones it must have; they are there at once."""
+        self.phones = dict(phones)
+
+    def provisioned(self, endpoint: str) -> bool:
+        return self.connected and endpoint in self.phones
 
     async def execute(self, call: Call, command: Command) -> None:
         self.asked.append(command)

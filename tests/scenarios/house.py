@@ -19,7 +19,7 @@ from c2c_stasis.directory.model import Account, Device, DirectoryRows, Extension
 from c2c_stasis.errors import CallNotFound
 from c2c_stasis.ids import AccountId, CallId, DeviceId, LegId, NumberId, PlatformId, UserId
 from c2c_stasis.lab.script import Script
-from c2c_stasis.ports import Publisher, Store, StoredEvent
+from c2c_stasis.ports import Publisher, SipServer, Store, StoredEvent
 from c2c_stasis.publish.envelope import Envelopes
 from c2c_stasis.service import CallService
 from c2c_stasis.store.sql_store import SqlStore, open_store
@@ -69,6 +69,8 @@ class House:
             calls=CALLS,
             trunks=TRUNKS,
             watch=self.switch.watch,
+            provision=self.switch.provision,
+            sip_server=SipServer("pbx.example.com"),
         )
 
     # --- its life ---

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urljoin
@@ -15,6 +15,8 @@ from c2c_stasis.ari import switch
 from c2c_stasis.ari.client import Client, RawEvent
 from c2c_stasis.ari.devices import Devices
 from c2c_stasis.ari.operations import Operations
+from c2c_stasis.ari.phone_objects import NO_ACL
+from c2c_stasis.ari.provisioning import Provisioning
 from c2c_stasis.ari.translate import CALL_EVENTS, leg_state, translate
 from c2c_stasis.ari.transport import NeverSent, Transport
 from c2c_stasis.ari.trunks import Trunks
@@ -47,7 +49,15 @@ class Connection:
     """Asterisk over ARI. `run` keeps it connected until cancelled, and ends with `AppTaken` if it is displaced."""
 
     def __init__(
-        self, url: str, username: str, password: str, app: str, *, connections: int = 32, timeout: float = 3.0
+        self,
+        url: str,
+        username: str,
+        password: str,
+        app: str,
+        *,
+        connections: int = 32,
+        timeout: float = 3.0,
+        contact_acl: str = NO_ACL,
     ) -> None:
         self._url = url
         self._app = app
@@ -55,6 +65,7 @@ class Connection:
         self._transport = Transport(url, username, password, connections=connections, timeout=timeout)
         self._devices = Devices()
         self._trunks = Trunks()
+        self._provisioning = Provisioning(contact_acl)
         self._client: Client | None = None
         self._ready: Operations | None = None
         self._connected = False
@@ -79,6 +90,23 @@ class Connection:
         self._watched = frozenset(endpoints)
         if self._connected:
             await self._read_contacts(self._operations)
+
+    async def provision(self, phones: Mapping[str, str], removed: Iterable[str]) -> None:
+        """Say which endpoints Asterisk must have by our doing, with the HA1 of each, and which it must not have any more.
+
+        When this returns that is so, or it is told why not and tried again; while we are not connected, at the next connect.
+        """
+        self._provisioning.want(phones, removed)
+        if not self._connected:
+            return
+        try:
+            await self._provisioning.settle(self._operations)
+        except SwitchUnavailable as error:
+            logger.warning("phones not provisioned yet", extra={"error": str(error)})
+
+    def provisioned(self, endpoint: str) -> bool:
+        """Whether Asterisk has this endpoint by our doing, as far as anybody knows."""
+        return self._connected and self._provisioning.there(endpoint)
 
     def use_trunks(self, trunks: Sequence[Trunk]) -> None:
         """Say which trunks are in use; it is told which of them Asterisk does not know, now or at the next connect."""
@@ -170,6 +198,7 @@ class Connection:
                     await listener.connected()
                     group.start_soon(self._devices.meet_strangers, self._ready)
                     group.start_soon(self._trunks.watch, self._ready)
+                    group.start_soon(self._provisioning.keep, self._ready)
                     await client.ended.wait()
                     group.cancel_scope.cancel()
         except ExceptionGroup as errors:
@@ -184,6 +213,8 @@ class Connection:
         await self._filter(self._app, CALL_EVENTS)
         await self._filter(self._devices_app, ("ContactStatusChange",))
         await operations.applications.subscribe(applicationName=self._devices_app, eventSource=EVERY_DEVICE)
+        self._provisioning.forget()
+        await self._provisioning.settle(operations)  # before contacts are read: Asterisk may have lost its phones
         self._read = frozenset()
         await self._read_contacts(operations)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from msgspec.structs import replace
@@ -36,9 +36,9 @@ from c2c_stasis.errors import (
     UserNotFound,
 )
 from c2c_stasis.ids import AccountId, CallId, LegId, UserId, call_of
-from c2c_stasis.ports import Clock, Contact, Publisher, Stock, Store, StoredEvent, Switch
+from c2c_stasis.ports import Clock, Contact, Publisher, SipServer, Stock, Store, StoredEvent, Switch
 from c2c_stasis.service.credentials import Credentials
-from c2c_stasis.service.current_directory import CurrentDirectory
+from c2c_stasis.service.current_directory import CurrentDirectory, Provision, Watch
 from c2c_stasis.service.placing import Planner
 from c2c_stasis.service.readiness import DatabaseProbe
 from c2c_stasis.service.runner import Runner, envelopes, tell
@@ -52,7 +52,10 @@ _IN_VAIN = {CallState.PLAYING_TONE, CallState.RELEASING, CallState.ENDED}  # who
 
 
 class CallService:
-    """Every live call and the way to new ones. `watch` is told the endpoints whose contacts must be known."""
+    """Every live call and the way to new ones. `watch` and `provision` are told what `CurrentDirectory` tells.
+
+    `sip_server` is where provisioned phones register.
+    """
 
     def __init__(
         self,
@@ -63,15 +66,18 @@ class CallService:
         clock: Clock,
         calls: Calls,
         trunks: Sequence[Trunk],
-        watch: Callable[[set[str]], Awaitable[None]],
+        watch: Watch,
+        provision: Provision,
+        sip_server: SipServer,
     ) -> None:
+        self.sip_server = sip_server
         self._store = store
         self._switch = switch
         self._publisher = publisher
         self._clock = clock
         self._calls = calls
         self._trunks = trunks
-        self._current = CurrentDirectory(store, watch)
+        self._current = CurrentDirectory(store, watch, provision)
         self._credentials = Credentials(lambda: self._directory, clock)
         self._runners: dict[CallId, Runner] = {}
         self._drives: dict[CallId, asyncio.Task[None]] = {}
@@ -240,6 +246,10 @@ class CallService:
     def contacts(self, endpoint: str) -> Sequence[Contact]:
         """Where a device is registered now; nowhere, as far as anybody knows, while Asterisk is not connected."""
         return self._switch.contacts(endpoint) if self._switch.connected else ()
+
+    def provisioned(self, endpoint: str) -> bool:
+        """Whether Asterisk has this endpoint as the directory says; not, as far as anybody knows, while it is not connected."""
+        return self._switch.provisioned(endpoint)
 
     async def readiness(self) -> dict[str, str]:
         """Whether new calls can be taken: each part by name, `ok` or what is wrong with it."""

@@ -1,7 +1,7 @@
 """The directory as the service uses it now: read again when it changed, and without a user who is being removed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 
 from c2c_stasis.directory.directory import Directory
@@ -9,15 +9,25 @@ from c2c_stasis.directory.model import DirectoryRows
 from c2c_stasis.ids import UserId
 from c2c_stasis.ports import Store
 
+Watch = Callable[[set[str]], Awaitable[None]]
+Provision = Callable[[Mapping[str, str], Iterable[str]], Awaitable[None]]
+
 
 class CurrentDirectory:
-    """`now` is the state that counts. `watch` is told the endpoints whose contacts must be known."""
+    """`now` is the state that counts.
 
-    def __init__(self, store: Store, watch: Callable[[set[str]], Awaitable[None]]) -> None:
+    `watch` is told the endpoints whose contacts must be known; `provision`, those that the switch must have by our doing, with
+    the HA1 of each, and those that it must not have any more.
+    """
+
+    def __init__(self, store: Store, watch: Watch, provision: Provision) -> None:
         self.now = Directory.of(DirectoryRows())
         self._store = store
         self._watch = watch
+        self._provision = provision
         self._endpoints: set[str] = set()
+        self._provisioned: dict[str, str] = {}
+        self._removed: tuple[str, ...] = ()
         self._turn = asyncio.Lock()  # else an older reading could replace a newer one
         self._begun = 0  # readings; the last that was completed is `_done`
         self._done = 0
@@ -36,7 +46,10 @@ class CurrentDirectory:
                 rows = await self._store.directory()
                 self.now = Directory.of(rows)
                 self._endpoints = {device.endpoint for device in rows.devices}
+                self._provisioned = {device.endpoint: device.ha1 for device in rows.devices if device.provisioned}
+                self._removed = rows.removed_endpoints
                 self._done = number
+        await self._provision(self._provisioned, self._removed)
         await self._watch(self._endpoints)
 
     @asynccontextmanager

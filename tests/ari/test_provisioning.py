@@ -1,0 +1,261 @@
+"""Provisioned phones are put where they are missing, put right where they were altered, and nothing else is touched."""
+
+import asyncio
+import hashlib
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from c2c_stasis.ari.phone_objects import NO_ACL, phone_objects
+from c2c_stasis.ari.provisioning import Provisioning
+from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
+from tests.ari.operations import Operations
+from tests.fakes.waiting import until
+
+PHONE, HA1, OTHER_HA1 = "c2c-abc", "a" * 32, "b" * 32
+CONTACT = "sip:abc@192.0.2.1:5060"
+
+Objects = dict[tuple[str, str], dict[str, str]]
+
+
+class Asterisk:
+    """The dynamic objects of one Asterisk. `changes` is what was asked of it beside reading."""
+
+    def __init__(self) -> None:
+        self.objects: Objects = {}
+        self.changes: list[tuple[str, str, str]] = []
+        self.failure: Exception | None = None
+        self.operations = Operations()
+        self.operations.answer = self._answer
+
+    def register(self) -> None:
+        """Let a phone be registered."""
+        digest = hashlib.md5(CONTACT.encode()).hexdigest()
+        self.objects["contact", f"{PHONE};@{digest}"] = {"uri": CONTACT}
+
+    def _answer(self, operation: str, given: dict[str, Any]) -> bytes:
+        key = given["objectType"], given["id"]
+        if operation != "asterisk.getObject":
+            self.changes.append((operation.removeprefix("asterisk."), *key))
+        if self.failure is not None:
+            raise self.failure
+        if operation == "asterisk.updateObject":
+            fields = {row["attribute"]: row["value"] for row in given["fields"]}
+            read = {"allow": "(opus|g722|alaw|ulaw)"} if "allow" in fields else {}
+            self.objects[key] = self.objects.get(key, {}) | fields | read
+        elif key not in self.objects:
+            raise SwitchRefused(404, "not found")
+        elif operation == "asterisk.deleteObject":
+            del self.objects[key]
+        else:
+            rows = [{"attribute": name, "value": value} for name, value in self.objects[key].items()]
+            contacts = [kept["uri"] for (kind, _), kept in self.objects.items() if kind == "contact"]
+            if key[0] == "aor":
+                rows += [{"attribute": "contact", "value": uri} for uri in contacts or [""]]
+            return json.dumps(rows).encode()
+        return b"[]"
+
+
+@pytest.fixture
+def asterisk() -> Asterisk:
+    return Asterisk()
+
+
+@pytest.fixture
+def provisioning() -> Provisioning:
+    return Provisioning("phone-contacts")
+
+
+async def settled(provisioning: Provisioning, asterisk: Asterisk, removed: tuple[str, ...] = ()) -> None:
+    """The phone is there."""
+    provisioning.want({PHONE: HA1}, removed)
+    await provisioning.settle(asterisk.operations)
+    asterisk.changes.clear()
+
+
+def wanted(ha1: str = HA1) -> Objects:
+    objects = phone_objects(PHONE, ha1, "phone-contacts")
+    return {
+        (kind, PHONE): settings | ({"allow": "(opus|g722|alaw|ulaw)"} if kind == "endpoint" else {})
+        for kind, settings in objects.items()
+    }
+
+
+async def test_a_phone_is_put_into_asterisk_its_endpoint_last(provisioning: Provisioning, asterisk: Asterisk) -> None:
+    provisioning.want({PHONE: HA1}, ())
+    assert not provisioning.there(PHONE)
+
+    await provisioning.settle(asterisk.operations)
+
+    assert asterisk.objects == wanted()
+    assert [kind for _, kind, _ in asterisk.changes] == ["auth", "aor", "endpoint"]
+    assert provisioning.there(PHONE)
+
+
+async def test_what_is_known_to_be_right_is_not_asked_for_again(provisioning: Provisioning, asterisk: Asterisk) -> None:
+    await settled(provisioning, asterisk)
+    before = len(asterisk.operations.asked)
+
+    await provisioning.settle(asterisk.operations)
+
+    assert len(asterisk.operations.asked) == before
+
+
+async def test_at_the_next_connect_it_is_looked_at_and_left_as_it_is(
+    provisioning: Provisioning, asterisk: Asterisk
+) -> None:
+    await settled(provisioning, asterisk)
+    provisioning.forget()
+    assert not provisioning.there(PHONE)
+
+    await provisioning.settle(asterisk.operations)
+
+    assert provisioning.there(PHONE)
+    assert asterisk.changes == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "altered", "changes"),
+    [
+        ("auth", {"md5_cred": OTHER_HA1}, [("updateObject", "auth")]),
+        ("aor", {"max_contacts": "0"}, [("updateObject", "aor")]),
+        ("endpoint", {"context": "default"}, [("deleteObject", "endpoint"), ("updateObject", "endpoint")]),
+        ("endpoint", {"allow": "(ulaw)"}, [("deleteObject", "endpoint"), ("updateObject", "endpoint")]),
+    ],
+)
+async def test_what_was_altered_is_put_right_and_told(
+    provisioning: Provisioning,
+    asterisk: Asterisk,
+    caplog: pytest.LogCaptureFixture,
+    kind: str,
+    altered: dict[str, str],
+    changes: list[tuple[str, str]],
+) -> None:
+    await settled(provisioning, asterisk)
+    asterisk.objects[kind, PHONE] |= altered
+    provisioning.forget()
+
+    await provisioning.settle(asterisk.operations)
+
+    assert asterisk.objects == wanted()
+    assert [change[:2] for change in asterisk.changes] == changes
+    assert [record.message for record in caplog.records] == ["altered phone put right in Asterisk"]
+
+
+async def test_a_setting_that_is_not_ours_is_left_to_the_operator(
+    provisioning: Provisioning, asterisk: Asterisk
+) -> None:
+    await settled(provisioning, asterisk)
+    asterisk.objects["endpoint", PHONE]["tone_zone"] = "gb"
+    provisioning.forget()
+
+    await provisioning.settle(asterisk.operations)
+
+    assert asterisk.changes == []
+
+
+async def test_with_another_password_registrations_end_and_without_they_stay(
+    provisioning: Provisioning, asterisk: Asterisk
+) -> None:
+    await settled(provisioning, asterisk)
+    asterisk.register()
+    provisioning.forget()
+    await provisioning.settle(asterisk.operations)
+    assert len(asterisk.objects) == 4
+
+    provisioning.want({PHONE: OTHER_HA1}, ())
+    await provisioning.settle(asterisk.operations)
+
+    assert asterisk.objects == wanted(OTHER_HA1)
+    assert [change[:2] for change in asterisk.changes] == [("updateObject", "auth"), ("deleteObject", "contact")]
+
+
+async def test_a_removed_phone_is_taken_away_and_a_strangers_stays(
+    provisioning: Provisioning, asterisk: Asterisk
+) -> None:
+    await settled(provisioning, asterisk)
+    asterisk.objects["endpoint", "c2c-of-another-service"] = {}
+    provisioning.want({}, [PHONE])
+
+    await provisioning.settle(asterisk.operations)
+    await provisioning.settle(asterisk.operations)
+
+    assert asterisk.objects == {("endpoint", "c2c-of-another-service"): {}}
+    assert [change[:2] for change in asterisk.changes] == [
+        ("deleteObject", kind) for kind in ("endpoint", "auth", "aor")
+    ]
+    assert not provisioning.there(PHONE)
+
+
+async def test_what_is_wanted_is_never_removed(provisioning: Provisioning, asterisk: Asterisk) -> None:
+    await settled(provisioning, asterisk, removed=(PHONE,))
+
+    assert asterisk.objects == wanted()
+
+
+async def test_an_asterisk_without_a_place_for_phones_is_told_of_once_and_keeps_nobody_from_the_others(
+    provisioning: Provisioning, asterisk: Asterisk, caplog: pytest.LogCaptureFixture
+) -> None:
+    asterisk.failure = SwitchRefused(403, "Cannot create sorcery objects of type 'auth'")
+    provisioning.want({PHONE: HA1}, ())
+
+    with caplog.at_level(logging.WARNING):
+        await provisioning.settle(asterisk.operations)
+        await provisioning.settle(asterisk.operations)
+
+    (told,) = caplog.records
+    assert told.__dict__["hint"] == "sorcery.conf gives it no place"
+    assert HA1 not in repr(told.__dict__)
+    assert not provisioning.there(PHONE)
+    asterisk.failure = None
+    await provisioning.settle(asterisk.operations)
+    assert provisioning.there(PHONE)
+
+
+async def test_an_asterisk_that_does_not_answer_is_said_to_be_unavailable(
+    provisioning: Provisioning, asterisk: Asterisk
+) -> None:
+    asterisk.failure = SwitchUnavailable("no answer")
+    provisioning.want({PHONE: HA1}, ())
+
+    with pytest.raises(SwitchUnavailable):
+        await provisioning.settle(asterisk.operations)
+
+
+async def test_a_fault_of_our_own_is_not_taken_for_one_of_asterisk(
+    provisioning: Provisioning, asterisk: Asterisk
+) -> None:
+    asterisk.failure = ZeroDivisionError()
+    provisioning.want({PHONE: HA1}, ())
+
+    with pytest.raises(ExceptionGroup):
+        await provisioning.settle(asterisk.operations)
+
+
+async def test_what_failed_is_tried_again_until_it_is_done(
+    provisioning: Provisioning, asterisk: Asterisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("c2c_stasis.ari.provisioning.FIRST_RETRY", 0.001)
+    asterisk.failure = SwitchUnavailable("no answer")
+    provisioning.want({PHONE: HA1}, ())
+    keeping = asyncio.create_task(provisioning.keep(asterisk.operations))
+    await until(lambda: len(asterisk.operations.asked) > 2, "another try")
+
+    asterisk.failure = None
+
+    await until(lambda: provisioning.there(PHONE), "the phone to be there")
+    provisioning.want({PHONE: OTHER_HA1}, ())
+    await until(lambda: provisioning.there(PHONE), "the phone to be there")
+    keeping.cancel()
+    await asyncio.wait({keeping})
+
+
+async def test_without_a_list_of_addresses_a_phone_may_be_anywhere(asterisk: Asterisk) -> None:
+    provisioning = Provisioning(NO_ACL)
+    provisioning.want({PHONE: HA1}, ())
+
+    await provisioning.settle(asterisk.operations)
+
+    assert asterisk.objects["endpoint", PHONE]["contact_acl"] == ""
