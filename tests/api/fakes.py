@@ -25,7 +25,7 @@ from c2c_stasis.directory.sessions import OpenedSession, Session
 from c2c_stasis.errors import AccountNotAllowed, CallNotFound, NotAuthenticated, StoreUnavailable, UserNotFound
 from c2c_stasis.ids import AccountId, CallId, PlatformId, UserId, new_id
 from c2c_stasis.policy.regions import check_region
-from c2c_stasis.ports import Contact, StoredEvent
+from c2c_stasis.ports import Contact, SipServer, StoredEvent
 
 NO_STORE = cast("DirectoryStore", None)  # calls do not need one
 KEY = "sk_live_fakefakefakefakefakefakefakefake"
@@ -119,6 +119,11 @@ class FakeService:
     async def call_events(self, account: Account, call_id: str) -> list[StoredEvent]:
         await self.find_call(account, call_id)
         return self.events.get(call_id, [])
+
+    sip_server = SipServer("pbx.example.com")
+
+    def provisioned(self, endpoint: str) -> bool:
+        return False
 
     async def directory_changed(self) -> None:
         """The one account of this service never changes."""

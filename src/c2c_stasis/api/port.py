@@ -17,7 +17,7 @@ from c2c_stasis.directory.model import Account, Device, Extension, Key, Location
 from c2c_stasis.directory.pages import Page, Wish
 from c2c_stasis.directory.sessions import OpenedSession, Session
 from c2c_stasis.ids import AccountId, DeviceId, LocationId, NumberId, PlatformId, UserId
-from c2c_stasis.ports import Contact, StoredEvent
+from c2c_stasis.ports import Contact, SipServer, StoredEvent
 
 Equal = Mapping[str, object]
 """Values that a field must have."""
@@ -85,6 +85,15 @@ class Service(Protocol):
 
     def contacts(self, endpoint: str) -> Sequence[Contact]:
         """Where a device is registered now."""
+        ...
+
+    @property
+    def sip_server(self) -> SipServer:
+        """Where provisioned phones register."""
+        ...
+
+    def provisioned(self, endpoint: str) -> bool:
+        """Whether Asterisk has this endpoint by our doing, as the directory says."""
         ...
 
     async def readiness(self) -> dict[str, str]:
@@ -162,8 +171,13 @@ class DirectoryStore(Protocol):
         *,
         name: str = ...,
         location_id: LocationId | None = ...,
+        ha1: str = ...,
     ) -> Device:
         """A new device."""
+        ...
+
+    async def reset_device(self, account_id: AccountId, device_id: DeviceId, ha1: str) -> Device:
+        """Give a provisioned device another password."""
         ...
 
     async def update_device(self, account_id: AccountId, device_id: DeviceId, changes: DeviceChanges) -> Device:

@@ -1,7 +1,7 @@
 """The API over the real service and the real store; only Asterisk is not there: phones are where a test says, and silent."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ from c2c_stasis.call.model import Call
 from c2c_stasis.call.signals import LegEnded, Signal
 from c2c_stasis.config import Address, Calls, Http, Trunk
 from c2c_stasis.ids import CallId, LegId
-from c2c_stasis.ports import Contact, Stock
+from c2c_stasis.ports import Contact, SipServer, Stock
 from c2c_stasis.publish.envelope import Envelopes
 from c2c_stasis.service import CallService
 from tests.api.conformance import require_told
@@ -33,6 +33,8 @@ class SilentSwitch:
         self.connected = True
         self.registered: dict[str, list[Contact]] = {}
         self.watched: set[str] = set()
+        self.phones: dict[str, str] = {}
+        self.removed: frozenset[str] = frozenset()
         self.fail: Exception | None = None
         self.report: Callable[[LegId, Signal], None] = lambda _leg, _signal: None
 
@@ -43,6 +45,12 @@ class SilentSwitch:
         self.watched = endpoints
         if self.fail is not None:
             raise self.fail
+
+    async def provision(self, phones: Mapping[str, str], removed: Iterable[str]) -> None:
+        self.phones, self.removed = dict(phones), frozenset(removed)
+
+    def provisioned(self, endpoint: str) -> bool:
+        return self.connected and endpoint in self.phones
 
     async def execute(self, call: Call, command: Command) -> None:
         if isinstance(command, HangUpLeg):
@@ -129,6 +137,8 @@ async def opened(place: Place) -> AsyncIterator[Office]:
         calls=Calls(),
         trunks=(Trunk("carrier", "PJSIP/{number}@carrier"),),
         watch=switch.watch,
+        provision=switch.provision,
+        sip_server=SipServer("pbx.example.com"),
     )
     switch.report = service.receive
     key, _ = await place.store.create_key(place.platform.id)

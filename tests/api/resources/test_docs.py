@@ -15,6 +15,7 @@ import pytest
 from c2c_stasis import errors
 from c2c_stasis.api import health, problems, server
 from c2c_stasis.api.document.errors import ERRORS
+from c2c_stasis.api.resources.devices import Provisioning
 from c2c_stasis.api.schemas import CallRecord
 from c2c_stasis.api.server import ROUTES, build_app
 from c2c_stasis.call.causes import STATUS_BY_OUTCOME
@@ -50,6 +51,7 @@ def section(heading: str) -> str:
         ("`legs[].state`", LegState),
         ("`legs[].outcome`", LegOutcome),
         ("`type` of an event", EventType),
+        ("`provisioning` of a device", Provisioning),
     ],
 )
 def test_every_word_of_an_enumeration_is_explained(heading: str, words: type[StrEnum]) -> None:

@@ -1,22 +1,38 @@
-"""`/v1/users/:id/endpoints`: the devices of a user. A device stands for an endpoint that Asterisk has, by its name."""
+"""`/v1/users/:id/endpoints`: the devices of a user.
+
+A device stands for an endpoint of Asterisk: one of its own files, attached by name, or one that the service makes there.
+"""
+
+from enum import StrEnum
 
 from aiohttp import web
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from c2c_stasis.api.fields import Text, said
 from c2c_stasis.api.paging import Listed, Paging, listed
+from c2c_stasis.api.phone_setup import SetupRecord, phone_setup
 from c2c_stasis.api.resources.base import ResourceRoutes, there
 from c2c_stasis.api.routes import AskedForAccount, Route, answer, nothing
 from c2c_stasis.directory.model import Device, User
+from c2c_stasis.directory.sip_account import SipAccount, new_account, new_username
 from c2c_stasis.errors import DeviceNotFound, UserNotFound
 from c2c_stasis.ids import DEVICE, USER, LocationId
 from c2c_stasis.times import rfc3339
 
 
-class CreateDevice(Struct, kw_only=True):
-    """A new device of a user."""
+class Provisioning(StrEnum):
+    """Who made the endpoint in Asterisk, and whether it is there."""
 
-    endpoint: str
+    ATTACHED = "attached"  # somebody else, in Asterisk's own files
+    DONE = "done"
+    PENDING = "pending"  # Asterisk is away, or does not take it; it is put there as soon as it does
+
+
+class CreateDevice(Struct, kw_only=True):
+    """A new device of a user; without an endpoint, one is made in Asterisk."""
+
+    endpoint: Text = UNSET
     name: Text = UNSET
     location_id: LocationId | UnsetType | None = UNSET
 
@@ -27,6 +43,10 @@ class UpdateDevice(Struct, kw_only=True):
     endpoint: str | UnsetType = UNSET
     name: Text = UNSET
     location_id: LocationId | UnsetType | None = UNSET
+
+
+class ResetPassword(Struct, kw_only=True):
+    """Nothing: the password is made here."""
 
 
 class DeviceFilters(Paging, frozen=True, kw_only=True):
@@ -43,6 +63,16 @@ class ContactRecord(Struct, frozen=True):
     reachable: bool
 
 
+class SipRecord(Struct, frozen=True):
+    """What the phone registers with. The password is there only where it was made just now; it is kept nowhere."""
+
+    username: str
+    domain: str
+    port: int | None
+    transport: str
+    password: str | UnsetType = UNSET
+
+
 class DeviceRecord(Struct, frozen=True):
     """A device. It is online when it is registered somewhere and answers."""
 
@@ -55,7 +85,10 @@ class DeviceRecord(Struct, frozen=True):
     contacts: list[ContactRecord]
     location: str | None
     location_id: str | None
+    provisioning: Provisioning
+    sip: SipRecord
     created_at: str | None
+    setup: SetupRecord | UnsetType = UNSET
 
 
 class DeviceRoutes(ResourceRoutes):
@@ -76,6 +109,9 @@ class DeviceRoutes(ResourceRoutes):
                 "POST", one, self.update, takes=UpdateDevice, gives=DeviceRecord, errors=("already_in_use",)
             ),
             self._doors.account("DELETE", one, self.delete),
+            self._doors.account(
+                "POST", one + "/reset_password", self.reset_password, takes=ResetPassword, gives=DeviceRecord
+            ),
         ]
 
     async def page(self, asked: AskedForAccount) -> web.Response:
@@ -91,9 +127,24 @@ class DeviceRoutes(ResourceRoutes):
 
     async def create(self, asked: AskedForAccount) -> web.Response:
         """A new device."""
-        user, given = await self._user(asked), said(await asked.body(CreateDevice))
-        change = self._store.create_device(asked.account.id, user.id, given.pop("endpoint"), **given)
-        return answer(self._record(await self._changed(change)), 201)
+        user, body = await self._user(asked), await asked.body(CreateDevice)
+        given = said(body)
+        endpoint = given.pop("endpoint", "")
+        if body.endpoint not in (UNSET, None):
+            attached = self._store.create_device(asked.account.id, user.id, endpoint, **given)
+            return answer(self._record(await self._changed(attached)), 201)
+        sip = new_account(new_username())
+        made = self._store.create_device(asked.account.id, user.id, sip.username, ha1=sip.ha1, **given)
+        return answer(self._with_password(await self._changed(made), user, sip), 201)
+
+    async def reset_password(self, asked: AskedForAccount) -> web.Response:
+        """Another password for a provisioned device; what was registered with the old one is registered no more."""
+        user, device = await self._user(asked), await self._device(asked)
+        if asked.request.body_exists:
+            await asked.body(ResetPassword)
+        sip = new_account(device.endpoint)
+        change = self._store.reset_device(asked.account.id, device.id, sip.ha1)
+        return answer(self._with_password(await self._changed(change), user, sip))
 
     async def show(self, asked: AskedForAccount) -> web.Response:
         """One device."""
@@ -106,7 +157,7 @@ class DeviceRoutes(ResourceRoutes):
         return answer(self._record(await self._changed(change)))
 
     async def delete(self, asked: AskedForAccount) -> web.Response:
-        """Remove a device; a leg of it that lives goes on."""
+        """Remove a device, and from Asterisk what was provisioned for it; a leg of it that lives goes on."""
         device = await self._device(asked)
         await self._changed(self._store.delete_device(asked.account.id, device.id))
         return nothing()
@@ -128,7 +179,18 @@ class DeviceRoutes(ResourceRoutes):
             raise DeviceNotFound
         return device
 
+    def _with_password(self, device: Device, user: User, sip: SipAccount) -> DeviceRecord:
+        record = self._record(device)
+        setup = phone_setup(sip, self._service.sip_server, device.name or user.name)
+        return replace(record, sip=replace(record.sip, password=sip.password), setup=setup)
+
+    def _provisioning(self, device: Device) -> Provisioning:
+        if not device.provisioned:
+            return Provisioning.ATTACHED
+        return Provisioning.DONE if self._service.provisioned(device.endpoint) else Provisioning.PENDING
+
     def _record(self, device: Device) -> DeviceRecord:
+        server = self._service.sip_server
         contacts = self._service.contacts(device.endpoint)
         return DeviceRecord(
             id=device.id,
@@ -140,5 +202,7 @@ class DeviceRoutes(ResourceRoutes):
             contacts=[ContactRecord(one.uri, one.user_agent or None, one.reachable) for one in contacts],
             location=device.location_id,
             location_id=device.location_id,
+            provisioning=self._provisioning(device),
+            sip=SipRecord(device.endpoint, server.domain, server.port, server.transport),
             created_at=rfc3339(device.created_at),
         )
