@@ -367,3 +367,36 @@ async def test_a_location_from_entering_to_deleting(office: Office, line: Line) 
         assert (await line.json(*update, "--location", ""))["location"] is None
     await line.says("locations", "delete", "Head office")
     assert await line.json("locations", "list") == []
+
+
+# --- a phone that is made here ---
+
+
+async def test_a_phone_is_made_and_what_to_enter_is_printed_once_with_a_code(office: Office, line: Line) -> None:
+    said = await line.says("devices", "create", "Ann", "--name", "Desk phone")
+
+    (phone,) = (await office.get("/v1/endpoints"))["data"]
+    username = phone["sip"]["username"]
+    assert f"User name  {username}" in said
+    assert re.search(r"^Server +pbx\.example\.com$", said, re.MULTILINE)
+    assert re.search(r"^Password +\w{24}$", said, re.MULTILINE)
+    assert sum("\u2588" in row for row in said.splitlines()) > 20  # the code, in half blocks
+    assert "Password" not in await line.says("devices", "show", username)
+
+
+async def test_another_password_is_printed_once(office: Office, line: Line) -> None:
+    made = await line.json("devices", "create", "Ann")
+
+    said = await line.says("devices", "reset-password", made["sip"]["username"])
+
+    assert re.search(r"^Password +\w{24}$", said, re.MULTILINE)
+    assert made["sip"]["password"] not in said
+
+
+async def test_a_phone_that_asterisk_does_not_have_yet_says_so(office: Office, line: Line) -> None:
+    office.switch.connected = False
+
+    result = await line.run("devices", "create", "Ann")
+
+    assert result.exit_code == 0
+    assert "c2c-stasis doctor" in result.stderr

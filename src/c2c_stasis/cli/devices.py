@@ -1,5 +1,6 @@
-"""`c2c-stasis devices`: the phones of users, each standing for an endpoint that Asterisk has."""
+"""`c2c-stasis devices`: the phones of users, each standing for an endpoint of Asterisk."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -37,23 +38,30 @@ def list_devices(remote: Remote, user: str | None) -> None:
         ("REGISTERED AT", "contacts"),
     )
     query = {"user": user_named(remote, user)} if user else {}
-    none = "there is no device yet. Attach one: c2c-stasis devices create USER ENDPOINT, or devices import"
+    none = "there is no device yet. Make one: c2c-stasis devices create USER"
     print_list(remote, remote.every("endpoints", **query), columns, none)
 
 
 @devices.command("create", epilog=EXIT_STATUS)
 @for_account
 @click.argument("user")
-@click.argument("endpoint")
+@click.argument("endpoint", required=False)
 @click.option("--name", metavar="TEXT", help="What the user calls it.")
 @click.option("--location", metavar="LOCATION", help="Where it is.")
-def create_device(remote: Remote, user: str, endpoint: str, name: str | None, location: str | None) -> None:
-    """Attach a PJSIP endpoint to a user: it rings from the next call on."""
-    body = {"endpoint": endpoint} | ({"name": name} if name else {})
+def create_device(remote: Remote, user: str, endpoint: str | None, name: str | None, location: str | None) -> None:
+    """Give a user a phone, which rings from the next call on.
+
+    Without ENDPOINT it is made in Asterisk, and what to enter into the phone is printed once, with a QR code. With ENDPOINT, a
+    PJSIP endpoint that Asterisk has already is attached by its name.
+    """
+    body = {"name": name} if name else {}
     body |= {"location_id": location_named(remote, location)} if location else {}
     user_id = user_named(remote, user)
+    if endpoint is None:
+        _print_setup(remote, remote.post("users", user_id, "endpoints", body=body))
+        return
     with _told_whose(remote, endpoint):
-        made = remote.post("users", user_id, "endpoints", body=body)
+        made = remote.post("users", user_id, "endpoints", body={"endpoint": endpoint} | body)
     print_record(remote, made)
     if made["status"] == "offline":
         _warn(remote, endpoint)
@@ -86,14 +94,38 @@ def update_device(remote: Remote, device: str, location: str | None, **said: Any
         _warn(remote, changed["endpoint"])
 
 
+@devices.command("reset-password", epilog=EXIT_STATUS)
+@for_account
+@click.argument("device")
+def reset_password(remote: Remote, device: str) -> None:
+    """Give a phone that was made here another password, and print it once. The old one works no more."""
+    _print_setup(remote, remote.post(*_path(device_named(remote, device)), "reset_password", body={}))
+
+
 @devices.command("delete", epilog=EXIT_STATUS)
 @for_account
 @click.argument("device")
 def delete_device(remote: Remote, device: str) -> None:
-    """Take a device from its user, by endpoint or id. The endpoint stays in Asterisk."""
+    """Take a device from its user, by endpoint or id. An endpoint that was attached stays in Asterisk."""
     found = device_named(remote, device)
     remote.delete(*_path(found))
     print_deleted(remote, "device", found["id"])
+
+
+def _print_setup(remote: Remote, made: Record) -> None:
+    """The only time that a password is there to be seen."""
+    if remote.as_json:
+        print_record(remote, made)
+        return
+    import segno  # only here: a command should start at once
+
+    click.echo(made["setup"]["text"])
+    picture = io.StringIO()
+    segno.make_qr(made["setup"]["qr_text"], error="m").terminal(picture, compact=True)
+    click.echo(picture.getvalue())
+    click.echo(f"{made['id']}. The password is not kept and cannot be shown again. The code is for Grandstream Wave.")
+    if made["provisioning"] == "pending":
+        click.echo("Asterisk does not have this phone yet: see c2c-stasis doctor.", err=True)
 
 
 def _warn(remote: Remote, endpoint: str) -> None:
