@@ -1,0 +1,358 @@
+"""Phones that are made over the API: they register with what the answer said, ring, and are gone when they are deleted."""
+
+import json
+import logging
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import pytest
+
+from c2c_stasis.app import App
+from c2c_stasis.config import Config, Database
+from c2c_stasis.directory.model import User
+from c2c_stasis.directory.sip_account import SipAccount
+from c2c_stasis.lab.phone import RINGS, Phone, RegistrationRefused, Script
+from tests.live.client import Client, Record, leg
+from tests.live.story import ANSWERS_SOON, TALKS_BRIEFLY, Story
+from tests.live.waiting import eventually
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]  # the first run on a machine fetches 80 MB
+
+OBJECTS = ("endpoint", "auth", "aor")
+
+
+class Desk:
+    """A provisioned device of Alice, and the way to Asterisk's own idea of it."""
+
+    def __init__(self, story: Story, user: User, record: Record) -> None:
+        self.story = story
+        self.user = user
+        self.record = record
+        self.path = f"/v1/users/{user.id}/endpoints/{record['id']}"
+        self.name: str = record["sip"]["username"]
+        self.password: str = record["sip"]["password"]
+
+    @classmethod
+    async def make(cls, story: Story, user: User) -> "Desk":
+        """Create it by API."""
+        return cls(story, user, await asked(story.client, "POST", f"/v1/users/{user.id}/endpoints", user, name="Desk"))
+
+    async def show(self) -> Record:
+        """Its record as it is now."""
+        return await asked(self.story.client, "GET", self.path, self.user)
+
+    async def reset(self) -> None:
+        """Give it another password."""
+        record = await asked(self.story.client, "POST", f"{self.path}/reset_password", self.user)
+        self.password = record["sip"]["password"]
+
+    async def delete(self) -> None:
+        """Delete it by API."""
+        assert await self.story.client.ask("DELETE", self.path, self.user.account_id) == (204, "", "")
+
+    async def phone(self, script: Script = RINGS, password: str | None = None) -> Phone:
+        """A phone that registers with what the API said. Raises `RegistrationRefused`."""
+        server = self.story.town.asterisk.sip_address
+        phone = await Phone.start(self.name, server=server, password=password or self.password, script=script)
+        self.story.phones.append(phone)
+        return phone
+
+    async def until(self, status: str, contacts: int = 1) -> Record:
+        """Its record once it is online or offline in so many places."""
+        return await eventually(
+            self.show,
+            lambda record: record["status"] == status and len(record["contacts"]) == contacts,
+            f"{self.name} to be {status}",
+        )
+
+    async def rings(self, *phones: Phone) -> Record:
+        """The record of a call that is placed and answered; every one of these phones must have rung."""
+        before = [len(phone.calls) for phone in phones]
+        call = await self.story.place(self.user, self.story.destination(TALKS_BRIEFLY))
+        record = await self.story.ended(call)
+        assert record["outcome"] == "completed"
+        assert [len(phone.calls) - count for phone, count in zip(phones, before, strict=True)] == [1] * len(phones)
+        return record
+
+    async def objects(self) -> dict[str, dict[str, str] | None]:
+        """What Asterisk has of it."""
+        return {kind: await self.ask_asterisk("GET", kind) for kind in OBJECTS}
+
+    async def ask_asterisk(self, method: str, kind: str, **fields: str) -> dict[str, str] | None:
+        """Read, change or remove one object behind the service's back."""
+        asterisk = self.story.town.asterisk
+        url = f"{asterisk.ari_url}/asterisk/config/dynamic/res_pjsip/{kind}/{quote(self.name)}"
+        body = {"fields": [{"attribute": name, "value": value} for name, value in fields.items()]} if fields else None
+        login = aiohttp.encode_basic_auth(asterisk.ari_username, asterisk.ari_password)
+        async with (
+            aiohttp.ClientSession(headers={"Authorization": login}) as http,
+            http.request(method, url, json=body) as answer,
+        ):
+            if answer.status in (204, 404):
+                return None
+            assert answer.status == 200, await answer.text()
+            return {row["attribute"]: row["value"] for row in await answer.json()}
+
+
+async def asked(client: Client, method: str, path: str, user: User, **fields: object) -> Record:
+    """The answer to a request, which must succeed."""
+    options: dict[str, Any] = {"json": fields} if fields else {}
+    status, _, text = await client.ask(method, path, user.account_id, **options)
+    assert status in (200, 201), text
+    record: Record = json.loads(text)
+    return record
+
+
+async def refused(desk: Desk, password: str | None = None) -> int | None:
+    """The status with which a registration is refused."""
+    with pytest.raises(RegistrationRefused) as refusal:
+        await desk.phone(password=password)
+    return refusal.value.status
+
+
+async def opened(story: Story) -> Desk:
+    """A running service, and a device that was made over its API."""
+    alice = await story.user()
+    await story.open()
+    return await Desk.make(story, alice)
+
+
+# --- a life ---
+
+
+async def test_a_phone_that_was_made_over_the_api_registers_rings_and_answers(story: Story) -> None:
+    desk = await opened(story)
+    assert (desk.record["provisioning"], desk.record["status"]) == ("done", "offline")
+
+    phone = await desk.phone(ANSWERS_SOON)
+    online = await desk.until("online")
+    record = await desk.rings(phone)
+
+    assert leg(record, "a1")["device"] == desk.name
+    assert record["endpoint"] == desk.record["id"]
+    assert online["contacts"][0]["uri"] == phone.uri
+    assert online["sip"] == {"username": desk.name, "domain": "127.0.0.1", "port": None, "transport": "udp"}
+    assert "setup" not in online
+
+
+async def test_registered_in_two_places_both_ring(story: Story) -> None:
+    desk = await opened(story)
+    first, second = await desk.phone(ANSWERS_SOON), await desk.phone(RINGS)
+    await desk.until("online", 2)
+
+    await desk.rings(first, second)
+
+
+async def test_a_wrong_password_is_refused(story: Story) -> None:
+    desk = await opened(story)
+
+    assert await refused(desk, "wrong") == 401
+    assert await refused(desk, SipAccount(desk.name, desk.password).ha1) == 401
+
+
+async def test_what_a_phone_dials_by_itself_leads_nowhere(story: Story) -> None:
+    desk = await opened(story)
+    phone = await desk.phone()
+
+    placed = phone.dial("1001")
+
+    await phone.wait_for(lambda: not placed.live, "the end")
+    assert placed.final_status == 404
+
+
+async def test_with_another_password_the_old_one_and_its_registration_end_at_once(story: Story) -> None:
+    desk = await opened(story)
+    old_password = desk.password
+    phone = await desk.phone(ANSWERS_SOON)
+    await desk.until("online")
+
+    await desk.reset()
+
+    assert desk.password != old_password
+    await desk.until("offline", 0)
+    assert await refused(desk, old_password) == 401
+    with pytest.raises(RegistrationRefused):
+        await phone.register()
+    successor = await desk.phone(ANSWERS_SOON)
+    await desk.until("online")
+    await desk.rings(successor)
+    assert phone.calls == []
+
+
+async def test_deleted_it_can_no_longer_register_and_nothing_of_it_is_left(story: Story) -> None:
+    desk = await opened(story)
+    phone = await desk.phone(ANSWERS_SOON)
+    await desk.until("online")
+
+    await desk.delete()
+
+    assert await desk.objects() == dict.fromkeys(OBJECTS)
+    assert phone.uri not in await story.town.asterisk.cli("pjsip show contacts")
+    assert await refused(desk) in (401, 404)
+    record = await story.ended(await story.place(desk.user, story.destination(TALKS_BRIEFLY)))
+    assert record["reason"] == "no_device"
+    assert phone.calls == []
+
+
+async def test_with_its_user_it_goes_too(story: Story) -> None:
+    desk = await opened(story)
+
+    status, _, _ = await story.client.ask("DELETE", f"/v1/users/{desk.user.id}", desk.user.account_id)
+
+    assert status == 204
+    assert await desk.objects() == dict.fromkeys(OBJECTS)
+
+
+# --- what goes wrong ---
+
+
+async def test_an_asterisk_that_lost_its_state_gets_it_again(story: Story) -> None:
+    desk = await opened(story)
+    phone = await desk.phone(ANSWERS_SOON)
+    await desk.until("online")
+    await story.town.asterisk.kill()
+    await story.until_cut_off()
+
+    await story.town.restart_asterisk()
+
+    await story.until_ready()
+    assert (await desk.show())["provisioning"] == "done"
+    await phone.register()
+    await desk.until("online")
+    await desk.rings(phone)
+
+
+async def test_a_restarted_service_puts_right_what_was_altered_and_puts_back_what_is_missing(story: Story) -> None:
+    alice = await story.user()
+    process = await story.open_process()
+    altered, robbed = await Desk.make(story, alice), await Desk.make(story, alice)
+    before = await altered.objects(), await robbed.objects()
+    await process.kill()
+    intruder = SipAccount(altered.name, "known to an intruder")
+    await altered.ask_asterisk("PUT", "auth", md5_cred=intruder.ha1)
+    await altered.ask_asterisk("PUT", "endpoint", allow="!all,ulaw", context="default", allow_transfer="yes")
+    await altered.ask_asterisk("PUT", "aor", max_contacts="0")
+    for kind in OBJECTS:
+        await robbed.ask_asterisk("DELETE", kind)
+
+    await story.start_process()
+
+    assert (await altered.objects(), await robbed.objects()) == before
+    assert await refused(altered, intruder.password) == 401
+    phones = [await altered.phone(ANSWERS_SOON), await robbed.phone(RINGS)]
+    await altered.until("online")
+    await robbed.until("online")
+    await altered.rings(*phones)
+
+
+async def test_who_registered_with_an_intruders_password_is_registered_no_more(story: Story) -> None:
+    alice = await story.user()
+    process = await story.open_process()
+    desk = await Desk.make(story, alice)
+    await process.kill()
+    intruder = SipAccount(desk.name, "known to an intruder")
+    await desk.ask_asterisk("PUT", "auth", md5_cred=intruder.ha1)
+    stranger = await desk.phone(password=intruder.password)
+
+    await story.start_process()
+
+    await desk.until("offline", 0)
+    assert stranger.uri not in await story.town.asterisk.cli("pjsip show contacts")
+
+
+async def test_what_is_made_and_deleted_while_asterisk_is_away_is_so_when_it_is_back(story: Story) -> None:
+    alice = await story.user()
+    proxy = await story.open_through_proxy()
+    old = await Desk.make(story, alice)
+    await proxy.cut()
+    await story.until_cut_off()
+
+    await old.delete()
+    new = await Desk.make(story, alice)
+    assert (new.record["provisioning"], new.record["status"]) == ("pending", "offline")
+    assert await new.objects() == dict.fromkeys(OBJECTS)
+    await proxy.mend()
+    await story.until_ready()
+
+    assert (await new.show())["provisioning"] == "done"
+    assert await old.objects() == dict.fromkeys(OBJECTS)
+    phone = await new.phone(ANSWERS_SOON)
+    await new.until("online")
+    await new.rings(phone)
+
+
+async def test_a_deleted_phone_that_asterisk_brings_back_is_removed_again(story: Story) -> None:
+    alice = await story.user()
+    process = await story.open_process()
+    desk = await Desk.make(story, alice)
+    await desk.delete()
+    await process.kill()
+    account = SipAccount(desk.name, desk.password)
+    await desk.ask_asterisk("PUT", "auth", auth_type="md5", username=desk.name, md5_cred=account.ha1)
+
+    await story.start_process()
+
+    assert await desk.objects() == dict.fromkeys(OBJECTS)
+
+
+async def test_two_services_on_one_asterisk_leave_each_others_phones_alone(story: Story) -> None:
+    alice = await story.user()
+    database_url = await story.town.new_database(story.folder / "other.db")
+    await story.open()
+    desk = await Desk.make(story, alice)
+    before = await desk.objects()
+    async with App(neighbour(story.config(None), database_url)) as other:
+        await eventually(other.service.readiness, lambda parts: parts["asterisk"] == "ok", "the other to connect")
+
+        assert await desk.objects() == before
+    phone = await desk.phone(ANSWERS_SOON)
+    await desk.until("online")
+    await desk.rings(phone)
+
+
+def neighbour(config: Config, database_url: str) -> Config:
+    """Another service on the same Asterisk."""
+    return replace(config, ari=replace(config.ari, app="neighbour"), database=Database(database_url))
+
+
+# --- secrets ---
+
+
+@pytest.fixture
+def everything_is_logged() -> Iterator[None]:
+    """Every logger of the process writes all it has to say."""
+    loggers = [logging.getLogger(), logging.getLogger("c2c_stasis")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.DEBUG)
+    yield
+    for logger, level in zip(loggers, before, strict=True):
+        logger.setLevel(level)
+
+
+@pytest.mark.usefixtures("everything_is_logged")
+async def test_no_password_is_in_a_log_or_in_the_database(story: Story) -> None:
+    story.journal.setLevel(logging.DEBUG)
+    desk = await opened(story)
+    phone = await desk.phone(ANSWERS_SOON)
+    await desk.until("online")
+    await desk.rings(phone)
+    passwords = [desk.password]
+    await desk.reset()
+    passwords.append(desk.password)
+    await refused(desk, "wrong")
+    secrets = [*passwords, *(SipAccount(desk.name, password).ha1 for password in passwords)]
+
+    log = story.journal.text() + story.town.asterisk.log_path.read_text()
+
+    assert desk.name in log
+    assert [secret for secret in secrets if secret in log] == []
+    with closing(sqlite3.connect(story.folder / "story.db")) as connection:
+        dump = "\n".join(connection.iterdump())
+    assert desk.name in dump
+    assert [password for password in passwords if password in dump] == []
