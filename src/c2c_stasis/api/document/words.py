@@ -117,6 +117,17 @@ WORDS: dict[str, Word] = {
     "uri": Word("the SIP URI of a contact", "sip:desk@192.0.2.7:5060"),
     "user_agent": Word("what the phone calls itself", "Desk Phone 3.1"),
     "reachable": Word("whether it answered Asterisk's last qualify request", True),
+    "provisioning": Word("who made the endpoint in Asterisk, and whether it is there", "done"),
+    "sip": Word("what the phone registers with"),
+    "username": Word("the SIP user name, also for authentication", "c2c-k7m2q9x4wp3t"),
+    "password": Word("the SIP password: in the answer that made it, and never again"),
+    "domain": Word("where Asterisk is, as phones reach it", "pbx.example.com"),
+    "port": Word("the port there; null for that of the transport, 5060, or 5061 for tls", None),
+    "transport": Word("how the phone connects", "udp", {"enum": ["udp", "tcp", "tls"]}),
+    "setup": Word("how to set the phone up; with the password, so in the answer that made it, and never again"),
+    "text": Word("the settings, for people to copy"),
+    "qr_text": Word("what the QR code says: an account of Grandstream Wave"),
+    "qr_svg": Word("the QR code, a picture in SVG"),
     # numbers
     "number": Word(
         "the extension: as many digits as the account's `extension_length`", "1042", {"pattern": "^[0-9]{3,6}$"}

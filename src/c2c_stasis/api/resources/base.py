@@ -3,6 +3,8 @@
 from collections.abc import Awaitable
 from typing import TypeVar
 
+from msgspec import Struct
+
 from c2c_stasis.api.port import DirectoryStore, Service
 from c2c_stasis.api.routes import Doors
 from c2c_stasis.directory.model import Account, Device, Extension, Key, Location, PhoneNumber, User
@@ -10,6 +12,10 @@ from c2c_stasis.errors import NotFound
 
 T = TypeVar("T")
 V = TypeVar("V", Account, User, Device, Extension, PhoneNumber, Location, Key)
+
+
+class NoFields(Struct):
+    """There is nothing to say."""
 
 
 class ResourceRoutes:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from c2c_stasis.api.fields import Text, said
 from c2c_stasis.api.paging import Listed, Paging, listed
 from c2c_stasis.api.phone_setup import SetupRecord, phone_setup
-from c2c_stasis.api.resources.base import ResourceRoutes, there
+from c2c_stasis.api.resources.base import NoFields, ResourceRoutes, there
 from c2c_stasis.api.routes import AskedForAccount, Route, answer, nothing
 from c2c_stasis.directory.model import Device, User
 from c2c_stasis.directory.sip_account import SipAccount, new_account, new_username
@@ -43,10 +43,6 @@ class UpdateDevice(Struct, kw_only=True):
     endpoint: str | UnsetType = UNSET
     name: Text = UNSET
     location_id: LocationId | UnsetType | None = UNSET
-
-
-class ResetPassword(Struct, kw_only=True):
-    """Nothing: the password is made here."""
 
 
 class DeviceFilters(Paging, frozen=True, kw_only=True):
@@ -110,7 +106,11 @@ class DeviceRoutes(ResourceRoutes):
             ),
             self._doors.account("DELETE", one, self.delete),
             self._doors.account(
-                "POST", one + "/reset_password", self.reset_password, takes=ResetPassword, gives=DeviceRecord
+                *("POST", one + "/reset_password", self.reset_password),
+                takes=NoFields,
+                body_may_be_missing=True,
+                gives=DeviceRecord,
+                success=200,
             ),
         ]
 
@@ -140,8 +140,7 @@ class DeviceRoutes(ResourceRoutes):
     async def reset_password(self, asked: AskedForAccount) -> web.Response:
         """Another password for a provisioned device; what was registered with the old one is registered no more."""
         user, device = await self._user(asked), await self._device(asked)
-        if asked.request.body_exists:
-            await asked.body(ResetPassword)
+        await asked.body_if_any(NoFields)
         sip = new_account(device.endpoint)
         change = self._store.reset_device(asked.account.id, device.id, sip.ha1)
         return answer(self._with_password(await self._changed(change), user, sip))

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from aiohttp import web
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from c2c_stasis.api.resources.base import ResourceRoutes, there
+from c2c_stasis.api.resources.base import NoFields, ResourceRoutes, there
 from c2c_stasis.api.routes import OPEN, Asked, AskedForAccount, Route, answer, nothing
 from c2c_stasis.directory.model import Account, Key, User
 from c2c_stasis.directory.sessions import (
@@ -32,10 +32,6 @@ class CreateUserSession(Struct, kw_only=True):
 
     user_id: str
     ttl_seconds: Annotated[int, Meta(ge=SHORTEST, le=LONGEST)] = USER_SESSION_LASTS
-
-
-class NoFields(Struct):
-    """There is nothing to say."""
 
 
 class AccountSessionRecord(Struct, frozen=True):
