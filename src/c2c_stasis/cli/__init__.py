@@ -21,6 +21,7 @@ from c2c_stasis.cli.migrate import migrate
 from c2c_stasis.cli.phone_numbers import phone_numbers
 from c2c_stasis.cli.reporting import EX_INTERRUPTED
 from c2c_stasis.cli.serve import serve
+from c2c_stasis.cli.sessions import sessions
 from c2c_stasis.cli.trunks import trunks
 from c2c_stasis.cli.users import users
 
@@ -58,7 +59,7 @@ def main() -> None:
     """Self-hosted click-to-call on Asterisk: every phone of a user rings, the first answer wins."""
 
 
-for _command in (serve, init, doctor, config, trunks, migrate, backup, restore, demo, lab):
+for _command in (serve, init, doctor, config, trunks, migrate, backup, restore, sessions, demo, lab):
     main.add_command(_command)
 for _command in (accounts, users, devices, extensions, phone_numbers, locations, keys, call, completion):
     main.add_command(_command)
