@@ -19,7 +19,7 @@ from c2c_stasis import app as module
 from c2c_stasis.app import App, serve
 from c2c_stasis.ari import connection
 from c2c_stasis.ari.connection import AppTaken
-from c2c_stasis.config import Address, Ari, Config, ConfigError, Database, Http, Log, Problem, Trunk
+from c2c_stasis.config import Address, Ari, Config, ConfigError, Database, Http, Log, Origins, Problem, Trunk
 from c2c_stasis.directory.model import Account, User
 from c2c_stasis.errors import StoreUnavailable, SwitchRefused
 from c2c_stasis.service import CallService
@@ -292,6 +292,19 @@ async def test_at_sighup_it_goes_on_with_what_the_file_says_now(serving: Serving
     assert "changed=calls.ring_timeout,log.level" in await serving.told("configuration read again")
     await until(lambda: logging.getLogger("c2c_stasis").level == logging.DEBUG, "the level")
     assert "needs a restart" not in serving.log.getvalue()
+
+
+async def test_at_sighup_pages_of_other_origins_are_let_in(serving: Serving) -> None:
+    config, page = serving.site.config, "https://app.example.com"
+    url = "http://" + (await serving.told("listening")).rpartition("http://")[2].strip('" ')
+    question = {"Origin": page, "Access-Control-Request-Method": "POST"}
+    async with aiohttp.ClientSession() as client:
+        assert (await client.options(f"{url}/v1/calls", headers=question)).status == 405
+        serving.following = replace(config, http=replace(config.http, cors_origins=Origins((page,))))
+        serving.hang_up()
+        await serving.told("configuration read again")
+        answer = await client.options(f"{url}/v1/calls", headers=question)
+        assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (204, page)
 
 
 async def test_what_needs_a_restart_is_named_and_keeps_its_value(serving: Serving) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import uvloop
 
 from c2c_stasis import logs, systemd
+from c2c_stasis.api.cors import Cors
 from c2c_stasis.api.server import HttpServer, build_app
 from c2c_stasis.api.tls import CertificateNotUsable
 from c2c_stasis.ari.connection import Connection
@@ -52,6 +53,7 @@ class App:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self._cors = Cors(config.http.cors_origins)
         self._stack = AsyncExitStack()
         self._connecting: asyncio.Task[None] | None = None
         self.url = ""
@@ -93,7 +95,7 @@ class App:
             )  # before the connection: no call shall take its end for a failure
             follower = asyncio.create_task(_follow_directory(store, self.service, seen), name="directory")
             stack.push_async_callback(_end, follower)
-            self._server = server = HttpServer(build_app(self.service, store), config.http)
+            self._server = server = HttpServer(build_app(self.service, store, self._cors), config.http)
             stack.push_async_callback(server.stop)
             self.url = replace(config.http, listen=await server.start()).url
             logger.info("listening", extra={"url": self.url})
@@ -113,6 +115,7 @@ class App:
         found = changes(self._config, read)
         self._config = found.config
         self.service.reconfigure(found.config.calls, found.config.trunks)
+        self._cors.use(found.config.http.cors_origins)
         if "trunks" in found.reloaded:
             self._connection.use_trunks(found.config.trunks)
         await self._renew_certificate(found.config.http)

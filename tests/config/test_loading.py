@@ -12,6 +12,7 @@ from c2c_stasis.config import (
     Database,
     LogFormat,
     NumberFormat,
+    Origins,
     Problem,
     Trunk,
     load,
@@ -112,6 +113,38 @@ def test_every_key(file: Path) -> None:
     assert (config.log.level, config.log.format) == ("debug", LogFormat.JSON)
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", ()),
+        ("https://app.example.com", ("https://app.example.com",)),
+        ("https://App.Example.com:443, http://localhost:3000", ("https://app.example.com", "http://localhost:3000")),
+        ("http://a.example:80 http://a.example http://[::1]:8080", ("http://a.example", "http://[::1]:8080")),
+    ],
+)
+def test_origins_are_kept_as_browsers_write_them(file: Path, text: str, names: tuple[str, ...]) -> None:
+    assert read(file, MINIMAL + f'[http]\ncors_origins = "{text}"\n').http.cors_origins == Origins(names)
+    assert read(file, MINIMAL, C2C_HTTP__CORS_ORIGINS=text).http.cors_origins == Origins(names)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "null",
+        "app.example.com",
+        "ftp://a.example",
+        "https://",
+        "https://u:p@a.example",
+        "https://a.example:65536",
+        "https://*.a",
+    ],
+)
+def test_what_no_browser_sends_is_no_origin(file: Path, origin: str) -> None:
+    problem = only(file, MINIMAL + f'[http]\ncors_origins = "https://good.example, {origin}"\n')
+    assert problem.what.endswith("no origin")
+    assert "u:p" not in str(problem)
+
+
 def test_everything_wrong_is_listed_with_its_line_and_in_order(file: Path) -> None:
     text = """listen = "127.0.0.1:1"
 [ari]
@@ -177,6 +210,12 @@ endpoint = "PJSIP/{number}@x"
             'Write it as listen = "127.0.0.1:8080"'),
         (MINIMAL + '[http]\nlisten = "x:65536"\n', "4: http.listen names port 65536, which does not exist. "
             "Ports go from 0 (any free one) to 65535"),
+        (MINIMAL + '[http]\ncors_origins = "*"\n', "4: http.cors_origins names '*', which is no origin. "
+            'Write each as the browser does, without a path: cors_origins = "https://app.example.com"'),
+        (MINIMAL + '[http]\ncors_origins = "https://a.example/app"\n', "4: http.cors_origins names 'https://a.example/app', "
+            'which is no origin. Write each as the browser does, without a path: cors_origins = "https://app.example.com"'),
+        (MINIMAL + '[http]\ncors_origins = ["https://a.example"]\n', "4: http.cors_origins is an array and must be a text. "
+            'Write each as the browser does, without a path: cors_origins = "https://app.example.com", in quotes'),
         (MINIMAL + 'url = "http://:80"\n', "3: ari.url is not a complete URL. "
             'Write it as url = "http://127.0.0.1:8088"'),
         (MINIMAL + 'url = "http://[x"\n', "3: ari.url is not a complete URL. "

@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 
 from c2c_stasis.api.admission import Admission
 from c2c_stasis.api.clients import client_of, scheme_of
+from c2c_stasis.api.cors import CORS
 from c2c_stasis.api.problems import problem_of, response_to
 from c2c_stasis.api.protocol import REQUEST_ID_HEADER
 from c2c_stasis.api.routes import PROBES
@@ -33,7 +34,8 @@ async def answer_everything(request: web.Request, handler: Handler) -> web.Strea
     began = time.perf_counter()
     client = client_of(request, request.app[ADMISSION])
     try:
-        response = await _admitted(request, client, handler)
+        preflight = request.app[CORS].preflight(request)
+        response = await _admitted(request, client, handler) if preflight is None else preflight
     except Exception as exc:
         problem = problem_of(exc)
         if problem.status == 500:
@@ -62,6 +64,7 @@ async def finish_headers(request: web.Request, response: web.StreamResponse) -> 
     headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
     headers["X-Content-Type-Options"] = "nosniff"
     headers.popall(hdrs.SERVER, None)
+    request.app[CORS].mark(request, response)
     if isinstance(response, web.Response) and response.body is None:
         headers.popall(hdrs.CONTENT_TYPE, None)
 

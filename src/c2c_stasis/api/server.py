@@ -8,6 +8,7 @@ from aiohttp import web
 
 from c2c_stasis.api.admission import Admission
 from c2c_stasis.api.calls import CallRoutes
+from c2c_stasis.api.cors import CORS, Cors
 from c2c_stasis.api.document.openapi import told
 from c2c_stasis.api.document.routes import DocumentRoutes
 from c2c_stasis.api.edge import ADMISSION, answer_everything, finish_headers
@@ -33,8 +34,8 @@ ROUTES = web.AppKey("routes", list[Route])
 """The route table of an application."""
 
 
-def build_app(service: Service, store: DirectoryStore) -> web.Application:
-    """The whole API in front of a service and the store of its directory.
+def build_app(service: Service, store: DirectoryStore, cors: Cors | None = None) -> web.Application:
+    """The whole API in front of a service and the store of its directory; without `cors`, for no pages of elsewhere.
 
     Raises `RouteNotTold` for a route that does not say whom it serves, or anything else that the document must tell.
     """
@@ -43,6 +44,7 @@ def build_app(service: Service, store: DirectoryStore) -> web.Application:
             "aiohttp runs without its C parser; the one in Python had request smuggling flaws (CVE-2026-111750)"
         )
     app = web.Application(middlewares=[answer_everything], client_max_size=MAX_BYTES)
+    app[CORS] = cors or Cors()
     calls = CallRoutes(service)
     routes = [*calls.routes(), *resource_routes(service, store), *HealthRoutes(service).routes()]
     routes += DocumentRoutes(routes.copy()).routes()

@@ -13,6 +13,7 @@ from c2c_stasis.config.model import (
     LogFormat,
     Networks,
     NumberFormat,
+    Origins,
     Sip,
     Trunk,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "Networks",
     "NumberFormat",
     "Origin",
+    "Origins",
     "Problem",
     "Setting",
     "Sip",

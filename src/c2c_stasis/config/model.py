@@ -3,6 +3,7 @@
 A new key is one entry here; the reader, the file that `init` writes, `config` and the documents follow.
 """
 
+import re
 from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
@@ -84,6 +85,29 @@ def _networks(text: str) -> Networks:
     return Networks(tuple(ranges))
 
 
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Where web pages come from, each as a browser writes it in the header `Origin` (RFC 6454 6.2)."""
+
+    names: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return ", ".join(self.names)
+
+
+def _origins(text: str) -> Origins:
+    names = []
+    for part in text.replace(",", " ").lower().split():
+        found = _ORIGIN.fullmatch(part)
+        if found is None or int(found["port"] or 0) > 65_535:
+            raise Wrong(
+                f"names {part[:64]!r}, which is no origin" if "@" not in part else "names no origin", _ORIGINS_FIX
+            )
+        origin, port = f"{found['scheme']}://{found['host']}", int(found["port"] or 0)
+        names.append(origin if port in (0, _USUAL_PORTS[found["scheme"]]) else f"{origin}:{port}")
+    return Origins(tuple(dict.fromkeys(names)))
+
+
 def _ari_url(text: str) -> str:
     """The base URL without the `/ari` that every request adds itself."""
     try:
@@ -127,6 +151,10 @@ _LISTEN = Text(
 _TRUSTED_FIX = 'Write it as trusted_proxies = "127.0.0.1, 10.0.0.0/8"'
 _TRUSTED = Text(_TRUSTED_FIX, "addresses and networks, with commas; or none", "[0-9A-Fa-f:./, ]*", parse=_networks)
 _FILE = Text("Give the path of a PEM file, or leave the key out", "a path, or none", r"[^\x00-\x1f\x7f]*")
+_ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]+|\[[0-9a-f:]+\])(:(?P<port>[0-9]{1,5}))?")
+_USUAL_PORTS = {"http": 80, "https": 443}  # browsers leave them out
+_ORIGINS_FIX = 'Write each as the browser does, without a path: cors_origins = "https://app.example.com"'
+_ORIGINS = Text(_ORIGINS_FIX, "origins, with commas between them; or none", r"[^\x00-\x1f\x7f]*", parse=_origins)
 _ARI_URL = Text(
     'Write it as url = "http://127.0.0.1:8088"',
     "an http or https URL without user and password",
@@ -230,6 +258,13 @@ class Http:
         Number(1, 100_000, "requests", whole=True),
         About("How many requests are answered at a time; what is too much is answered 503 at once"),
     ] = 500
+    cors_origins: Annotated[
+        Origins,
+        _ORIGINS,
+        About(
+            "The web pages that may use the API from a browser, with sessions; all others are kept out", reloads=True
+        ),
+    ] = Origins()
 
     @property
     def url(self) -> str:

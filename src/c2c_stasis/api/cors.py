@@ -1,0 +1,59 @@
+"""Which pages may ask us from a browser: their origins are configured, each to the letter (Fetch standard, CORS protocol).
+
+No cookie is ever wanted, so `Access-Control-Allow-Credentials` is never said: who may do what, the Authorization header tells.
+"""
+
+from aiohttp import hdrs, web
+
+from c2c_stasis.config import Origins
+
+_METHODS = "GET, POST, DELETE"
+_HEADERS = "authorization, content-type, dialstack-account, idempotency-key, last-event-id"
+_EXPOSED = "X-Request-Id, Location, Retry-After"
+_REMEMBERED_FOR = "600"  # seconds
+
+
+class Cors:
+    """Answers the questions that browsers ask before a request, and marks the answers that their pages may read."""
+
+    def __init__(self, origins: Origins = Origins()) -> None:  # noqa: B008  # frozen
+        self._allowed = frozenset(origins.names)
+
+    def use(self, origins: Origins) -> None:
+        """Let pages of these origins in from now on, and no others."""
+        self._allowed = frozenset(origins.names)
+
+    def preflight(self, request: web.Request) -> web.Response | None:
+        """The answer to a browser that asks before it sends; nothing when it is no such question, or of another origin.
+
+        It has no credential, and says the same of every path: what is there, the request itself will tell.
+        """
+        if request.method != hdrs.METH_OPTIONS or hdrs.ACCESS_CONTROL_REQUEST_METHOD not in request.headers:
+            return None
+        if self._origin(request) is None:
+            return None
+        return web.Response(
+            status=204,
+            headers={
+                hdrs.ACCESS_CONTROL_ALLOW_METHODS: _METHODS,
+                hdrs.ACCESS_CONTROL_ALLOW_HEADERS: _HEADERS,
+                hdrs.ACCESS_CONTROL_MAX_AGE: _REMEMBERED_FOR,
+            },
+        )
+
+    def mark(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Let the page that asked read this answer, if it may; and caches know that it depends on who asks."""
+        if not self._allowed:
+            return
+        response.headers.add(hdrs.VARY, hdrs.ORIGIN)
+        if (origin := self._origin(request)) is not None:
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
+
+    def _origin(self, request: web.Request) -> str | None:
+        """The origin of a page that is let in."""
+        origins = request.headers.getall(hdrs.ORIGIN, [])
+        return origins[0] if len(origins) == 1 and origins[0] in self._allowed else None
+
+
+CORS = web.AppKey("cors", Cors)
