@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from c2c_stasis.config import Address, Ari, Config, Database, Http, Trunk
+from c2c_stasis.directory.sip_account import SipAccount
 from c2c_stasis.doctor.examination import Report, examine
 from c2c_stasis.doctor.patient import Patient
 from c2c_stasis.lab.asterisk import Asterisk
@@ -76,7 +77,9 @@ class Clinic:
         assert count == 1, f"{pattern!r} is in {file} {count} times"
         path.write_text(changed)
 
-    async def directory(self, file: Path, devices: Iterable[str], region: str = "GB") -> Database:
+    async def directory(
+        self, file: Path, devices: Iterable[str], region: str = "GB", phone: SipAccount | None = None
+    ) -> Database:
         """A new database with one account, which has a caller number and whose user has these devices."""
         store = await open_store(database_url(file), migrate=True)
         platform = await store.create_platform("Platform")
@@ -86,6 +89,8 @@ class Clinic:
         user = await store.create_user(account.id, "Alice")
         for device in devices:
             await store.create_device(account.id, user.id, device)
+        if phone is not None:
+            await store.create_device(account.id, user.id, phone.username, ha1=phone.ha1)
         await store.close()
         return Database(database_url(file))
 

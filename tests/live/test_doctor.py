@@ -1,5 +1,6 @@
 """On an installation that is well, with one fault at a time: the doctor names that fault and no other."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -18,8 +19,10 @@ import pytest
 from aiohttp import web
 
 from c2c_stasis.app import App
+from c2c_stasis.ari.connection import Connection
 from c2c_stasis.ari.inspector import Inspector
-from c2c_stasis.config import Address, Config, Database, Http, Trunk
+from c2c_stasis.config import Address, Config, Database, Http, Sip, Trunk
+from c2c_stasis.directory.sip_account import SipAccount, new_account, new_username
 from c2c_stasis.doctor.advisories import Advisory
 from c2c_stasis.doctor.checks import tones, version
 from c2c_stasis.doctor.checks.dial_plan import examples
@@ -28,10 +31,11 @@ from c2c_stasis.doctor.findings import Level, Status
 from c2c_stasis.lab.phone import RINGS, Phone
 from c2c_stasis.lab.ports import free_ports
 from c2c_stasis.store.sql_store import open_store
+from tests.contract.benches import Ear
 from tests.live.clinic import DESK, MOBILE, PASSWORD, READER, STRANGER, TRUNK, Clinic, commanded, pretending, registered
 from tests.live.story import ANSWERS_SOON, TALKS_BRIEFLY, Story
 from tests.live.test_asterisk import alarms
-from tests.live.waiting import eventually
+from tests.live.waiting import eventually, until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]  # the first run on a machine fetches 80 MB
 
@@ -438,6 +442,71 @@ async def test_an_account_whose_calls_show_no_number(well: Clinic, tmp_path: Pat
     assert (report.codes, report.status) == (["caller_number_none"], Status.WARNING)
     assert report.of("caller numbers")[0].fact == "account Acme: the calls of Alice show no number"
     assert (await well.examined(replace(anonymous, trunks=()))).codes == ["trunk_none"]
+
+
+# --- phones that the service makes ---
+
+
+async def provisioned(well: Clinic, folder: Path) -> tuple[Config, SipAccount]:
+    """A configuration with a directory that has such a phone beside the desk, and a domain that phones understand."""
+    phone = new_account(new_username())
+    database = await well.directory(folder / "phones.db", [DESK.name], phone=phone)
+    return replace(well.config, database=database, sip=Sip(domain="pbx.example.com")), phone
+
+
+@asynccontextmanager
+async def put_into_asterisk(well: Clinic, config: Config, phone: SipAccount) -> AsyncIterator[Connection]:
+    """The phone as a running service puts it there."""
+    ari = config.ari
+    connection = Connection(ari.url, ari.username, ari.password, "another", contact_acl=config.sip.contact_acl)
+    await connection.provision({phone.username: phone.ha1}, [])
+    running = asyncio.create_task(connection.run(Ear()))
+    await until(lambda: connection.provisioned(phone.username), "the phone to be there")
+    yield connection
+    await connection.provision({}, [phone.username])
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_a_phone_that_the_service_made_is_well(well: Clinic, tmp_path: Path) -> None:
+    config, phone = await provisioned(well, tmp_path)
+
+    async with put_into_asterisk(well, config, phone):
+        report = await well.examined(config)
+
+    assert report.codes == []
+    (finding,) = report.of("provisioning")
+    assert finding.fact == "1 phones are as the directory says, and are told pbx.example.com"
+    assert "doctor" not in await well.asterisk.cli("pjsip show endpoints") + await well.asterisk.cli("pjsip show auths")
+
+
+async def test_a_phone_that_the_service_made_and_asterisk_lost(well: Clinic, tmp_path: Path) -> None:
+    config, phone = await provisioned(well, tmp_path)
+
+    report = await well.examined(config)
+
+    assert (report.codes, report.status) == (["phones_out_of_step"], Status.UNAVAILABLE)
+    assert phone.username in report.of("provisioning")[0].fact
+
+
+async def test_a_phone_whose_password_is_another_one_in_asterisk(well: Clinic, tmp_path: Path) -> None:
+    config, phone = await provisioned(well, tmp_path)
+
+    async with put_into_asterisk(well, config, new_account(phone.username)):
+        report = await well.examined(config)
+
+    assert report.codes == ["phones_out_of_step"]
+
+
+async def test_phones_that_are_told_to_register_at_themselves(well: Clinic, tmp_path: Path) -> None:
+    config, phone = await provisioned(well, tmp_path)
+    config = replace(config, sip=Sip())
+
+    async with put_into_asterisk(well, config, phone):
+        report = await well.examined(config)
+
+    assert (report.codes, report.status) == (["sip_domain_local"], Status.WARNING)
+    assert report.of("provisioning")[0].fact == "phones are told 127.0.0.1"
 
 
 # --- the database ---

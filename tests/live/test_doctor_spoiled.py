@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from c2c_stasis.config import Config
+from c2c_stasis.config import Config, Sip
+from c2c_stasis.directory.sip_account import new_account
 from c2c_stasis.doctor.examination import Report
 from c2c_stasis.doctor.findings import Status
 from c2c_stasis.lab.deployment import DISCARD
-from tests.live.clinic import DESK, Clinic, commanded
+from tests.live.clinic import DESK, MOBILE, Clinic, commanded
 from tests.live.waiting import eventually
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
@@ -38,6 +39,7 @@ SPOILED = {
     "event stream": "write_timeout_short",
     "trunks": "trunk_unreachable",
     "devices": "devices_offline",
+    "provisioning": "provisioning_refused",
     "redirects": "redirect_followed",
     "dial plan": "context_dials_out",
 }
@@ -52,6 +54,7 @@ def spoil(clinic: Clinic) -> None:
     clinic.change("ari.conf", r"(?m)^websocket_write_timeout = 5000", "")  # the default then: 100 ms
     clinic.change("extensions.conf", r"\Z", OPEN)
     clinic.change("pjsip-devices.conf", r"\Z", REGISTRATION)
+    clinic.change("sorcery.conf", r"(?s)\[res_pjsip\].*", "")
     clinic.change(
         "pjsip-devices.conf", rf"\[{DESK.name}\]\(phone\)\n", r"\g<0>redirect_method = uri_pjsip\ncontext = open\n"
     )
@@ -61,6 +64,10 @@ def spoil(clinic: Clinic) -> None:
 async def spoiled(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clinic]:
     """An Asterisk with all of them, and nobody registered; its carrier's port is one on which nobody listens."""
     async with Clinic.open(tmp_path_factory.mktemp("spoiled"), ("127.0.0.1", DISCARD), spoil) as clinic:
+        phones = await clinic.directory(
+            clinic.folder / "phones.db", [DESK.name, MOBILE.name], phone=new_account("c2c-x")
+        )
+        clinic.config = replace(clinic.config, database=phones, sip=Sip(domain="pbx.example.com"))
         yield clinic
 
 
@@ -95,6 +102,7 @@ async def test_the_facts_name_what_was_planted(report: Report) -> None:
     assert "100 HTTP connections" in facts["http sessions"]
     assert "100 ms" in facts["event stream"]
     assert f"127.0.0.1:{DISCARD} does not answer" in facts["trunks"]
+    assert facts["provisioning"] == "Asterisk refuses auth and aor and endpoint"
     assert "desk has redirect_method = uri_pjsip" in facts["redirects"]
     assert "context open (1 devices, desk among them) takes 00" in facts["dial plan"]
 

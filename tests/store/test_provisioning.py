@@ -9,7 +9,7 @@ from msgspec import structs
 
 from c2c_stasis.directory import keys
 from c2c_stasis.directory.directory import Directory
-from c2c_stasis.directory.model import DirectoryRows
+from c2c_stasis.directory.model import Device, DirectoryRows
 from c2c_stasis.errors import AccountNotAllowed, DeviceNotFound, InvalidRequest, KeyNotFound, UserNotFound
 from c2c_stasis.ids import (
     ACCOUNT,
@@ -237,3 +237,58 @@ async def test_a_number_that_no_network_has_is_refused(place: Place, number: str
 async def test_zones_and_regions_of_the_world_are_known(place: Place) -> None:
     account = await place.store.create_account(place.platform.id, "B", region="DE", timezone="Europe/Berlin")
     assert (account.region, account.timezone) == ("DE", "Europe/Berlin")
+
+
+# --- phones that the service makes ---
+
+HA1 = "0123456789abcdef" * 2
+
+
+async def made(place: Place, endpoint: str = "c2c-abc") -> Device:
+    return await place.store.create_device(place.account.id, place.user.id, endpoint, ha1=HA1)
+
+
+async def removed(place: Place) -> set[str]:
+    return set((await place.store.directory()).removed_endpoints)
+
+
+async def test_what_is_kept_of_a_password_is_read_back_and_not_shown(place: Place) -> None:
+    device = await made(place)
+
+    (kept,) = (await place.store.directory()).devices
+
+    assert (kept, kept.ha1, kept.provisioned) == (device, HA1, True)
+    assert HA1 not in repr(kept)
+
+
+async def test_another_password_is_a_change_of_the_directory(place: Place) -> None:
+    device, before = await made(place), await place.store.directory_revision()
+
+    changed = await place.store.reset_device(place.account.id, device.id, "f" * 32)
+
+    assert (await place.store.directory()).devices == (changed,) == (replace(device, ha1="f" * 32),)
+    assert await place.store.directory_revision() == before + 1
+
+
+async def test_the_endpoint_of_a_deleted_phone_is_remembered_and_that_of_an_attached_device_is_not(
+    place: Place,
+) -> None:
+    phone = await made(place)
+    attached = await place.store.create_device(place.account.id, place.user.id, "desk")
+
+    for device in (phone, attached):
+        await place.store.delete_device(place.account.id, device.id)
+
+    assert await removed(place) == {"c2c-abc"}
+    await place.store.create_device(place.account.id, place.user.id, "desk")
+    with pytest.raises(InvalidRequest, match="was deleted"):
+        await place.store.create_device(place.account.id, place.user.id, "c2c-abc")
+
+
+async def test_after_three_months_it_is_forgotten(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    for endpoint in ("c2c-old", "c2c-new"):
+        device = await made(place, endpoint)
+        await place.store.delete_device(place.account.id, device.id)
+        monkeypatch.setattr("c2c_stasis.store.removing.REMEMBERED", -1.0)  # seconds: what was before is too old
+
+    assert await removed(place) == {"c2c-new"}

@@ -116,11 +116,13 @@ async def test_a_database_of_the_first_version_is_brought_to_this_one_with_all_t
     change(file, "INSERT INTO platforms VALUES ('plat_1', 'Acme', 1.0)")
     change(file, "INSERT INTO accounts VALUES ('acct_1', 'plat_1', 'Bakery', 'DE', 3, 'UTC', NULL, 2.0, 3.0)")
     change(file, "INSERT INTO users VALUES ('user_1', 'acct_1', 'Ann', 'a@b.c', 1, NULL, 4.0, 5.0)")
+    change(file, "INSERT INTO devices VALUES ('ep_1', 'acct_1', 'user_1', 'desk', 'Desk', 6.0)")
     upgrade(url_of(file))
     store = await open_store(url_of(file))
     there = await store.directory()
     await store.close()
-    (account,), (user,) = there.accounts, there.users
+    (account,), (user,), (device,) = there.accounts, there.users, there.devices
+    assert (device.endpoint, device.name, device.created_at, device.provisioned) == ("desk", "Desk", 6.0, False)
     assert (account.name, account.region, account.email, account.kept, account.created_at) == (
         "Bakery",
         "DE",

@@ -5,7 +5,7 @@ functions are read through a helper channel, which is made and never dialled.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote, urljoin
@@ -92,6 +92,19 @@ class Inspector:
                 return None
             raise
         return {row["attribute"]: row["value"] for row in found}
+
+    async def keeps(self, kind: str, name: str, settings: Mapping[str, str]) -> bool:
+        """Whether Asterisk keeps a new object that it is given over ARI; it is removed at once."""
+        url = urljoin(self._url, f"/ari/asterisk/config/dynamic/res_pjsip/{kind}/{quote(name, safe='')}")
+        fields = [{"attribute": attribute, "value": value} for attribute, value in settings.items()]
+        try:
+            await self._transport.request("PUT", url, {"fields": fields})
+        except SwitchRefused as refusal:
+            if refusal.status == FORBIDDEN:
+                return False
+            raise
+        await self._transport.request("DELETE", url)
+        return True
 
     async def clock(self) -> int:
         """Asterisk's wall clock, in whole Unix seconds."""

@@ -39,10 +39,12 @@ async def look(patient: Patient) -> list[Finding]:
     states = await patient.endpoint_states()
     # An endpoint of a database is listed only once Asterisk has met it; so ask for it before it is called unknown.
     unlisted = await patient.endpoints(name for name in names if name not in states)
-    unknown = [name for name, settings in unlisted.items() if settings is None]
+    ours = {device.endpoint for device in directory.devices if device.provisioned}  # of these, another check tells
+    missing = [name for name, settings in unlisted.items() if settings is None]
+    unknown = [name for name in missing if name not in ours]
     found = [_unknown(directory, unknown)] if unknown else []
     online = sum(states.get(name) == "online" for name in names)
-    if not online and not await _any_registered(patient, [name for name in names if name not in unknown]):
+    if not online and not await _any_registered(patient, [name for name in names if name not in missing]):
         return [*found, OFFLINE.found(f"none of {len(names)} devices is registered")]
     return found or [well(f"{online or 'some'} of {len(names)} devices are registered")]
 
