@@ -252,6 +252,32 @@ async def test_what_failed_is_tried_again_until_it_is_done(
     await asyncio.wait({keeping})
 
 
+async def test_one_that_is_deleted_while_it_is_in_the_queue_is_not_made(
+    provisioning: Provisioning, asterisk: Asterisk
+) -> None:
+    provisioning.want({PHONE: HA1}, ())
+    settling = asyncio.create_task(provisioning.settle(asterisk.operations))
+    await asyncio.sleep(0)
+
+    provisioning.want({}, [PHONE])
+    await settling
+    await provisioning.settle(asterisk.operations)
+
+    assert asterisk.objects == {}
+
+
+async def test_what_is_wanted_before_anybody_settles_it_is_there_soon(
+    provisioning: Provisioning, asterisk: Asterisk
+) -> None:
+    provisioning.want({PHONE: HA1}, ())
+
+    keeping = asyncio.create_task(provisioning.keep(asterisk.operations))
+
+    await until(lambda: provisioning.there(PHONE), "the phone to be there", within=1.0)  # not after the first retry
+    keeping.cancel()
+    await asyncio.wait({keeping})
+
+
 async def test_without_a_list_of_addresses_a_phone_may_be_anywhere(asterisk: Asterisk) -> None:
     provisioning = Provisioning(NO_ACL)
     provisioning.want({PHONE: HA1}, ())

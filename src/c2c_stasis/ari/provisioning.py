@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from c2c_stasis.ari.phone_objects import Settings, differs, phone_objects
@@ -76,16 +77,17 @@ class Provisioning:
         pause = FIRST_RETRY
         while True:
             self._changed.clear()
-            if self._settled:
-                await self._changed.wait()
-                pause = FIRST_RETRY
-            else:
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LAST_RETRY)
             try:
                 await self.settle(operations)
             except SwitchUnavailable as error:
                 logger.warning("phones not provisioned", extra={"error": str(error)})
+            if self._settled:
+                pause = FIRST_RETRY
+                await self._changed.wait()
+            else:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), pause)
+                pause = min(pause * 2, LAST_RETRY)
 
     @property
     def _settled(self) -> bool:
@@ -120,7 +122,9 @@ class Provisioning:
         logger.warning("Asterisk does not take a provisioned phone", extra=extra)
 
     async def _put(self, operations: Any, name: str) -> None:
-        ha1 = self._wanted[name]
+        ha1 = self._wanted.get(name)
+        if ha1 is None:
+            return  # deleted while it was in the queue
         for kind, settings in phone_objects(name, ha1, self._contact_acl).items():
             before = await _read(operations, kind, name)
             if before is not None and not differs(settings, _as_settings(before)):
