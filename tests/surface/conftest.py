@@ -10,10 +10,13 @@ import pytest
 
 from c2c_stasis.config import Address, Ari, Config, Database, Http, Trunk
 from c2c_stasis.store.sql_store import open_store
+from tests.api.resources.conftest import office, settled
 from tests.ari.server import APP, PASSWORD, USERNAME, ari_server
 from tests.live.process import ServiceProcess
 from tests.live.waiting import until
 from tests.surface.corpus import Site
+
+__all__ = ["office", "settled"]
 
 
 @dataclass(frozen=True)

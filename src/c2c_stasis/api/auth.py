@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from aiohttp import hdrs, web
 
 from c2c_stasis.api import problems
+from c2c_stasis.api.clients import CLIENT
 from c2c_stasis.api.port import Service
 from c2c_stasis.call.model import Call
 from c2c_stasis.directory.model import Account, Key
@@ -73,7 +74,7 @@ def _credential(request: web.Request, service: Service) -> Key | Session:
         # Browsers send it, and servers have no reason to: whoever opens that page can read the key.
         logger.warning(
             "platform key sent by a browser",
-            extra={"origin": request.headers[hdrs.ORIGIN][:200], "remote": request.remote or ""},
+            extra={"origin": request.headers[hdrs.ORIGIN][:200], "remote": request.get(CLIENT, "")},
         )
         raise KeyInBrowser
     return service.authenticate(token)

@@ -4,6 +4,9 @@ from aiohttp import web
 
 from c2c_stasis.api.admission import Admission, parsed
 
+CLIENT = web.RequestKey("client", str)
+"""Who asks, for the log: set by `edge` as soon as a request comes."""
+
 FORWARDED_FOR = "X-Forwarded-For"
 FORWARDED_PROTO = "X-Forwarded-Proto"
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import hdrs, web
 
 from c2c_stasis.api.admission import Admission
-from c2c_stasis.api.clients import client_of, scheme_of
+from c2c_stasis.api.clients import CLIENT, client_of, scheme_of
 from c2c_stasis.api.cors import CORS
 from c2c_stasis.api.problems import problem_of, response_to
 from c2c_stasis.api.protocol import REQUEST_ID_HEADER
@@ -32,7 +32,7 @@ async def answer_everything(request: web.Request, handler: Handler) -> web.Strea
     """Turn every error into the flat body, and write the access log."""
     request_id = request[REQUEST_ID] = _request_id(request)
     began = time.perf_counter()
-    client = client_of(request, request.app[ADMISSION])
+    client = request[CLIENT] = client_of(request, request.app[ADMISSION])
     try:
         preflight = request.app[CORS].preflight(request)
         response = await _admitted(request, client, handler) if preflight is None else preflight
