@@ -597,7 +597,7 @@ def _(w: Writer) -> Iterator[Bad]:
         {"user_id": "", "user": ""},
     ):
         yield bad(w.called(**fields))
-    for path in ("/v1/users", "/v1/extensions", "/v1/phone-numbers", f"/v1/users/{w.site.user}/endpoints"):
+    for path in ("/v1/users", "/v1/extensions", "/v1/phone-numbers", "/v1/user_sessions"):
         yield bad(w.post({}, path=path))
 
 
