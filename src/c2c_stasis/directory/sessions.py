@@ -109,8 +109,9 @@ def verify(token: str, keys: Mapping[str, SigningKey]) -> tuple[str, Claims]:
             options={"require": REQUIRED, "strict_aud": True},
         )
         claims = msgspec.convert(payload, Claims)
-    except (jwt.PyJWTError, msgspec.ValidationError, KeyError, TypeError, ValueError, RecursionError) as error:
-        # Beside its own errors, the library fails with these at headers that are no object, and at JSON that is too deep.
+    except (jwt.PyJWTError, msgspec.ValidationError, KeyError, TypeError, ValueError) as error:
+        # Beside its own errors, the library fails with these at headers that are no object. JSON is never too deep for it: see
+        # LONGEST_TOKEN.
         raise NotAuthenticated from error
     if (claims.scope is SessionScope.ACCOUNT) is not (claims.sub == claims.acct):
         raise NotAuthenticated

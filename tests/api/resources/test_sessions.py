@@ -405,7 +405,7 @@ FORGED: dict[str, Forge] = {
     "too long": lambda claims, key: signed(claims | {"pad": "x" * 1000}, key),
     "header no JSON": lambda claims, key: by_hand(b"\xff\xfe", claims, key),
     "header a list": lambda claims, key: by_hand([key.id], claims, key),
-    "header deep": lambda claims, key: by_hand(b"[" * 600, {}, key),
+    "header deep": lambda claims, key: by_hand(b"[" * 670, {}, key),
     "claims a list": lambda claims, key: signed([1], key),
     "garbage": lambda claims, key: "eyJ" + "x" * 40,
     "dots": lambda claims, key: "..",
