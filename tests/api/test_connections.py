@@ -51,6 +51,22 @@ async def test_a_header_that_does_not_end_is_408(serve: Serve, begun: bytes) -> 
 
 
 @pytest.mark.usefixtures("_soon")
+async def test_a_header_that_is_there_before_anybody_waits_for_it_is_408_too(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uvloop reads what has come already before the task that answers has begun."""
+    genuine = protocol.Protocol.connection_made
+
+    def made(one: protocol.Protocol, transport: asyncio.BaseTransport) -> None:
+        genuine(one, transport)
+        one.data_received(b"GET /l")
+
+    monkeypatch.setattr(protocol.Protocol, "connection_made", made)
+    address = await serve()
+    assert [one.status for one in (await exchange(address.host, address.port, b"")).responses] == [408]
+
+
+@pytest.mark.usefixtures("_soon")
 async def test_every_byte_that_comes_does_not_begin_the_time_anew(serve: Serve) -> None:
     address = await serve()
     found = await exchange(address.host, address.port, REQUEST[:1], *[b"G"] * 30, pause=0.02)

@@ -53,13 +53,19 @@ class Protocol(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Time a header that has begun and is not whole."""
+        before = self._request_count
         super().data_received(data)
-        if self._messages:
+        if self._request_count > before:
             self._stop_waiting()
-        elif data and self._waiter is not None and not self._waiter.done():  # no request is being answered or received
+        elif data and (self._idle or self._request_count == 0):  # the task that waits may not have begun to
             self._silent = False
             if self._header_timer is None:
                 self._await_header()
+
+    @property
+    def _idle(self) -> bool:
+        """Whether no request is being received or answered."""
+        return self._waiter is not None and not self._waiter.done()
 
     def _await_header(self) -> None:
         self._header_timer = self._loop.call_later(HEADER_TIMEOUT, self._header_missing)
@@ -72,7 +78,9 @@ class Protocol(RequestHandler):
 
     def _header_missing(self) -> None:
         self._header_timer = None
-        if self._silent or self._waiter is None or self._waiter.done():
+        if self._waiter is None or self._waiter.done():
+            return  # it came in the end, and is being answered
+        if self._silent:
             self.force_close()  # browsers open connections in advance, and take an unasked answer for that to the next request
             return
         # The way on which aiohttp brings what its parser refuses to `handle_error`.
