@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -13,7 +14,7 @@ from click.testing import CliRunner
 
 from c2c_stasis.cli import main
 from c2c_stasis.lab import child
-from c2c_stasis.lab.phone import RINGS, Script
+from c2c_stasis.lab.phone import RINGS, Phone, RegistrationRefused, Script
 from tests.live.process import COMMAND
 from tests.live.story import ANSWERS_SOON, TALKS_BRIEFLY, Story
 from tests.live.waiting import until
@@ -75,6 +76,27 @@ async def alice_with(shell: Shell, endpoint: str) -> None:
     await shell.json("users", "create", "Alice")
     await shell.json("devices", "create", "Alice", endpoint)
     await shell.json("extensions", "create", "1001", "Alice")
+
+
+async def test_what_is_printed_of_a_new_phone_is_all_that_a_phone_needs(story: Story) -> None:
+    shell = await opened(story)
+    await shell.json("accounts", "create", "Acme")
+    await shell.json("users", "create", "Alice")
+
+    status, printed, warned = await shell.run("devices", "create", "Alice", "--name", "Desk")
+
+    assert (status, warned.count("set domain under [sip]")) == (0, 1)
+    setup = dict(re.findall(r"(?m)^(Server|User name|Password) +(\S+)", printed))
+    assert setup["Server"] == "127.0.0.1"
+    server = story.town.asterisk.sip_address  # the laboratory's port is another one at every start
+    phone = await Phone.start(setup["User name"], server=server, password=setup["Password"], script=ANSWERS_SOON)
+    story.phones.append(phone)
+    called = await shell.called("Alice", story.destination(TALKS_BRIEFLY))
+    assert called[0] == COMPLETED, called
+    assert len(phone.calls) == 1
+    await shell.run("devices", "delete", setup["User name"])
+    with pytest.raises(RegistrationRefused):
+        await phone.register()
 
 
 async def test_from_nothing_to_a_completed_call_and_back_to_nothing(story: Story) -> None:

@@ -1,5 +1,6 @@
 """What people need to set a phone up: a few lines to copy, and a QR code for a softphone. Both hold the password."""
 
+import io
 from xml.sax.saxutils import escape
 
 import segno
@@ -9,8 +10,9 @@ from c2c_stasis.directory.sip_account import SipAccount
 from c2c_stasis.ports import SipServer
 
 _PIXELS = 4  # of each dot in the picture
+_CORRECTION = "l"  # the least: it is read from a screen, and a person's terminal has 80 columns
 _TEXT = """\
-Phone of {name}
+Phone      {name}
 Server     {address}
 Transport  {transport}
 User name  {username}  (also where an authentication name is asked for)
@@ -39,5 +41,13 @@ def phone_setup(account: SipAccount, server: SipServer, name: str) -> SetupRecor
     given = {"username": account.username, "password": account.password, "address": server.address}
     text = _TEXT.format(**given, name=name, transport=server.transport.upper())
     code = _ACCOUNT.format(**given, name=escape(name))
-    picture = segno.make_qr(code, error="m").svg_inline(scale=_PIXELS, omitsize=False)
-    return SetupRecord(text, code, picture)
+    return SetupRecord(text, code, _picture(code))
+
+
+def _picture(code: str) -> str:
+    """An SVG that can be put into a page or a file, and is white behind the dots wherever it is shown."""
+    picture = io.BytesIO()
+    segno.make_qr(code, error=_CORRECTION, encoding="utf-8").save(
+        picture, kind="svg", scale=_PIXELS, light="#fff", xmldecl=False, svgclass=None, lineclass=None, nl=False
+    )
+    return picture.getvalue().decode()

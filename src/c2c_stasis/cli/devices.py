@@ -121,9 +121,11 @@ def _print_setup(remote: Remote, made: Record) -> None:
 
     click.echo(made["setup"]["text"])
     picture = io.StringIO()
-    segno.make_qr(made["setup"]["qr_text"], error="m").terminal(picture, compact=True)
+    segno.make_qr(made["setup"]["qr_text"], error="l", encoding="utf-8").terminal(picture, compact=True)
     click.echo(picture.getvalue())
     click.echo(f"{made['id']}. The password is not kept and cannot be shown again. The code is for Grandstream Wave.")
+    if (domain := made["sip"]["domain"]) == "localhost" or domain.startswith("127."):
+        click.echo(f"Only a phone on this machine reaches {domain}: set domain under [sip], and restart.", err=True)
     if made["provisioning"] == "pending":
         click.echo("Asterisk does not have this phone yet: see c2c-stasis doctor.", err=True)
 

@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
+
 from c2c_stasis.directory.sip_account import REALM
 from c2c_stasis.ports import Contact
 from tests.api.resources.office import Json, Office
@@ -66,12 +68,25 @@ async def test_setting_a_phone_up_takes_a_text_or_a_picture(office: Office) -> N
         "DisplayName": "Front <desk> & co",
     }
     picture = ElementTree.fromstring(setup["qr_svg"])
-    assert picture.tag in (SVG, "svg")
-    assert int(picture.attrib["width"]) > 100
+    assert picture.tag == SVG
+    assert int(picture.attrib["width"]) > 200
+    assert "#fff" in setup["qr_svg"]  # white behind it, also on a dark page
 
 
 async def test_a_phone_without_a_name_is_called_like_its_user(office: Office) -> None:
-    assert f"Phone of {office.user.name}\n" in (await made(office))["setup"]["text"]
+    assert (await made(office))["setup"]["text"].startswith(f"Phone      {office.user.name}\n")
+
+
+@pytest.mark.parametrize(
+    "name", ["&" * 128, "\N{CAT FACE}" * 128, "é"], ids=["escaped", "four bytes each", "an accent"]
+)
+async def test_any_name_fits_into_the_picture(office: Office, name: str) -> None:
+    setup = (await made(office, name=name))["setup"]
+
+    account = ElementTree.fromstring(setup["qr_text"]).find("Account")
+    assert account is not None
+    assert account.findtext("DisplayName") == name
+    assert ElementTree.fromstring(setup["qr_svg"]).tag == SVG
 
 
 async def test_another_password_takes_the_place_of_the_old_one(office: Office) -> None:
