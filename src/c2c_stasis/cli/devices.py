@@ -27,7 +27,10 @@ devices.add_command(import_devices)
 @for_account
 @click.option("--user", metavar="USER", help="Only those of this user.")
 def list_devices(remote: Remote, user: str | None) -> None:
-    """List all devices, newest first, and where they are registered."""
+    """List all devices, and where they are registered.
+
+    The newest comes first.
+    """
     names = {one["id"]: one["name"] for one in remote.every("users")}
     columns: tuple[Column, ...] = (
         ("ID", "id"),
@@ -98,7 +101,11 @@ def update_device(remote: Remote, device: str, location: str | None, **said: Any
 @for_account
 @click.argument("device")
 def reset_password(remote: Remote, device: str) -> None:
-    """Give a phone that was made here another password, and print it once. The old one works no more."""
+    """Give a phone another password.
+
+    It is printed once, and the old one works no more. For phones that were made here: an endpoint that was attached has its
+    password in Asterisk's own files.
+    """
     _print_setup(remote, remote.post(*_path(device_named(remote, device)), "reset_password", body={}))
 
 
