@@ -74,7 +74,10 @@ def create_device(remote: Remote, user: str, endpoint: str | None, name: str | N
 @for_account
 @click.argument("device")
 def show_device(remote: Remote, device: str) -> None:
-    """Show one device, by endpoint or id, and where it is registered."""
+    """Show one device, and where it is registered.
+
+    It goes by endpoint or id.
+    """
     print_record(remote, remote.get(*_path(device_named(remote, device))))
 
 
