@@ -1,11 +1,14 @@
 """Phones that are made over the API: they register with what the answer said, ring, and are gone when they are deleted."""
 
+import asyncio
 import json
 import logging
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -13,13 +16,18 @@ import aiohttp
 import pytest
 
 from c2c_stasis.app import App
+from c2c_stasis.ari.connection import Connection
 from c2c_stasis.config import Config, Database
 from c2c_stasis.directory.model import User
-from c2c_stasis.directory.sip_account import SipAccount
+from c2c_stasis.directory.sip_account import SipAccount, new_account, new_username
+from c2c_stasis.lab.asterisk import Asterisk
+from c2c_stasis.lab.configuration import shipped
+from c2c_stasis.lab.obtain import obtain
 from c2c_stasis.lab.phone import RINGS, Phone, RegistrationRefused, Script
+from tests.contract.benches import Ear
 from tests.live.client import Client, Record, leg
 from tests.live.story import ANSWERS_SOON, TALKS_BRIEFLY, Story
-from tests.live.waiting import eventually
+from tests.live.waiting import eventually, until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]  # the first run on a machine fetches 80 MB
 
@@ -318,6 +326,35 @@ async def test_two_services_on_one_asterisk_leave_each_others_phones_alone(story
 def neighbour(config: Config, database_url: str) -> Config:
     """Another service on the same Asterisk."""
     return replace(config, ari=replace(config.ari, app="neighbour"), database=Database(database_url))
+
+
+async def test_an_asterisk_without_a_place_for_phones_serves_all_else_and_takes_them_when_it_has_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    etc = tmp_path / "etc"
+    await asyncio.to_thread(shutil.copytree, shipped(), etc)
+    place = (etc / "sorcery.conf").read_text()
+    (etc / "sorcery.conf").write_text("")
+    phone = new_account(new_username())
+    async with await Asterisk.start(await obtain(), etc=etc) as asterisk:
+        connection = Connection(asterisk.http_url, asterisk.ari_username, asterisk.ari_password, asterisk.app)
+        await connection.provision({phone.username: phone.ha1}, [])
+        running = asyncio.create_task(connection.run(Ear()))
+        await until(lambda: connection.connected, "the connection")
+        assert not connection.provisioned(phone.username)
+
+        (asterisk.run_dir / "etc/sorcery.conf").write_text(place)
+        await asterisk.restart()
+
+        await until(lambda: connection.provisioned(phone.username), "the phone to be there")
+        async with await Phone.start(
+            phone.username, server=asterisk.sip_address, password=phone.password
+        ) as registered:
+            assert registered.registered
+        running.cancel()
+        await asyncio.wait({running})
+    told = [record for record in caplog.records if record.message == "Asterisk does not take a provisioned phone"]
+    assert [record.__dict__["hint"] for record in told] == ["sorcery.conf gives it no place"]
 
 
 # --- secrets ---
