@@ -12,11 +12,17 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.x509.oid import NameOID
 
 from c2c_stasis.app import App
 from c2c_stasis.ari.connection import Connection
@@ -36,6 +42,7 @@ from tests.live.clinic import DESK, MOBILE, PASSWORD, READER, STRANGER, TRUNK, C
 from tests.live.story import ANSWERS_SOON, TALKS_BRIEFLY, Story
 from tests.live.test_asterisk import alarms
 from tests.live.waiting import eventually, until
+from tests.surface.test_tls import certify
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]  # the first run on a machine fetches 80 MB
 
@@ -336,6 +343,55 @@ async def test_an_address_of_another_machine(well: Clinic) -> None:
     report = await well.examined(replace(well.config, http=Http(Address("192.0.2.1", 8080))))
 
     assert (report.codes, report.status) == (["listen_impossible"], Status.CONFIG)
+
+
+# --- the certificate of our own HTTPS ---
+
+
+def _secured(well: Clinic, folder: Path, days: int = 90, *, mode: int = 0o600, key: bytes | None = None) -> Config:
+    """The configuration with a certificate that counts for so many days from now; fewer than none: it expired then."""
+    certificate, private = certify(folder, days=max(days, 1))
+    if days < 0:
+        certificate.write_bytes(_expired(private.read_bytes(), days))
+    private.chmod(mode)
+    if key is not None:
+        private.write_bytes(key)
+    return replace(well.config, http=replace(well.config.http, tls_certificate=str(certificate), tls_key=str(private)))
+
+
+def _expired(key: bytes, days: int) -> bytes:
+    """What no openssl before 3.4 makes."""
+    private = load_pem_private_key(key, None)
+    assert isinstance(private, ec.EllipticCurvePrivateKey)
+    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]), datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
+    made = made.not_valid_before(now + timedelta(days=days - 90)).not_valid_after(now + timedelta(days=days))
+    return made.sign(private, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+async def test_a_certificate_that_is_well(well: Clinic, tmp_path: Path) -> None:
+    report = await well.examined(_secured(well, tmp_path))
+
+    (finding,) = report.of("certificate")
+    assert (report.codes, finding.fact.endswith("counts for 90 days more")) == ([], True), finding
+
+
+async def test_a_certificate_that_should_have_been_renewed(well: Clinic, tmp_path: Path) -> None:
+    report = await well.examined(_secured(well, tmp_path, 5))
+    assert (report.codes, report.status) == (["certificate_expires_soon"], Status.WARNING)
+
+    report = await well.examined(_secured(well, tmp_path, -1))
+    assert (report.codes, report.status) == (["certificate_expired"], Status.UNAVAILABLE)
+
+
+async def test_a_certificate_that_cannot_be_used(well: Clinic, tmp_path: Path) -> None:
+    report = await well.examined(_secured(well, tmp_path, key=b"nonsense"))
+    assert (report.codes, report.status) == (["certificate_unusable"], Status.CONFIG)
+
+
+async def test_a_key_that_everybody_can_read(well: Clinic, tmp_path: Path) -> None:
+    report = await well.examined(_secured(well, tmp_path, mode=0o644))
+    assert (report.codes, report.status) == (["certificate_key_readable"], Status.WARNING)
 
 
 # --- other services ---

@@ -1,12 +1,13 @@
 """What HTTPS is served with, from a certificate and its key."""
 
-import logging
+import contextlib
 import ssl
+from pathlib import Path
 
 from c2c_stasis.config import Http
 from c2c_stasis.errors import ClickToCallError
 
-logger = logging.getLogger(__name__)
+_END = "-----END CERTIFICATE-----"
 
 
 class CertificateNotUsable(ClickToCallError):
@@ -27,6 +28,29 @@ def context_for(http: Http) -> ssl.SSLContext | None:
     except (OSError, ValueError) as error:
         raise CertificateNotUsable(_reason(http, error)) from error
     return context
+
+
+def expiry_of(context: ssl.SSLContext, certificate: Path) -> float | None:
+    """When the certificate of a server expires, in Unix seconds; nothing, if it does not count at this moment.
+
+    The library shows what is in a certificate to a client only that trusts it: so one is made, which trusts this one alone.
+    """
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    first = certificate.read_text().partition(_END)
+    client.load_verify_locations(cadata=f"{first[0]}{first[1]}\n")
+    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    asking = client.wrap_bio(back, there)
+    answering = context.wrap_bio(there, back, server_side=True)
+    try:
+        for one in (asking, answering, asking, answering):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                one.do_handshake()
+    except ssl.SSLError:
+        return None
+    shown = asking.getpeercert()
+    return float(ssl.cert_time_to_seconds(str(shown["notAfter"]))) if shown else None
 
 
 def _no_password() -> str:

@@ -5,6 +5,7 @@ from c2c_stasis.doctor.checks import (
     application,
     asterisk,
     caller_numbers,
+    certificate,
     clock,
     database,
     descriptors,
@@ -40,5 +41,6 @@ ALL: tuple[Check, ...] = (
     database.CHECK,
     database.DISK_CHECK,
     port.CHECK,
+    certificate.CHECK,
     application.CHECK,
 )
