@@ -25,6 +25,7 @@ FIELDS = {
     "account_id": "account_id",
     "caller_number_id": "number_id",
     "primary_did_id": "number_id",
+    "did": "number_id",
     "did_id": "number_id",
     "device_id": "endpoint_id",
     "location_id": "location_id",
@@ -33,7 +34,7 @@ FIELDS = {
 KEPT = {"hold_music_clip_id", "main_location_id", "directory_listing_location_id", "routing_target"}
 """Fields that are kept for the client and looked up nowhere."""
 KEPT_BY = {("POST", "/v1/phone-numbers", "location_id"), ("POST", "/v1/phone-numbers/{number_id}", "location_id")}
-_ID_FIELD = re.compile(r".*_id|.*target")
+_ID_FIELD = re.compile(r".*_id|.*target|did")
 _NEVER_THE_SAME = ("x-request-id", "date")
 _PART = re.compile(r"\{(\w+)[^}]*\}")
 
