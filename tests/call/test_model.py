@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from c2c_stasis.call.model import LegState, Side
+from c2c_stasis.call.model import DestinationKind, LegState, Side
 from tests.call.stories import A1, A2, ACCEPTED_AT, B1, dialling, outward_call, phone
 
 
@@ -40,6 +40,13 @@ def test_a_duration_is_counted_from_the_user_s_answer_in_whole_seconds(
     answered_at: float | None, ended_at: float | None, duration: int | None
 ) -> None:
     assert replace(outward_call(), answered_at=answered_at, ended_at=ended_at).duration == duration
+
+
+def test_a_call_goes_out_or_to_an_extension() -> None:
+    out = outward_call()
+    inside = replace(out, destination=replace(out.destination, kind=DestinationKind.EXTENSION))
+
+    assert (out.direction, inside.direction) == ("outbound", "internal")
 
 
 def test_the_winner_is_the_leg_that_won_on_that_side() -> None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from c2c_stasis.ids import AccountId, CallId, DeviceId, LegId, PlatformId, UserId
+from c2c_stasis.ids import AccountId, CallId, DeviceId, LegId, NumberId, PlatformId, UserId
 
 
 class Side(StrEnum):
@@ -249,6 +249,7 @@ class Call(Struct, frozen=True):
     events: int = 0
     livemode: bool = True
     metadata: dict[str, str] = field(default_factory=dict)
+    did_id: NumberId | None = None  # the account's number that `caller` shows
 
     @property
     def live(self) -> bool:
@@ -261,6 +262,11 @@ class Call(Struct, frozen=True):
         if self.deadline is None or self.state is CallState.RELEASING:
             return self.deadline
         return min([self.deadline, *(leg.again_at for leg in self.legs if leg.again_at is not None)])
+
+    @property
+    def direction(self) -> str:
+        """Which way it goes: out through a trunk, or to an extension."""
+        return "internal" if self.destination.kind is DestinationKind.EXTENSION else "outbound"
 
     @property
     def emergency(self) -> bool:

@@ -6,7 +6,7 @@ import msgspec
 
 from c2c_stasis.call import causes
 from c2c_stasis.call.events import Event, EventType
-from c2c_stasis.call.model import Call, DestinationKind, Leg, Side
+from c2c_stasis.call.model import Call, Leg, Side
 from c2c_stasis.ids import EVENT, new_id
 from c2c_stasis.ports import StoredEvent
 from c2c_stasis.times import rfc3339
@@ -43,14 +43,13 @@ def _of_call(call: Call) -> dict[str, Any]:
     """The names are those of the record; `from_name` is `from_label` for clients that know it from events only."""
     winner = call.winner(Side.A)
     device_id = winner.device_id if winner else None
-    internal = call.destination.kind is DestinationKind.EXTENSION
     return {
         "call_id": call.id,
         "user": call.user_id,
         "user_id": call.user_id,
         "endpoint": device_id,
         "endpoint_id": device_id,
-        "direction": "internal" if internal else "outbound",
+        "direction": call.direction,
         "from_number": call.caller.number or None,
         "from_name": call.caller.name or None,
         "from_label": call.caller.name or None,
