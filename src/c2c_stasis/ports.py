@@ -8,7 +8,9 @@ from c2c_stasis.call.commands import Command
 from c2c_stasis.call.events import Event
 from c2c_stasis.call.model import Call, LegState, Now
 from c2c_stasis.call.signals import Signal
+from c2c_stasis.directory.call_log import CallFilter, Once
 from c2c_stasis.directory.model import DirectoryRows
+from c2c_stasis.directory.pages import Page, Wish
 from c2c_stasis.ids import AccountId, CallId, LegId
 
 
@@ -132,8 +134,19 @@ class Publisher(Protocol):
 class Store(Protocol):
     """The memory that survives us. A call's row and its events are written in one transaction."""
 
-    async def accept(self, call: Call, events: Sequence[StoredEvent]) -> None:
-        """Record a new call; returns when it is committed. Raises `StoreUnavailable`: then nothing is recorded."""
+    async def accept(self, call: Call, events: Sequence[StoredEvent], once: Once | None = None) -> None:
+        """Record a new call, and the name of its request if it has one; returns when both are committed.
+
+        Raises `StoreUnavailable`: then nothing is recorded.
+        """
+        ...
+
+    async def find_once(self, wanted: Once, *, since: float) -> tuple[str, CallId] | None:
+        """The fingerprint and the call of the request that had this name since then. Raises `StoreUnavailable`."""
+        ...
+
+    async def remember_once(self, request: Once, call_id: CallId, at: float) -> None:
+        """Keep that a request led to a call which another one had begun. Raises `StoreUnavailable`."""
         ...
 
     def record(self, call: Call, events: Sequence[StoredEvent], *, patient: bool = False) -> Awaitable[None]:
@@ -151,6 +164,13 @@ class Store(Protocol):
 
     async def find_call(self, account_id: AccountId, call_id: CallId) -> Call | None:
         """A call of this account, live or ended. Raises `StoreUnavailable`, also when its record cannot be read."""
+        ...
+
+    async def calls_page(self, account_id: AccountId, wanted: CallFilter, wish: Wish) -> Page[Call]:
+        """A page of the calls of an account, newest first; one that cannot be read is told and left out.
+
+        Raises `StoreUnavailable`.
+        """
         ...
 
     async def call_events(self, account_id: AccountId, call_id: CallId) -> list[StoredEvent]:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from c2c_stasis.call.model import Call
+from c2c_stasis.directory.call_log import CallFilter, Once
 from c2c_stasis.directory.model import DirectoryRows
+from c2c_stasis.directory.pages import Page, Wish
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ids import AccountId, CallId
 from c2c_stasis.ports import Store, StoredEvent
@@ -22,9 +24,25 @@ class MemoryStore:
         self.calls: dict[CallId, Call] = {}
         self.events: dict[CallId, list[StoredEvent]] = {}
         self.unreadable: set[CallId] = set()
+        self.once: dict[tuple[str, bool, str], tuple[str, CallId, float]] = {}
 
-    async def accept(self, call: Call, events: Sequence[StoredEvent]) -> None:
+    async def accept(self, call: Call, events: Sequence[StoredEvent], once: Once | None = None) -> None:
         self._write(call, events)
+        if once is not None:
+            await self.remember_once(once, call.id, call.accepted_at)
+
+    async def find_once(self, wanted: Once, *, since: float) -> tuple[str, CallId] | None:
+        found = self.once.get((wanted.account_id, wanted.livemode, wanted.key))
+        return found[:2] if found is not None and found[2] > since else None
+
+    async def remember_once(self, request: Once, call_id: CallId, at: float) -> None:
+        self.once[request.account_id, request.livemode, request.key] = request.fingerprint, call_id, at
+
+    async def calls_page(self, account_id: AccountId, wanted: CallFilter, wish: Wish) -> Page[Call]:
+        fitting = [call for call in self.calls.values() if call.account_id == account_id and wanted.fits(call)]
+        fitting.sort(key=lambda call: (call.accepted_at, call.id), reverse=True)
+        assert wish.place is None, "pages are the real store's business"
+        return Page(tuple(fitting[: wish.limit]))
 
     async def record(self, call: Call, events: Sequence[StoredEvent], *, patient: bool = False) -> None:
         self._write(call, events)
@@ -101,8 +119,17 @@ class WatchedStore:
         for call, events in kept:
             await self._write(call, events, self.inner.record)
 
-    async def accept(self, call: Call, events: Sequence[StoredEvent]) -> None:
-        await self._hold(self._accept(call, events))
+    async def accept(self, call: Call, events: Sequence[StoredEvent], once: Once | None = None) -> None:
+        await self._hold(self._accept(call, events, once))
+
+    async def find_once(self, wanted: Once, *, since: float) -> tuple[str, CallId] | None:
+        return await self._ask(self.inner.find_once(wanted, since=since))
+
+    async def remember_once(self, request: Once, call_id: CallId, at: float) -> None:
+        await self._ask(self.inner.remember_once(request, call_id, at))
+
+    async def calls_page(self, account_id: AccountId, wanted: CallFilter, wish: Wish) -> Page[Call]:
+        return await self._ask(self.inner.calls_page(account_id, wanted, wish))
 
     async def record(self, call: Call, events: Sequence[StoredEvent], *, patient: bool = False) -> None:
         await self._hold(self._record(call, events))
@@ -132,11 +159,11 @@ class WatchedStore:
         task.add_done_callback(self._tasks.discard)
         await asyncio.shield(task)
 
-    async def _accept(self, call: Call, events: Sequence[StoredEvent]) -> None:
+    async def _accept(self, call: Call, events: Sequence[StoredEvent], once: Once | None) -> None:
         await self._weather(call)
         if self.down or self.full:
             raise StoreUnavailable("the disk is full")
-        await self._write(call, events, self.inner.accept)
+        await self._write(call, events, lambda call, events: self.inner.accept(call, events, once))
 
     async def _record(self, call: Call, events: Sequence[StoredEvent]) -> None:
         turn = self._turns.setdefault(call.id, asyncio.Lock())

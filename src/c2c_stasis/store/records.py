@@ -15,14 +15,19 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from c2c_stasis.call.causes import status_of
-from c2c_stasis.call.model import Call, CallState, DestinationKind, Side
+from c2c_stasis.call.model import Call, CallState, Side
+from c2c_stasis.directory.call_log import Once
 from c2c_stasis.ids import CallId
 from c2c_stasis.ports import StoredEvent
-from c2c_stasis.store.tables import calls, event_counters, events, legs
+from c2c_stasis.store.tables import calls, event_counters, events, legs, once
 
 Row = dict[str, Any]
 
-FIXED_COLUMNS = {"id", "call_id", "platform_id", "account_id", "user_id", "started_at"}  # said once, when it is new
+# Said once, when the row is new: to write a column again means to write its indexes again, changed or not.
+FIXED_COLUMNS = {
+    *("id", "call_id", "platform_id", "account_id", "user_id", "started_at", "livemode", "did_id"),
+    *("dial_string", "direction", "destination_kind", "from_number", "from_name", "to_number", "to_name"),
+}
 LEG_FIELDS = (
     "endpoint",
     "device_id",
@@ -60,13 +65,14 @@ class CallWrite:
 
     call: Call
     events: Sequence[StoredEvent]
+    once: Once | None = None  # the request that this call came of, when it has a name
 
     @classmethod
-    def of(cls, call: Call, events: Sequence[StoredEvent]) -> "CallWrite":
+    def of(cls, call: Call, events: Sequence[StoredEvent], once: Once | None = None) -> "CallWrite":
         """Raises `ValueError` when an event is another call's."""
         if any(event.call_id != call.id or event.account_id != call.account_id for event in events):
             raise ValueError("an event belongs to another call")
-        return cls(call, tuple(events))
+        return cls(call, tuple(events), once)
 
 
 def write_calls(connection: Connection, writes: Sequence[CallWrite], *, repeated: bool) -> None:
@@ -77,14 +83,21 @@ def write_calls(connection: Connection, writes: Sequence[CallWrite], *, repeated
     """
     newest = _without_ended(connection, _newest(writes))
     if newest:
-        _insert(connection, _upsert(connection.dialect.name, calls), [_call_row(call) for call in newest])
-    if leg_rows := [row for call in newest for row in _leg_rows(call)]:
-        _insert(connection, _upsert(connection.dialect.name, legs), leg_rows)
+        _insert(connection, _upsert(connection.dialect.name, calls), [call_row(call) for call in newest])
+    if rows := [row for call in newest for row in leg_rows(call)]:
+        _insert(connection, _upsert(connection.dialect.name, legs), rows)
+    if named := [once_row(write.once, write.call.id, write.call.accepted_at) for write in writes if write.once]:
+        _insert(connection, once_again(connection.dialect.name), named)
     new_events = list({event.id: event for write in writes for event in write.events}.values())
     if repeated:
         new_events = _without_stored(connection, new_events)
     if new_events:
         _insert_events(connection, new_events)
+
+
+def once_row(once: Once, call_id: CallId, at: float) -> Row:
+    """A request with a name, and what became of it."""
+    return dataclasses.asdict(once) | {"call_id": call_id, "created_at": at}
 
 
 def call_of_row(snapshot: str) -> Call:
@@ -172,7 +185,16 @@ def _upsert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
     return upsert.on_conflict_do_update(index_elements=[table.c.id], set_=changed, where=final)
 
 
-def _call_row(call: Call) -> Row:
+@functools.cache
+def once_again(dialect: str) -> sqlite.Insert | postgresql.Insert:
+    """A name that was used a day ago may stand for something new."""
+    upsert = postgresql.insert(once) if dialect == "postgresql" else sqlite.insert(once)
+    changed = {name: upsert.excluded[name] for name in ("fingerprint", "call_id", "created_at")}
+    return upsert.on_conflict_do_update(index_elements=list(once.primary_key.columns), set_=changed)
+
+
+def call_row(call: Call) -> Row:
+    """The row of a call."""
     winner = call.winner(Side.A)
     end = call.end
     return {
@@ -183,7 +205,7 @@ def _call_row(call: Call) -> Row:
         "device_id": winner.device_id if winner else None,
         "state": call.state,
         "dial_string": call.dial_string,
-        "direction": "internal" if call.destination.kind is DestinationKind.EXTENSION else "outbound",
+        "direction": call.direction,
         "destination_kind": call.destination.kind,
         "from_number": call.caller.number,
         "from_name": call.caller.name,
@@ -202,11 +224,13 @@ def _call_row(call: Call) -> Row:
         "connected_at": call.wall(call.connected_at),
         "ended_at": call.wall(call.ended_at),
         "livemode": call.livemode,
+        "did_id": call.did_id,
         "snapshot": _encoder.encode(call).decode(),
     }
 
 
-def _leg_rows(call: Call) -> list[Row]:
+def leg_rows(call: Call) -> list[Row]:
+    """The rows of its legs."""
     return [
         {"id": leg.id, "call_id": call.id, "position": position, "side": leg.side}
         | {name: getattr(leg, name) for name in LEG_FIELDS}

@@ -11,11 +11,13 @@ import msgspec
 from sqlalchemy import Connection, Executable, select, update
 
 from c2c_stasis.call.model import Call, CallState
+from c2c_stasis.directory.call_log import Once
 from c2c_stasis.directory.model import DirectoryRows
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ids import AccountId, CallId
 from c2c_stasis.ports import StoredEvent
 from c2c_stasis.store import schema, sqlite
+from c2c_stasis.store.call_log import CallLog
 from c2c_stasis.store.database import Database
 from c2c_stasis.store.listing import Listing
 from c2c_stasis.store.provisioning import Provisioning
@@ -57,12 +59,13 @@ def _require_usable(connection: Connection, file: Path) -> None:
     schema.require_current(connection, file)
 
 
-class SqlStore(Provisioning, Listing):
+class SqlStore(Provisioning, Listing, CallLog):
     """Calls, events and the directory in one SQL database; `open_store` makes it and `close` ends it."""
 
     def __init__(self, database: Database, writer: Writer) -> None:
         Provisioning.__init__(self, writer, time.time)
         Listing.__init__(self, database)
+        CallLog.__init__(self, database, writer)
 
     @classmethod
     async def started(cls, database: Database, writer: Writer) -> "SqlStore":
@@ -86,9 +89,12 @@ class SqlStore(Provisioning, Listing):
         """How many transactions were committed since the store was opened."""
         return self._writer.transactions
 
-    async def accept(self, call: Call, events: Sequence[StoredEvent]) -> None:
-        """Record a new call; returns when it is committed. Raises `StoreUnavailable`: then nothing is recorded."""
-        await self._writer.write(CallWrite.of(call, events), kept=False)
+    async def accept(self, call: Call, events: Sequence[StoredEvent], once: Once | None = None) -> None:
+        """Record a new call, and the name of its request; returns when it is committed.
+
+        Raises `StoreUnavailable`: then nothing is recorded.
+        """
+        await self._writer.write(CallWrite.of(call, events, once), kept=False)
 
     def record(self, call: Call, events: Sequence[StoredEvent], *, patient: bool = False) -> asyncio.Future[None]:
         """Record what became of a call; done when it is committed. It is handed over when this returns, awaited or not.

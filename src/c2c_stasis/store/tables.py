@@ -201,10 +201,37 @@ calls = Table(
     Column("ended_at", Float),
     Column("livemode", Boolean, nullable=False),
     Column("snapshot", Text, nullable=False),
+    Column("did_id", String),  # the account's number that was shown; numbers may be deleted, and the log stays
     ForeignKeyConstraint(["account_id", "user_id"], ["users.account_id", "users.id"]),
-    Index(None, "account_id", "started_at", "id"),
-    Index(None, "account_id", "user_id", "started_at"),
+    # One index for each filter of the call log, in the order in which it is read. None holds what changes while a call lives:
+    # the four records of a call would write it four times.
+    Index(None, "account_id", "livemode", "started_at"),
+    Index(None, "account_id", "livemode", "user_id", "started_at"),
+    Index(None, "account_id", "livemode", "direction", "started_at"),
+    Index(None, "account_id", "livemode", "from_number", "started_at"),
+    Index(None, "account_id", "livemode", "to_number", "started_at"),
+    *(
+        Index(
+            f"ix_calls_{name}",
+            *("account_id", "livemode", name, "started_at"),
+            sqlite_where=text(f"{name} IS NOT NULL"),
+            postgresql_where=text(f"{name} IS NOT NULL"),
+        )
+        for name in ("did_id", "status", "outcome")
+    ),
     Index("ix_calls_live", "id", sqlite_where=text("state <> 'ended'"), postgresql_where=text("state <> 'ended'")),
+)
+
+# Requests that have a name: `Idempotency-Key`. A call may be deleted before its row here is a day old, so it is no foreign key.
+once = Table(
+    "once",
+    metadata,
+    Column("account_id", ForeignKey("accounts.id"), primary_key=True),
+    Column("livemode", Boolean, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("fingerprint", String, nullable=False),
+    Column("call_id", String, nullable=False),
+    Column("created_at", Float, nullable=False, index=True),
 )
 
 legs = Table(
