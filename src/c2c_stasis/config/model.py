@@ -356,6 +356,13 @@ class Calls:
         Number(0, 30, "seconds"),
         About("How long the user hears the tone that says why the destination was not reached", reloads=True),
     ] = 4.0
+    double_click_seconds: Annotated[
+        float,
+        Number(0, 60, "seconds"),
+        About(
+            "How long a request for the same user and number, while the first call rings, means that call", reloads=True
+        ),
+    ] = 3.0
 
 
 @dataclass(frozen=True, slots=True)
