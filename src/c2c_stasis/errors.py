@@ -14,6 +14,7 @@ ClickToCallError
 │   └── KeyInBrowser         a platform key where everybody can read it
 ├── DestinationNotAllowed    a rule forbids this destination             (rule)
 ├── UserBusy                 the user has as many calls as may be
+├── KeyUsedOtherwise         the Idempotency-Key stands for another request
 └── Unavailable              nothing was done; the same request may be repeated later
     ├── SwitchUnavailable    Asterisk is not connected
     ├── StoreUnavailable     the database did not take the record
@@ -145,6 +146,10 @@ class UserBusy(ClickToCallError):
     def __init__(self, limit: int) -> None:
         super().__init__(f"the user already has {limit} {'call' if limit == 1 else 'calls'}")
         self.limit = limit
+
+
+class KeyUsedOtherwise(ClickToCallError):
+    """The Idempotency-Key was sent with another body within a day."""
 
 
 class Unavailable(ClickToCallError):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from c2c_stasis.call.model import Party
-from c2c_stasis.directory.directory import Directory, caller_id_name
+from c2c_stasis.directory.directory import Directory, caller_id_name, party_of
 from c2c_stasis.directory.model import Account, Device, DirectoryRows, Extension, Key, PhoneNumber, Platform, User
 from c2c_stasis.ids import AccountId, DeviceId, NumberId, PlatformId, UserId
 
@@ -68,27 +68,27 @@ def test_an_extension_leads_to_a_user_of_its_own_account() -> None:
 
 
 def test_a_user_shows_the_own_number_before_the_accounts() -> None:
-    assert DIRECTORY.caller_party(BAKERY, ANN) == Party("+15550000001", "The Bakery")
-    assert DIRECTORY.caller_party(BAKERY, replace(ANN, caller_number_id=OWN.id)) == Party(
-        "+15550000002", "Ann the boss"
-    )
+    assert DIRECTORY.shown_number(BAKERY, ANN) == FRONT
+    assert party_of(FRONT, BAKERY) == Party("+15550000001", "The Bakery")
+    assert DIRECTORY.shown_number(BAKERY, replace(ANN, caller_number_id=OWN.id)) == OWN
+    assert party_of(OWN, BAKERY) == Party("+15550000002", "Ann the boss")
 
 
 @pytest.mark.parametrize("unusable", [replace(OWN, active=False), replace(OWN, outbound_enabled=False)])
 def test_a_number_that_may_not_be_shown_is_passed_over(unusable: PhoneNumber) -> None:
     directory = Directory.of(replace(ROWS, numbers=(FRONT, unusable)))
     ann = replace(ANN, caller_number_id=OWN.id)
-    assert directory.caller_party(BAKERY, ann) == Party("+15550000001", "The Bakery")
-    assert directory.caller_party(replace(BAKERY, caller_number_id=None), ann) is None
+    assert directory.shown_number(BAKERY, ann) == FRONT
+    assert directory.shown_number(replace(BAKERY, caller_number_id=None), ann) is None
 
 
 def test_a_number_of_another_account_is_never_shown() -> None:
     ann = replace(ANN, caller_number_id=FOREIGN.id)
-    assert DIRECTORY.caller_party(replace(BAKERY, caller_number_id=FOREIGN.id), ann) is None
+    assert DIRECTORY.shown_number(replace(BAKERY, caller_number_id=FOREIGN.id), ann) is None
 
 
 def test_a_number_that_is_gone_is_not_shown() -> None:
-    assert DIRECTORY.caller_party(replace(BAKERY, caller_number_id=NumberId("did_gone")), ANN) is None
+    assert DIRECTORY.shown_number(replace(BAKERY, caller_number_id=NumberId("did_gone")), ANN) is None
 
 
 def test_an_empty_directory_knows_nobody() -> None:

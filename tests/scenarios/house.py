@@ -30,7 +30,7 @@ from tests.fakes.switch import FakeSwitch, FarEnd, Ring
 NUMBER = "+15551234567"
 OUTWARD = "+15557654321"
 RING, ANSWER, LONGEST, TONE = 30.0, 60.0, 600.0, 4.0
-CALLS = Calls(ring_timeout=RING, answer_timeout=ANSWER, max_duration=LONGEST, tone_seconds=TONE)
+CALLS = Calls(ring_timeout=RING, answer_timeout=ANSWER, max_duration=LONGEST, tone_seconds=TONE, double_click_seconds=0)
 TRUNKS = (Trunk("carrier", "PJSIP/{number}@carrier"),)
 DEVICES = {"ann": ("ann-1", "ann-2"), "bob": ("bob-1",), "cat": ("cat-1", "cat-2"), "dan": ()}
 EXTENSIONS = {"bob": "1002", "cat": "1003", "dan": "1004"}

@@ -87,13 +87,23 @@ class Directory:
         """The extensions that lead to a user, in order of number."""
         return self._extensions_by_user.get(user.id, ())
 
-    def caller_party(self, account: Account, user: User) -> Party | None:
-        """What a user shows to the outside: the user's number, else the account's; none when neither may be used."""
+    def phone_number(self, account_id: AccountId, number_id: NumberId) -> PhoneNumber | None:
+        """A number of this account."""
+        number = self._numbers.get(number_id)
+        return number if number and number.account_id == account_id else None
+
+    def shown_number(self, account: Account, user: User) -> PhoneNumber | None:
+        """The number that a user shows to the outside: the user's, else the account's; none when neither may be used."""
         for number_id in (user.caller_number_id, account.caller_number_id):
-            number = self._numbers.get(number_id) if number_id else None
-            if number and number.account_id == account.id and number.active and number.outbound_enabled:
-                return Party(number.number, caller_id_name(number.caller_id_name) or caller_id_name(account.name))
+            number = self.phone_number(account.id, number_id) if number_id else None
+            if number and number.active and number.outbound_enabled:
+                return number
         return None
+
+
+def party_of(number: PhoneNumber, account: Account) -> Party:
+    """A number as it is shown, with its name or else the account's."""
+    return Party(number.number, caller_id_name(number.caller_id_name) or caller_id_name(account.name))
 
 
 def caller_id_name(text: str) -> str:

@@ -21,8 +21,12 @@ from c2c_stasis.call.signals import (
     SwitchRestarted,
 )
 from c2c_stasis.config import Calls, Trunk
+from c2c_stasis.directory.call_log import Accepted, CallFilter, Once
+from c2c_stasis.directory.call_options import ORDINARY, CallOptions
+from c2c_stasis.directory.dial_strings import is_emergency
 from c2c_stasis.directory.directory import Directory
-from c2c_stasis.directory.model import Account, Key, User
+from c2c_stasis.directory.model import Account, Key, PhoneNumber, User
+from c2c_stasis.directory.pages import Page, Wish
 from c2c_stasis.directory.sessions import OpenedSession, Session, believed, public_jwk
 from c2c_stasis.errors import (
     AccountNotAllowed,
@@ -35,12 +39,14 @@ from c2c_stasis.errors import (
     UserBusy,
     UserNotFound,
 )
-from c2c_stasis.ids import AccountId, CallId, LegId, UserId, call_of
+from c2c_stasis.ids import AccountId, CallId, LegId, NumberId, UserId, call_of
 from c2c_stasis.ports import Clock, Contact, Publisher, SipServer, Stock, Store, StoredEvent, Switch
+from c2c_stasis.service.call_log import CallLog
 from c2c_stasis.service.credentials import Credentials
 from c2c_stasis.service.current_directory import CurrentDirectory, Provision, Watch
 from c2c_stasis.service.placing import Planner
 from c2c_stasis.service.readiness import DatabaseProbe
+from c2c_stasis.service.repeats import Clicks, OnceOnly
 from c2c_stasis.service.runner import Runner, envelopes, tell
 
 logger = logging.getLogger(__name__)
@@ -48,6 +54,10 @@ logger = logging.getLogger(__name__)
 LOOK_AGAIN = 0.5  # seconds after which it is asked whether the end of a call is recorded by now; doubled each time
 LOOK_AGAIN_AT_MOST = 30.0  # seconds; until it is, memory tells the truth, so nothing is urgent
 
+_RINGS = {
+    *(CallState.ACCEPTED, CallState.RINGING_USER, CallState.DIALLING_DESTINATION, CallState.RINGING_DESTINATION),
+    CallState.JOINING,
+}
 _IN_VAIN = {CallState.PLAYING_TONE, CallState.RELEASING, CallState.ENDED}  # who asks for help again needs another call
 
 
@@ -86,6 +96,9 @@ class CallService:
         self._database = DatabaseProbe(store, clock)
         self._found_in_store: set[CallId] = set()  # live calls of our predecessor that were not looked for yet
         self._placing: dict[CallId, Call] = {}
+        self._clicks = Clicks()
+        self._once = OnceOnly(store, clock)
+        self._log = CallLog(store, lambda: [runner.call for runner in self._runners.values()])
         self._held: list[tuple[LegId, Signal]] | None = None  # what is heard while we look what exists
         self._caught_up = False  # whether we have looked since we can hear the switch again
         self._stopping = False
@@ -178,21 +191,64 @@ class CallService:
             raise UserNotFound
         return user
 
+    def phone_number(self, account: Account, number_id: NumberId) -> PhoneNumber | None:
+        """A phone number of this account."""
+        return self._directory.phone_number(account.id, number_id)
+
+    async def place_once(
+        self,
+        account: Account,
+        user_id: str,
+        dial_string: str,
+        once: Once,
+        *,
+        metadata: dict[str, str],
+        options: CallOptions = ORDINARY,
+    ) -> Accepted:
+        """Accept the call of a request that has a name, or tell the call that an earlier request of this name led to.
+
+        Raises `KeyUsedOtherwise`, and what `place` raises.
+        """
+
+        async def place() -> Call:
+            mode = once.livemode
+            return await self.place(
+                account, user_id, dial_string, livemode=mode, metadata=metadata, options=options, once=once
+            )
+
+        return await self._once.do(once, place, urgent=is_emergency(dial_string, account.region))
+
     async def place(
-        self, account: Account, user_id: str, dial_string: str, *, livemode: bool, metadata: dict[str, str]
+        self,
+        account: Account,
+        user_id: str,
+        dial_string: str,
+        *,
+        livemode: bool,
+        metadata: dict[str, str],
+        options: CallOptions = ORDINARY,
+        once: Once | None = None,
     ) -> Call:
         """Accept a call: when this returns, it is recorded, and its devices begin to ring.
 
-        An emergency call that is asked for again is the same call as long as it may still come about, or they talk.
-        Raises `UserNotFound`, `NumberNotDialable`, `DestinationNotAllowed`, `UserBusy`, or `Unavailable`: then nothing rings.
+        An emergency call that is asked for again is the same call as long as it may still come about, or they talk; another
+        call, as long as it still rings and the second request is a double click. Raises `UserNotFound`, `NumberNotDialable`,
+        `DestinationNotAllowed`, `InvalidRequest` or `DeviceNotFound` for an option, `UserBusy`, or `Unavailable`: then nothing
+        rings.
         """
         user = self.user(account, user_id)
         planner = Planner(self._directory, self._switch, self._trunks)
+        limits, now = self._limits(), self._clock.now()
         call = planner.plan(
-            account, user, dial_string, self._limits(), self._clock.now(), livemode=livemode, metadata=metadata
+            account, user, dial_string, limits, now, livemode=livemode, metadata=metadata, options=options
         )
         if call.emergency and (first := self._same_emergency(call)) is not None:
             logger.info("emergency call asked for again", extra={"call_id": first.id, "user_id": user.id})
+            self._keep(asyncio.create_task(self._remember(once, first.id)))
+            return first
+        if not call.emergency and (first := await self._same_click(call, now)) is not None:
+            logger.info("double click", extra={"call_id": first.id, "user_id": user.id})
+            await self._remember(once, first.id)
             return first
         if not call.emergency and self._calls_of(user.id) >= self._calls.max_calls_per_user:
             raise UserBusy(self._calls.max_calls_per_user)
@@ -202,9 +258,14 @@ class CallService:
             raise SwitchUnavailable("not connected to Asterisk")
         self._placing[call.id] = call
         try:
-            return await self._begin(call)
+            with self._clicks.placing(call, now.mono, self._calls.double_click_seconds):
+                return await self._begin(call, once)
         finally:
             del self._placing[call.id]
+
+    async def calls_page(self, account: Account, wanted: CallFilter, wish: Wish) -> Page[Call]:
+        """A page of the calls of this account, live ones included, newest first. Raises `StoreUnavailable`."""
+        return await self._log.page(account.id, wanted, wish)
 
     async def cancel(self, account: Account, call_id: str) -> None:
         """End a call in whatever state it is; one that has ended stays as it is.
@@ -360,6 +421,20 @@ class CallService:
             None,
         )
 
+    async def _same_click(self, call: Call, now: Now) -> Call | None:
+        """The call that this user began to this number a moment ago, and that still rings."""
+        first = await self._clicks.first(call, now.mono, self._calls.double_click_seconds)
+        runner = self._runners.get(first) if first else None
+        return runner.call if runner is not None and runner.call.state in _RINGS else None
+
+    async def _remember(self, once: Once | None, call_id: CallId) -> None:
+        """Keep what a request with a name led to. Its call is there, whatever becomes of this: so it never fails."""
+        try:
+            if once is not None:
+                await self._store.remember_once(once, call_id, self._clock.now().wall)
+        except StoreUnavailable as error:
+            logger.warning("name of a request not kept", extra={"call_id": call_id, "error": str(error)})
+
     def _calls_of(self, user_id: UserId) -> int:
         live = {call_id for call_id, one in self._runners.items() if one.call.live and one.call.user_id == user_id}
         return len(live | {call_id for call_id, call in self._placing.items() if call.user_id == user_id})
@@ -373,7 +448,7 @@ class CallService:
     def _directory(self) -> Directory:
         return self._current.now
 
-    async def _begin(self, call: Call) -> Call:
+    async def _begin(self, call: Call, once: Once | None) -> Call:
         """Record the call with its first step, then let it run; what it asks for is carried out after the record."""
         step = machine.step(call, CallPlaced(), self._clock.now())
         extra = {"call_id": call.id, "user_id": call.user_id, "account_id": call.account_id}
@@ -382,8 +457,10 @@ class CallService:
             runner = self._launch(step.call, step.commands)
             runner.record(step)  # beside the call, which waits for nothing
             await runner.recorded()
+            if once is not None:
+                self._keep(asyncio.create_task(self._remember(once, call.id)))
             return step.call
-        await self._store.accept(step.call, envelopes(self._publisher, step.call, step.events))
+        await self._store.accept(step.call, envelopes(self._publisher, step.call, step.events), once)
         logger.info("call accepted", extra=extra)
         tell(step.call, step.events)
         if step.call.live:

@@ -18,12 +18,14 @@ from c2c_stasis.call.model import (
 )
 from c2c_stasis.config import Trunk
 from c2c_stasis.directory import dial_strings, trunks
-from c2c_stasis.directory.directory import Directory
+from c2c_stasis.directory.call_options import ORDINARY, CallOptions
+from c2c_stasis.directory.directory import Directory, party_of
 from c2c_stasis.directory.model import Account, Device, User
 from c2c_stasis.errors import NumberNotDialable
 from c2c_stasis.ids import CALL, CallId, leg_id, new_id
 from c2c_stasis.policy.regions import check_region
 from c2c_stasis.ports import Switch
+from c2c_stasis.service.choosing import choose
 
 MOST_CONTACTS = 20  # legs a side; more phones than this ringing for one person is a mistake in the directory
 
@@ -46,25 +48,29 @@ class Planner:
         *,
         livemode: bool,
         metadata: dict[str, str],
+        options: CallOptions = ORDINARY,
     ) -> Call:
-        """The call this request asks for, accepted but not begun.
+        """The call this request asks for, accepted but not begun; `limits` are the longest times there may be.
 
-        Raises `NumberNotDialable` or `DestinationNotAllowed`.
+        An emergency call is not refused for an option that cannot be. Raises `NumberNotDialable`, `DestinationNotAllowed`, and
+        for options `InvalidRequest` or `DeviceNotFound`.
         """
         call_id = CallId(new_id(CALL))
         dialled = dial_strings.parse(dial_string, region=account.region, extension_length=account.extension_length)
         check_region(dialled.kind, dialled.number, region=account.region)
-        own_legs = self._device_legs(call_id, Side.A, self._directory.devices(user.id))
+        lenient = dialled.kind is DestinationKind.EMERGENCY
+        chosen = choose(self._directory, account, user, options, limits, lenient=lenient)
+        own_legs, shown = self._device_legs(call_id, Side.A, chosen.devices), chosen.number
         if dialled.kind is DestinationKind.EXTENSION:
             callee = self._callee(account, user, dialled.number)
             destination = Destination(dialled.kind, Party(dialled.number, callee.name), callee.id)
             far_legs = self._callee_legs(call_id, callee)
-            caller = self._internal_party(user)
+            caller, shown = self._internal_party(user), None
         else:
             way_out = trunks.choose(self._trunks, dialled, livemode=livemode)
             destination = Destination(dialled.kind, Party(dialled.number))
             far_legs = (Leg(leg_id(call_id, "b", 1), Side.B, trunks.endpoint(way_out, dialled)),)
-            caller = self._directory.caller_party(account, user) or Party("")
+            caller = party_of(shown, account) if shown else Party("")
         return Call(
             id=call_id,
             platform_id=account.platform_id,
@@ -74,12 +80,13 @@ class Planner:
             destination=destination,
             caller=caller,
             region=account.region,
-            limits=limits,
+            limits=chosen.limits,
             legs=own_legs + far_legs,
             accepted_at=now.wall,
             clock_zero=now.mono,
             livemode=livemode,
             metadata=metadata,
+            did_id=shown.id if shown else None,
         )
 
     def _callee(self, account: Account, user: User, number: str) -> User:

@@ -26,7 +26,7 @@ async def look(patient: Patient) -> list[Finding]:
     directory, faults = Directory.of(rows), []
     for account in rows.accounts:
         callers = _callers(rows, account)
-        if anonymous := [user for user in callers if directory.caller_party(account, user) is None]:
+        if anonymous := [user for user in callers if directory.shown_number(account, user) is None]:
             faults.append(NONE.found(f"account {account.name}: the calls of {_listed(anonymous)} show no number"))
     return faults or [well("every user who can call shows a number")]
 

@@ -1,0 +1,21 @@
+"""What a request may say about one call beside who calls whom."""
+
+from dataclasses import dataclass
+
+from c2c_stasis.ids import DeviceId, NumberId
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """For this one call: the number that is shown, the only device that rings, and how long each part may take, in seconds."""
+
+    did_id: NumberId | None = None
+    device_id: DeviceId | None = None
+    ring_timeout: float | None = None
+    answer_timeout: float | None = None
+    max_duration: float | None = None
+
+
+ORDINARY = CallOptions()
+
+SHORTEST = 5.0  # seconds: whoever asks for less has mistaken the unit, or hangs up before a phone is in the hand

@@ -1,0 +1,89 @@
+"""What holds for one call: what its request says, else what is configured for the user, the account and the service."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from c2c_stasis.call.model import Limits
+from c2c_stasis.directory.call_options import ORDINARY, SHORTEST, CallOptions
+from c2c_stasis.directory.directory import Directory
+from c2c_stasis.directory.model import Account, Device, PhoneNumber, User
+from c2c_stasis.errors import DeviceNotFound, InvalidRequest
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The number that is shown to the outside, if there is one, the devices that ring, and how long each part may take."""
+
+    number: PhoneNumber | None
+    devices: tuple[Device, ...]
+    limits: Limits
+
+
+def choose(
+    directory: Directory, account: Account, user: User, options: CallOptions, limits: Limits, *, lenient: bool
+) -> Chosen:
+    """What holds for a call with these options; `limits` are the longest times there may be.
+
+    Raises `InvalidRequest` and `DeviceNotFound`; if `lenient`, what cannot be is told in the log, and the call is as if it had
+    not been asked for.
+    """
+    ordinary = Chosen(directory.shown_number(account, user), directory.devices(user.id), limits)
+    if options is ORDINARY:
+        return ordinary
+
+    def tried(of: Callable[[], T], otherwise: T) -> T:
+        try:
+            return of()
+        except (InvalidRequest, DeviceNotFound) as error:
+            if not lenient:
+                raise
+            logger.warning("option of an emergency call ignored", extra={"user_id": user.id, "error": str(error)})
+            return otherwise
+
+    return Chosen(
+        tried(lambda: _number(directory, account, options) or ordinary.number, ordinary.number),
+        tried(lambda: _devices(ordinary.devices, options), ordinary.devices),
+        tried(lambda: _limits(options, limits), limits),
+    )
+
+
+def _number(directory: Directory, account: Account, options: CallOptions) -> PhoneNumber | None:
+    if options.did_id is None:
+        return None
+    number = directory.phone_number(account.id, options.did_id)
+    if number is None:
+        raise InvalidRequest("did", "is no phone number of this account")
+    if not number.active or not number.outbound_enabled:
+        raise InvalidRequest("did", "may not be shown: it must be active and outbound_enabled")
+    return number
+
+
+def _devices(devices: tuple[Device, ...], options: CallOptions) -> tuple[Device, ...]:
+    if options.device_id is None:
+        return devices
+    only = tuple(device for device in devices if device.id == options.device_id)
+    if not only:
+        raise DeviceNotFound
+    return only
+
+
+def _limits(options: CallOptions, longest: Limits) -> Limits:
+    asked = {
+        name: seconds
+        for name in ("ring_timeout", "answer_timeout", "max_duration")
+        if (seconds := getattr(options, name)) is not None
+    }
+    for name, seconds in asked.items():
+        most = getattr(longest, name)
+        least = min(SHORTEST, most)
+        if not least <= seconds <= most:
+            raise InvalidRequest(name, f"must be {least:g} to {most:g} seconds")
+    return replace(longest, **asked)
