@@ -19,11 +19,21 @@ from c2c_stasis.call.model import (
     Reason,
 )
 from c2c_stasis.call.model import Limits as CallLimits
+from c2c_stasis.directory.call_log import Accepted, CallFilter, Once
+from c2c_stasis.directory.call_options import ORDINARY, CallOptions
 from c2c_stasis.directory.dial_strings import parse
-from c2c_stasis.directory.model import Account, Key, User
+from c2c_stasis.directory.model import Account, Key, PhoneNumber, User
+from c2c_stasis.directory.pages import Page, Wish
 from c2c_stasis.directory.sessions import OpenedSession, Session
-from c2c_stasis.errors import AccountNotAllowed, CallNotFound, NotAuthenticated, StoreUnavailable, UserNotFound
-from c2c_stasis.ids import AccountId, CallId, PlatformId, UserId, new_id
+from c2c_stasis.errors import (
+    AccountNotAllowed,
+    CallNotFound,
+    KeyUsedOtherwise,
+    NotAuthenticated,
+    StoreUnavailable,
+    UserNotFound,
+)
+from c2c_stasis.ids import AccountId, CallId, NumberId, PlatformId, UserId, new_id
 from c2c_stasis.policy.regions import check_region
 from c2c_stasis.ports import Contact, SipServer, StoredEvent
 
@@ -48,6 +58,10 @@ class FakeService:
         self.hold: asyncio.Event | None = None
         self.holding = asyncio.Event()
         self.accepted = asyncio.Event()
+        self.numbers: dict[NumberId, PhoneNumber] = {}
+        self.once: dict[str, tuple[Once, CallId]] = {}
+        self.options = ORDINARY  # of the call that was placed last
+        self.wanted: CallFilter | None = None  # what was listed last
         self.hangs = False  # whether `readiness` never answers
 
     def authenticate(self, credential: str) -> Key | Session:
@@ -74,9 +88,47 @@ class FakeService:
             raise UserNotFound
         return User(USER, account.id, "Alice")
 
+    def phone_number(self, account: Account, number_id: NumberId) -> PhoneNumber | None:
+        return self.numbers.get(number_id)
+
+    async def place_once(
+        self,
+        account: Account,
+        user_id: str,
+        dial_string: str,
+        once: Once,
+        *,
+        metadata: dict[str, str],
+        options: CallOptions = ORDINARY,
+    ) -> Accepted:
+        if once.key not in self.once:
+            call = await self.place(
+                account, user_id, dial_string, livemode=once.livemode, metadata=metadata, options=options
+            )
+            self.once[once.key] = once, call.id
+            return Accepted(call.id, replayed=False)
+        before, call_id = self.once[once.key]
+        if before != once:
+            raise KeyUsedOtherwise
+        return Accepted(call_id, replayed=True)
+
+    async def calls_page(self, account: Account, wanted: CallFilter, wish: Wish) -> Page[Call]:
+        self.wanted = wanted
+        if self.fail is not None:
+            raise self.fail
+        return Page(tuple(call for call in self.calls.values() if wanted.fits(call))[::-1][: wish.limit])
+
     async def place(
-        self, account: Account, user_id: str, dial_string: str, *, livemode: bool, metadata: dict[str, str]
+        self,
+        account: Account,
+        user_id: str,
+        dial_string: str,
+        *,
+        livemode: bool,
+        metadata: dict[str, str],
+        options: CallOptions = ORDINARY,
     ) -> Call:
+        self.options = options
         self.user(account, user_id)
         dialled = parse(dial_string, region=account.region, extension_length=account.extension_length)
         check_region(dialled.kind, dialled.number, region=account.region)
@@ -100,6 +152,7 @@ class FakeService:
             clock_zero=0.0,
             livemode=livemode,
             metadata=metadata,
+            did_id=options.did_id,
         )
         self.calls[call.id] = call
         self.accepted.set()

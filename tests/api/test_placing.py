@@ -5,6 +5,7 @@ import json
 import pytest
 
 from c2c_stasis.call.model import DestinationKind
+from c2c_stasis.directory.call_options import ORDINARY, CallOptions
 from c2c_stasis.errors import (
     DestinationNotAllowed,
     NumberNotDialable,
@@ -13,6 +14,7 @@ from c2c_stasis.errors import (
     SwitchUnavailable,
     UserBusy,
 )
+from c2c_stasis.ids import DeviceId, NumberId
 from tests.api.fakes import ACCOUNT, FOREIGN_ACCOUNT, KEY, STRANGER, USER, FakeService
 from tests.api.requests import GOOD, HEADERS, Client, place
 
@@ -235,10 +237,7 @@ async def test_the_four_formats_of_the_product_page(
 @pytest.mark.parametrize("value", [True, 30, "did_01h2xcejqtf2nbrexx3vqjhp42"])
 @pytest.mark.parametrize(
     "field",
-    [
-        *("from", "to", "did", "did_id", "device", "device_id", "ring_timeout", "answer_timeout", "max_duration"),
-        *("auto_answer", "confirm", "record"),
-    ],
+    ["auto_answer", "confirm", "record"],
 )
 async def test_what_does_not_work_yet_is_said(client: Client, field: str, value: object) -> None:
     response = await place(client, **{field: value})
@@ -248,6 +247,59 @@ async def test_what_does_not_work_yet_is_said(client: Client, field: str, value:
         "code": "not_supported",
         "details": {field: "is not supported yet"},
     }
+
+
+DID = "did_01h2xcejqtf2nbrexx3vqjhp42"
+DEVICE = "ep_01h2xcejqtf2nbrexx3vqjhp42"
+
+
+async def test_what_is_asked_for_one_call_reaches_the_service(client: Client, service: FakeService) -> None:
+    asked = {"did": DID, "device_id": DEVICE, "ring_timeout": 10, "answer_timeout": 20.5, "max_duration": 600}
+    assert (await place(client, **asked)).status == 202
+    assert service.options == CallOptions(NumberId(DID), DeviceId(DEVICE), 10, 20.5, 600)
+    assert (await place(client, did_id=DID, device=DEVICE)).status == 202
+    assert service.options == CallOptions(NumberId(DID), DeviceId(DEVICE))
+    assert (await place(client, did=None, device="", ring_timeout=None)).status == 202
+    assert service.options == CallOptions()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *[("did", True), ("did", 30), ("did", "+12025550142"), ("did", DEVICE), ("did", ["did"]), ("did", "did_1")],
+        *[("device_id", 1), ("device_id", DID), ("device_id", "desk")],
+        *[("ring_timeout", "30"), ("answer_timeout", True), ("max_duration", [])],
+    ],
+)
+async def test_what_cannot_be_asked_for_is_named(client: Client, field: str, value: object) -> None:
+    response = await place(client, **{field: value})
+    assert (response.status, list((await response.json())["details"])) == (400, [field])
+
+
+async def test_the_one_example_with_from_and_to_gets_the_id_of_its_call(client: Client, service: FakeService) -> None:
+    body = {"from": USER, "to": "+15551234567", "metadata": {"crm": "1"}}
+    response = await client.post("/v1/calls", json=body, headers=HEADERS)
+    (call,) = service.calls.values()
+    assert (response.status, await response.json()) == (202, {"id": call.id})
+    assert response.headers["Location"] == f"/v1/calls/{call.id}"
+    assert (call.user_id, call.dial_string, call.metadata) == (USER, "+15551234567", {"crm": "1"})
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "error"),
+    [
+        ({"from": USER}, 400, "dial_string is required"),
+        ({"to": "+15551234567"}, 400, "user_id is required"),
+        ({"from": "5551234", "to": "+15551234567"}, 400, "Invalid user_id format"),
+        ({"from": STRANGER, "to": "+15551234567"}, 404, "User not found"),
+        (GOOD | {"to": "+15551234567"}, 400, "Invalid to: stands for dial_string, and only beside `from`"),
+        (GOOD | {"from": USER}, 400, "Invalid from: stands for user_id, and only beside `to`"),
+        ({"from": USER, "dial_string": "+15551234567"}, 400, "user_id is required"),
+    ],
+)
+async def test_from_and_to_stand_alone(client: Client, body: dict[str, object], status: int, error: str) -> None:
+    response = await client.post("/v1/calls", json=body, headers=HEADERS)
+    assert (response.status, (await response.json())["error"]) == (status, error)
 
 
 async def test_an_unknown_field_is_named_and_cut_short(client: Client) -> None:
@@ -290,12 +342,13 @@ async def test_other_metadata_is_refused(client: Client, metadata: object) -> No
 async def test_an_emergency_call_is_placed_whatever_else_is_wrong(
     client: Client, service: FakeService, caplog: pytest.LogCaptureFixture
 ) -> None:
-    response = await place(client, dial_string="9-1-1", metadata={"a": 1}, record=True, unknown=1)
+    wrong = {"metadata": {"a": 1}, "record": True, "unknown": 1, "did": "x", "device": 1, "ring_timeout": "long"}
+    response = await place(client, dial_string="9-1-1", **wrong)
     assert response.status == 202
     (call,) = service.calls.values()
-    assert call.metadata == {}
+    assert (call.metadata, service.options) == ({}, ORDINARY)
     (line,) = (record for record in caplog.records if record.message == "fields of an emergency request ignored")
-    assert line.__dict__["fields"] == "record, unknown, metadata"
+    assert line.__dict__["fields"] == "record, unknown, metadata, ring_timeout, did, device"
     assert line.__dict__["call_id"] == call.id
 
 

@@ -91,6 +91,7 @@ def test_a_live_call() -> None:
         "endpoint": "ep_1",
         "endpoint_id": "ep_1",
         "did": None,
+        "did_id": None,
         "direction": "outbound",
         "from_number": "+15559876543",
         "from_label": "Example Inc.",

@@ -2,31 +2,49 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
 
+from c2c_stasis.api import call_csv
 from c2c_stasis.api.auth import Acting, authenticate
 from c2c_stasis.api.bodies import read_json
+from c2c_stasis.api.call_list import CallFilters, ListFilters, ShownWith, expanded
 from c2c_stasis.api.edge import CALL_ID
 from c2c_stasis.api.health import checked
-from c2c_stasis.api.paging import Listed
+from c2c_stasis.api.idempotency import HEADER, REPLAYED, fingerprint, idempotency_key
+from c2c_stasis.api.paging import Listed, listed
 from c2c_stasis.api.port import Service
-from c2c_stasis.api.problems import unavailable
+from c2c_stasis.api.problems import Problem, unavailable
 from c2c_stasis.api.records import record_of
-from c2c_stasis.api.routes import EVERYONE_WITH_AN_ACCOUNT, Route
-from c2c_stasis.api.schemas import CallBody, CallRecord, EventRecord, read_place_call, read_user_id
+from c2c_stasis.api.resources.phone_numbers import number_record
+from c2c_stasis.api.routes import EVERYONE_WITH_AN_ACCOUNT, Route, answer, read_query
+from c2c_stasis.api.schemas import (
+    CallBody,
+    CallRecord,
+    EventRecord,
+    PlaceCall,
+    read_place_call,
+    read_user_id,
+    with_own_names,
+)
+from c2c_stasis.api.strict_json import Json
 from c2c_stasis.call.model import Call
+from c2c_stasis.directory.call_log import Accepted, Once
 from c2c_stasis.directory.dial_strings import is_emergency
-from c2c_stasis.errors import CallNotFound, Unavailable
+from c2c_stasis.directory.model import Account, User
+from c2c_stasis.directory.pages import Wish
+from c2c_stasis.errors import CallNotFound, StoreUnavailable, Unavailable
 from c2c_stasis.ids import CALL, is_id
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+EXPORTED_AT_ONCE = 200  # calls; some 600 kB of their records in memory
 
 _FINISH_WITHIN = 5.0  # seconds that accepted work may take after the server was told to stop
 
@@ -40,19 +58,33 @@ class CallRoutes:
 
     def routes(self) -> list[Route]:
         """For the route table. These handlers prove the credential themselves: the way of a call shall be short."""
-        one, everyone = "/v1/calls/{call_id:[^/]+}", EVERYONE_WITH_AN_ACCOUNT
+        every, one, everyone = "/v1/calls", "/v1/calls/{call_id:[^/]+}", EVERYONE_WITH_AN_ACCOUNT
         return [
             Route(
-                *("POST", "/v1/calls", self.place, everyone),
+                *("POST", every, self.place, everyone),
                 takes=CallBody,
                 errors=(
                     *("invalid_user_id", "not_supported", "not_allowed", "destination_not_allowed"),
-                    *("user_not_found", "user_busy"),
+                    *("user_not_found", "endpoint_not_found", "user_busy", "idempotency_conflict"),
                 ),
                 success=202,
                 headers=("Location",),
+                reads=(HEADER,),
             ),
-            Route("GET", one, self.show, everyone, gives=CallRecord),
+            Route(
+                *("GET", every, self.page, everyone),
+                filters=ListFilters,
+                gives=Listed[CallRecord],
+                errors=("not_allowed", "invalid_pagination"),
+            ),
+            Route(
+                *("GET", "/v1/calls.csv", self.export, everyone),
+                filters=CallFilters,
+                errors=("not_allowed",),
+                headers=("Content-Disposition",),
+                media="text/csv",
+            ),
+            Route("GET", one, self.show, everyone, filters=ShownWith, gives=CallRecord),
             Route("DELETE", one, self.cancel, everyone),
             Route("GET", one + "/events", self.events, everyone, gives=Listed[EventRecord]),
         ]
@@ -61,31 +93,75 @@ class CallRoutes:
         """Place a call. The answer has an empty body, for some clients throw on any other; `Location` is the call."""
         acting = authenticate(request, self._service)
         account = acting.account
-        body = await read_json(request)
+        body, by_other_names = with_own_names(await read_json(request))
         user_id = read_user_id(body)
         acting.require_user(user_id)
         user = self._service.user(account, user_id)
         asked = read_place_call(body, is_emergency=partial(is_emergency, region=account.region))
+        once = _once(request, acting, asked, body)
         try:
-            call = await self._finish(
-                self._service.place(
-                    account, user.id, asked.dial_string, livemode=acting.livemode, metadata=asked.metadata
-                )
-            )
+            accepted = await self._finish(self._accept(acting, user, asked, once))
         except Unavailable as error:
             raise unavailable(error, await checked(self._service)) from error
-        request[CALL_ID] = call.id
+        request[CALL_ID] = accepted.call_id
         if asked.ignored:
             logger.warning(
                 "fields of an emergency request ignored",
-                extra={"call_id": call.id, "fields": ", ".join(name[:64] for name in asked.ignored[:16])},
+                extra={"call_id": accepted.call_id, "fields": ", ".join(name[:64] for name in asked.ignored[:16])},
             )
-        return web.Response(status=202, headers={"Location": f"/v1/calls/{call.id}"})
+        headers = {"Location": f"/v1/calls/{accepted.call_id}"} | ({REPLAYED: "true"} if accepted.replayed else {})
+        if by_other_names:
+            shown = msgspec.json.encode({"id": accepted.call_id})
+            return web.Response(status=202, headers=headers, body=shown, content_type="application/json")
+        return web.Response(status=202, headers=headers)
+
+    async def _accept(self, acting: Acting, user: User, asked: PlaceCall, once: Once | None) -> Accepted:
+        service, account, dial_string = self._service, acting.account, asked.dial_string
+        metadata, options = asked.metadata, asked.options
+        if once is not None:
+            return await service.place_once(account, user.id, dial_string, once, metadata=metadata, options=options)
+        call = await service.place(
+            account, user.id, dial_string, livemode=acting.livemode, metadata=metadata, options=options
+        )
+        return Accepted(call.id, replayed=False)
+
+    async def page(self, request: web.Request) -> web.Response:
+        """A page of the call log, newest first, live calls included."""
+        acting = authenticate(request, self._service)
+        filters = read_query(request, ListFilters)
+        with_number = expanded(filters.expand)
+        page = await self._service.calls_page(acting.account, filters.wanted(acting), filters.wish())
+        records = [self._record(acting.account, call, with_number=with_number) for call in page.entries]
+        return answer(listed(request, page, records))
+
+    async def export(self, request: web.Request) -> web.StreamResponse:
+        """Every call that is wanted as a line of CSV, newest first."""
+        acting = authenticate(request, self._service)
+        account, wanted = acting.account, read_query(request, CallFilters).wanted(acting)
+        page = await self._service.calls_page(account, wanted, Wish(EXPORTED_AT_ONCE))
+        response = web.StreamResponse(headers={"Content-Disposition": 'attachment; filename="calls.csv"'})
+        response.content_type, response.charset = "text/csv", "utf-8"
+        await response.prepare(request)
+        await response.write(call_csv.head())
+        try:
+            while True:  # sent as it is read, and never held as a whole
+                await response.write(call_csv.lines(page.entries))
+                if page.older is None:
+                    break
+                page = await self._service.calls_page(account, wanted, Wish(EXPORTED_AT_ONCE, page.older))
+        except StoreUnavailable as error:
+            logger.error("export broken off", extra={"account_id": account.id, "error": str(error)})
+            if request.transport is not None:
+                request.transport.abort()  # the last chunk never comes: nobody shall take half of it for all
+            return response
+        await response.write_eof()
+        return response
 
     async def show(self, request: web.Request) -> web.Response:
         """One call, live or ended."""
-        _, call = await self._named_call(request)
-        return _json(msgspec.json.encode(record_of(call)))
+        acting, call = await self._named_call(request)
+        with_number = expanded(read_query(request, ShownWith).expand)
+        return answer(self._record(acting.account, call, with_number=with_number))
 
     async def events(self, request: web.Request) -> web.Response:
         """The event log of a call, in order, in one page. It is byte for byte what every other road carries."""
@@ -119,6 +195,12 @@ class CallRoutes:
         acting.require_sight_of(call)
         return acting, call
 
+    def _record(self, account: Account, call: Call, *, with_number: bool) -> CallRecord:
+        if not with_number:
+            return record_of(call)
+        number = self._service.phone_number(account, call.did_id) if call.did_id else None
+        return record_of(call, number_record(number) if number else None)
+
     async def _finish(self, work: Coroutine[Any, Any, T]) -> T:
         """Do the work to its end, also when the request that asked for it is cancelled half way."""
         task = asyncio.create_task(work)
@@ -130,6 +212,20 @@ class CallRoutes:
         self._unfinished.discard(task)
         if not task.cancelled():
             task.exception()  # seen: the handler answers it, and if the handler is gone nobody waits for an answer
+
+
+def _once(request: web.Request, acting: Acting, asked: PlaceCall, body: Mapping[str, Json]) -> Once | None:
+    """The name of a request. On an emergency call one that cannot be is let pass. Raises `Problem`."""
+    if HEADER not in request.headers:
+        return None
+    try:
+        name = idempotency_key(request)
+    except Problem as problem:
+        if not is_emergency(asked.dial_string, acting.account.region):
+            raise
+        logger.warning("header of an emergency request ignored", extra={"error": problem.error})
+        return None
+    return Once(acting.account.id, acting.livemode, name, fingerprint(body))
 
 
 def _json(body: bytes) -> web.Response:

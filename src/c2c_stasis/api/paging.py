@@ -19,10 +19,14 @@ T = TypeVar("T", bound=Struct)
 _LONGEST_KEY = 64
 
 
+Limit = Annotated[int, Meta(ge=1, le=100)]
+"""How many entries a page may have."""
+
+
 class Paging(Struct, frozen=True, kw_only=True):
     """What every list takes; a list with filters of its own adds them."""
 
-    limit: Annotated[int, Meta(ge=1, le=100)] = 10
+    limit: Limit = 10
     page: str = ""
 
     def wish(self) -> Wish:

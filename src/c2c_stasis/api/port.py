@@ -5,6 +5,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
 from c2c_stasis.call.model import Call
+from c2c_stasis.directory.call_log import Accepted, CallFilter, Once
+from c2c_stasis.directory.call_options import ORDINARY, CallOptions
 from c2c_stasis.directory.changes import (
     AccountChanges,
     DeviceChanges,
@@ -54,13 +56,42 @@ class Service(Protocol):
         """A user of this account. Raises `UserNotFound`."""
         ...
 
+    def phone_number(self, account: Account, number_id: NumberId) -> PhoneNumber | None:
+        """A phone number of this account."""
+        ...
+
     async def place(
-        self, account: Account, user_id: str, dial_string: str, *, livemode: bool, metadata: dict[str, str]
+        self,
+        account: Account,
+        user_id: str,
+        dial_string: str,
+        *,
+        livemode: bool,
+        metadata: dict[str, str],
+        options: CallOptions = ORDINARY,
     ) -> Call:
         """Accept a call; it is recorded when this returns, and nothing rang when it raises.
 
-        Raises `UserNotFound`, `NumberNotDialable`, `DestinationNotAllowed`, `UserBusy`, or an `Unavailable`.
+        Raises `UserNotFound`, `NumberNotDialable`, `DestinationNotAllowed`, `InvalidRequest` or `DeviceNotFound` for an option,
+        `UserBusy`, or an `Unavailable`.
         """
+        ...
+
+    async def place_once(
+        self,
+        account: Account,
+        user_id: str,
+        dial_string: str,
+        once: Once,
+        *,
+        metadata: dict[str, str],
+        options: CallOptions = ORDINARY,
+    ) -> Accepted:
+        """The same for a request that has a name. Raises `KeyUsedOtherwise` as well."""
+        ...
+
+    async def calls_page(self, account: Account, wanted: CallFilter, wish: Wish) -> Page[Call]:
+        """A page of the calls of this account, live ones included, newest first. Raises `StoreUnavailable`."""
         ...
 
     async def cancel(self, account: Account, call_id: str) -> None:

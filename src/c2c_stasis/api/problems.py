@@ -15,6 +15,7 @@ from c2c_stasis.errors import (
     DestinationNotAllowed,
     InvalidRequest,
     KeyInBrowser,
+    KeyUsedOtherwise,
     NotAllowed,
     NotAuthenticated,
     NotFound,
@@ -155,6 +156,9 @@ def problem_of(error: Exception) -> Problem:
         case DestinationNotAllowed():
             details = {"dial_string": str(error), "rule": error.rule}
             return Problem(403, f"Destination not allowed: {error}", "destination_not_allowed", details)
+        case KeyUsedOtherwise():
+            reason = "was sent with another body within 24 hours"
+            return Problem(409, f"Idempotency-Key {reason}", "idempotency_conflict", {"Idempotency-Key": reason})
         case UserBusy():
             return Problem(409, f"User is busy: {error}", "user_busy")
         case Unavailable():

@@ -1,15 +1,18 @@
 """A call as the call log shows it."""
 
+from msgspec import UNSET, UnsetType
+
+from c2c_stasis.api.resources.phone_numbers import PhoneNumberRecord
 from c2c_stasis.api.schemas import CallRecord, LegRecord, Timings
 from c2c_stasis.call.causes import status_of
-from c2c_stasis.call.model import Call, DestinationKind, Leg, Side
+from c2c_stasis.call.model import Call, Leg, Side
 from c2c_stasis.times import rfc3339
 
 
-def record_of(call: Call) -> CallRecord:
+def record_of(call: Call, did: PhoneNumberRecord | UnsetType | None = UNSET) -> CallRecord:
     """The record of a call, live or ended.
 
-    `endpoint` is the device that answered.
+    `endpoint` is the device that answered. `did` is the number that was shown, when it is to stand there as an object.
     """
     end = None if call.live else call.end
     winner = call.winner(Side.A)
@@ -20,8 +23,9 @@ def record_of(call: Call) -> CallRecord:
         user_id=call.user_id,
         endpoint=device_id,
         endpoint_id=device_id,
-        did=None,
-        direction="internal" if call.destination.kind is DestinationKind.EXTENSION else "outbound",
+        did=call.did_id if did is UNSET else did,
+        did_id=call.did_id,
+        direction=call.direction,
         from_number=call.caller.number or None,
         from_label=call.caller.name or None,
         to_number=call.destination.party.number,

@@ -55,6 +55,7 @@ class Facts(TypedDict, total=False):
     errors: tuple[str, ...]
     success: int
     headers: tuple[str, ...]
+    reads: tuple[str, ...]
     media: str
 
 
@@ -64,8 +65,8 @@ class Route:
 
     `takes` is the body, `gives` the answer, `filters` the fields of the query; a route without any takes no query. `errors` are
     the codes that follow from what the handler does; those that follow from scopes, path, query and body need not be named.
-    `success` is the status of success where it is not the usual one, `headers` what such an answer has in addition. The
-    docstring of the handler is the summary.
+    `success` is the status of success where it is not the usual one, `headers` what such an answer has in addition,
+    `reads` the headers of a request that mean something to this route alone. The docstring of the handler is the summary.
 
     A route that does not say whom it serves, or contradicts itself in that, cannot be made.
     """
@@ -81,6 +82,7 @@ class Route:
     errors: tuple[str, ...] = ()
     success: int = 0
     headers: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
     media: str = "application/json"
 
     def __post_init__(self) -> None:
@@ -120,15 +122,8 @@ class Asked:
         return await self.body(kind) if self.request.body_exists else fields.read(kind, {})
 
     def filters(self, kind: type[fields.S]) -> fields.S:
-        """The query as this struct; a name that ends in `[]` may be there more than once. Raises `Problem`."""
-        query = self.request.query
-        given: dict[str, object] = {}
-        for name in query:
-            values = query.getall(name)
-            if len(values) > 1 and not name.endswith("[]"):
-                raise problems.invalid(name, "is there more than once")
-            given[name] = values if name.endswith("[]") else values[0]
-        return fields.read(kind, given, strict=False, unknown="is not a known filter")
+        """The query as this struct. Raises `Problem`."""
+        return read_query(self.request, kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +164,18 @@ class Doors:
             return await handle(Asked(request, authenticate_key(request, self.service)))
 
         return Route(method, path, handler, KEYS, **facts)
+
+
+def read_query(request: web.Request, kind: type[fields.S]) -> fields.S:
+    """The query as this struct; a name that ends in `[]` may be there more than once. Raises `Problem`."""
+    query = request.query
+    given: dict[str, object] = {}
+    for name in query:
+        values = query.getall(name)
+        if len(values) > 1 and not name.endswith("[]"):
+            raise problems.invalid(name, "is there more than once")
+        given[name] = values if name.endswith("[]") else values[0]
+    return fields.read(kind, given, strict=False, unknown="is not a known filter")
 
 
 def answer(record: Struct, status: int = 200) -> web.Response:

@@ -3,15 +3,17 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as data_field
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from c2c_stasis.api import problems
 from c2c_stasis.api.problems import Problem
+from c2c_stasis.api.resources.phone_numbers import PhoneNumberRecord
 from c2c_stasis.api.strict_json import Json
-from c2c_stasis.ids import USER, is_id
+from c2c_stasis.directory.call_options import ORDINARY, CallOptions
+from c2c_stasis.ids import DEVICE, NUMBER, USER, is_id
 
 Metadata = Annotated[
     dict[Annotated[str, Meta(min_length=1, max_length=64)], Annotated[str, Meta(max_length=512)]], Meta(max_length=16)
@@ -25,14 +27,21 @@ class CallBody(Struct, kw_only=True):
     user_id: str
     dial_string: str
     metadata: Metadata = field(default_factory=dict)
+    did_id: str | None = None
+    device_id: str | None = None
+    ring_timeout: float | None = None
+    answer_timeout: float | None = None
+    max_duration: float | None = None
 
 
 _REQUIRED = ("user", "user_id", "dial_string")
 # Known, and refused until they work: silence would let the client believe that we did as it said.
-_NOT_SUPPORTED = (
-    *("from", "to", "did", "did_id", "device", "device_id"),
-    *("ring_timeout", "answer_timeout", "max_duration", "auto_answer", "confirm", "record"),
-)
+_NOT_SUPPORTED = ("auto_answer", "confirm", "record")
+_UNKNOWN = "is not a known field"
+_STRANGE = {"from": "stands for user_id, and only beside `to`", "to": "stands for dial_string, and only beside `from`"}
+_SECONDS = ("ring_timeout", "answer_timeout", "max_duration")
+_IDS = {"did": NUMBER, "device": DEVICE}  # fields that name something, under two spellings each
+_OPTIONS = {*_NOT_SUPPORTED, *_SECONDS, "metadata", *_IDS, *(f"{name}_id" for name in _IDS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +50,19 @@ class PlaceCall:
 
     dial_string: str
     metadata: dict[str, str] = data_field(default_factory=dict)
+    options: CallOptions = ORDINARY
     ignored: tuple[str, ...] = ()
+
+
+def with_own_names(body: Mapping[str, Json]) -> tuple[Mapping[str, Json], bool]:
+    """The body with `from` and `to` as the user and the dial string, and whether they stood there.
+
+    One published example calls them so, and wants the id of the call in the answer. Beside the usual names they are no fields.
+    """
+    if not any(body.get(name) not in (None, "") for name in ("from", "to")) or any(name in body for name in _REQUIRED):
+        return body, False
+    others = {name: value for name, value in body.items() if name not in ("from", "to")}
+    return others | {"user_id": body.get("from"), "dial_string": body.get("to")}, True
 
 
 # The order of the checks is part of the contract: what is missing, the form of the user id, whether there is such a user (the
@@ -68,18 +89,38 @@ def read_place_call(body: Mapping[str, Json], *, is_emergency: Callable[[str], b
     dial_string = body["dial_string"]
     if not isinstance(dial_string, str):
         raise problems.invalid("dial_string", 'must be a text in quotes, such as "+15551234567" or "911"')
-    metadata, found = _read_options({key: value for key, value in body.items() if key not in _REQUIRED})
+    asked = {key: value for key, value in body.items() if key not in _REQUIRED}
+    if not asked:
+        return PlaceCall(dial_string)
+    found = {name: problems.not_supported(name) for name in asked if name in _NOT_SUPPORTED}
+    found |= {name: problems.invalid(name, _STRANGE.get(name, _UNKNOWN)) for name in asked if name not in _OPTIONS}
+    metadata = _read_metadata(asked, found)
+    options = _read_options(asked, found)
     if found and not is_emergency(dial_string):
         raise next(iter(found.values()))
-    return PlaceCall(dial_string, metadata, tuple(found))
+    return PlaceCall(dial_string, metadata, options, tuple(found))
 
 
-def _read_options(options: Mapping[str, Json]) -> tuple[dict[str, str], dict[str, Problem]]:
-    """The fields that a request need not have, and what is wrong with each that cannot be honoured."""
-    found = {name: problems.not_supported(name) for name in options if name in _NOT_SUPPORTED}
-    for name in options:
-        if name not in (*_NOT_SUPPORTED, "metadata"):
-            found[name] = problems.invalid(name, "is not a known field")
+def _read_options(asked: Mapping[str, Json], found: dict[str, Problem]) -> CallOptions:
+    """What is asked for this one call; what is wrong with it is added to what was found."""
+    options: dict[str, Any] = {}
+    for name in _SECONDS:
+        seconds = asked.get(name)
+        if isinstance(seconds, int | float) and not isinstance(seconds, bool):
+            options[name] = seconds
+        elif seconds is not None:
+            found[name] = problems.invalid(name, "must be a number of seconds")
+    for short, prefix in _IDS.items():
+        name = f"{short}_id" if asked.get(short) in (None, "") else short
+        value = asked.get(name)
+        if isinstance(value, str) and is_id(value, prefix):
+            options[f"{short}_id"] = value
+        elif value not in (None, ""):
+            found[name] = problems.invalid(name, f"is not an id such as {prefix}_01h2xcejqtf2nbrexx3vqjhp42")
+    return CallOptions(**options) if options else ORDINARY
+
+
+def _read_metadata(options: Mapping[str, Json], found: dict[str, Problem]) -> dict[str, str]:
     metadata: dict[str, str] = {}
     try:
         if options.get("metadata") is not None:
@@ -87,7 +128,7 @@ def _read_options(options: Mapping[str, Json]) -> tuple[dict[str, str], dict[str
     except msgspec.ValidationError:
         reason = "must be an object of at most 16 texts, with keys of 1 to 64 and values of at most 512 characters"
         found["metadata"] = problems.invalid("metadata", reason)
-    return metadata, found
+    return metadata
 
 
 class LegRecord(Struct, frozen=True):
@@ -132,7 +173,8 @@ class CallRecord(Struct, frozen=True):
     user_id: str
     endpoint: str | None
     endpoint_id: str | None
-    did: str | None
+    did: str | PhoneNumberRecord | None
+    did_id: str | None
     direction: str
     from_number: str | None
     from_label: str | None

@@ -202,7 +202,7 @@ async def test_a_session_reaches_what_the_table_says_and_nothing_else(office: Of
         path = "/".join("x" if part.startswith("{") else part for part in route.path.replace("[^/]+", "").split("/"))
         status, answer = await ask(office, route.method, path, token, DialStack_Account=office.account.id)
         if scope in route.scopes:
-            assert status in (400, 404), route
+            assert status in (200, 400, 404), route
             reached += 1
         elif "open" not in route.scopes:
             assert (status, answer["code"]) == (403, "not_allowed"), route

@@ -38,6 +38,7 @@ ERRORS = {
     "header_timeout": ErrorCode(408, "the header did not arrive within 10 s"),
     "body_timeout": ErrorCode(408, "the body did not arrive within 10 s"),
     "user_busy": ErrorCode(409, "the user has as many calls as may be"),
+    "idempotency_conflict": ErrorCode(409, "the `Idempotency-Key` was sent with another body within 24 hours"),
     "already_in_use": ErrorCode(409, "what must be unique belongs to somebody already; `details` names the field"),
     "in_use": ErrorCode(409, "something still needs it; `error` says what"),
     "body_too_large": ErrorCode(413, "the body is longer than 16,384 bytes"),

@@ -48,8 +48,18 @@ PATH_PARTS = {
 HEADERS = {
     "X-Request-Id": "the id of this request in the service's log",
     "Location": "the address of what was made, relative",
+    "Idempotent-Replayed": "`true` when an earlier request with the same `Idempotency-Key` had this answer",
+    "Content-Disposition": "the name of the file",
     "Retry-After": "seconds after which it may be tried again",
     "WWW-Authenticate": "always `Bearer`",
+}
+REQUEST_HEADERS: dict[str, Json] = {
+    "Idempotency-Key": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "A name for this request: repeated within 24 hours with the same body, it is answered as the first was.",
+        "schema": {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$", "examples": ["order 4711"]},
+    }
 }
 _WITH_STATUS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 
@@ -144,6 +154,8 @@ class Operation:
             raise RouteNotTold(route, f"{unknown[0]} is told nowhere; add it to PATH_PARTS")
         if unknown := [code for code in route.errors if code not in ERRORS]:
             raise RouteNotTold(route, f"the error {unknown[0]} is told nowhere; add it to ERRORS")
+        if unknown := [name for name in route.reads if name not in REQUEST_HEADERS]:
+            raise RouteNotTold(route, f"the header {unknown[0]} is told nowhere; add it to REQUEST_HEADERS")
         if unknown := [name for name in route.headers if name not in HEADERS]:
             raise RouteNotTold(route, f"the header {unknown[0]} is told nowhere; add it to HEADERS")
         if route.gives is Listed:
@@ -178,6 +190,7 @@ class Operation:
         if Scope.ACCOUNT in self.route.scopes:
             name = "AccountOfKey" if Scope.USER_SESSION in self.route.scopes else "Account"
             found.append({"$ref": f"#/components/parameters/{name}"})
+        found += [dict(REQUEST_HEADERS[name]) for name in self.route.reads]
         if self.route.filters is not None:
             for name, schema in filters_of(self.route.filters).items():
                 parameter: Json = {"name": name, "in": "query", "description": schema.pop("description", "")}
@@ -185,7 +198,9 @@ class Operation:
         return found
 
     def _answer(self) -> Json:
-        answer: Json = {"description": HTTPStatus(self.success).phrase, "headers": _headers(self.route.headers)}
+        replayed = ("Idempotent-Replayed",) if "Idempotency-Key" in self.route.reads else ()
+        headers = _headers((*self.route.headers, *replayed))
+        answer: Json = {"description": HTTPStatus(self.success).phrase, "headers": headers}
         if self.route.gives is not None:
             answer["content"] = {self.route.media: {"schema": reference(self.route.gives)}}
         elif self.route.media != "application/json":

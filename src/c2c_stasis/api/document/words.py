@@ -28,6 +28,11 @@ def _id(prefix: str, means: str) -> Word:
     return Word(means, f"{prefix}_01h2xcejqtf2nbrexx3vqjhp41", {"pattern": pattern})
 
 
+def _only(prefix: str, means: str) -> Word:
+    """The same for a field that an ordinary request has not."""
+    return Word(means, None, _id(prefix, means).schema)
+
+
 def _moment(means: str) -> Word:
     return Word(f"{means}; RFC 3339, UTC", "2026-11-23T13:17:08.399Z", {"format": "date-time"})
 
@@ -53,6 +58,8 @@ _ADDRESS = Word("the postal address", {"street": "1200 Main Street", "city": "Sp
 _KEPT = Word("kept as it is", {"country": "US"})
 _LEG_STATE = _one_of("where the leg stands", "ended", LegState, always=True)
 _LEG_OUTCOME = _one_of("what became of it; null while it lives", "answered", LegOutcome)
+_SECONDS = {"minimum": 5}
+_STATUS = {"enum": ["completed", "no-answer", "busy", "failed", "voicemail"]}
 _E164 = {"pattern": r"^\+[1-9][0-9]{6,14}$"}
 
 WORDS: dict[str, Word] = {
@@ -165,8 +172,17 @@ WORDS: dict[str, Word] = {
         {"maxLength": 33},
     ),
     "metadata": Word("texts of yours that the record gives back", {"crm": "42"}),
-    "did": Word("the number (id) that was shown; always null in this version", None),
-    "direction": Word("through a trunk, or to an extension", "outbound", {"enum": ["outbound", "internal"]}),
+    "did": Word("the number (id) that was shown; with `expand[]=did` the number itself; null if there was none"),
+    "did_id": _id(ids.NUMBER, "the number that was shown; null if there was none"),
+    "direction": Word("through a trunk, or to an extension", "outbound"),
+    "ring_timeout": Word("how long the user's devices ring, in seconds", None, _SECONDS),
+    "answer_timeout": Word("how long the destination may take to answer, in seconds", None, _SECONDS),
+    "max_duration": Word("how long they may talk, in seconds", None, _SECONDS),
+    "live": Word("true for live calls, false for those that have ended", True),
+    "from_date": _moment("began then or later; a date means its first moment"),
+    "to_date": _moment("began before"),
+    "from": _moment("another name of `from_date`"),
+    "to": _moment("another name of `to_date`"),
     "from_number": _number("the number that the destination is shown"),
     "from_name": Word("the name beside it", "Front desk"),
     "from_label": Word("the name beside it", "Front desk"),
@@ -227,6 +243,23 @@ OF_ONE: dict[tuple[str, str], Word] = {
     ("LegRecord", "id"): Word("the call's id, with side and number", "call_01h2xcejqtf2nbrexx3vqjhp41.a1"),
     ("EventLeg", "id"): Word("the call's id, with side and number", "call_01h2xcejqtf2nbrexx3vqjhp41.a1"),
     ("CallRecord", "endpoint"): _DEVICE,
+    ("CallBody", "did_id"): _only(
+        ids.NUMBER, "the number to show; one of the account that is active and outbound_enabled"
+    ),
+    ("CallBody", "did"): _only(
+        ids.NUMBER, "the number to show; one of the account that is active and outbound_enabled"
+    ),
+    ("CallBody", "device_id"): _only(ids.DEVICE, "the only device of the user that shall ring"),
+    ("CallBody", "device"): _only(ids.DEVICE, "the only device of the user that shall ring"),
+    **{
+        (kind, name): word
+        for kind in ("CallFilters", "ListFilters")
+        for name, word in {
+            "status": Word("how it ended; live calls have none", "completed", _STATUS),
+            "outcome": Word("how it ended", "completed"),
+            "did": _id(ids.NUMBER, "the number that was shown"),
+        }.items()
+    },
     ("EventData", "endpoint"): _DEVICE,
     ("LegRecord", "endpoint"): _id(ids.DEVICE, "the device; null for a trunk"),
     ("LegRecord", "endpoint_id"): _id(ids.DEVICE, "the device; null for a trunk"),
