@@ -7,6 +7,7 @@ import click
 from c2c_stasis.cli.accounts import accounts
 from c2c_stasis.cli.backup import backup, restore
 from c2c_stasis.cli.call import call
+from c2c_stasis.cli.calls import calls
 from c2c_stasis.cli.completion import completion
 from c2c_stasis.cli.config import config
 from c2c_stasis.cli.demo import demo
@@ -61,5 +62,5 @@ def main() -> None:
 
 for _command in (serve, init, doctor, config, trunks, migrate, backup, restore, sessions, demo, lab):
     main.add_command(_command)
-for _command in (accounts, users, devices, extensions, phone_numbers, locations, keys, call, completion):
+for _command in (accounts, users, devices, extensions, phone_numbers, locations, keys, call, calls, completion):
     main.add_command(_command)

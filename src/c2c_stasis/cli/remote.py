@@ -3,9 +3,10 @@
 import http.client
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode, urlsplit
 
 import click
@@ -14,6 +15,7 @@ from c2c_stasis.cli.reporting import EX_NOPERM, EX_REFUSED, EX_UNAVAILABLE
 
 TIMEOUT = 30.0  # seconds for one answer; an ordinary one takes milliseconds
 PAGE = 100  # entries asked for at a time
+PIECE = 65_536  # bytes
 
 Record = dict[str, Any]
 
@@ -92,9 +94,7 @@ class Remote:
 
     def ask_for_location(self, method: str, path: str, body: Record | None = None) -> tuple[Record, str]:
         """The JSON of an answer, and its Location. Raises `Failed`."""
-        headers = {"Authorization": f"Bearer {self.key}", "Accept": "application/json"}
-        if self.account:
-            headers["DialStack-Account"] = self.account
+        headers = self._headers()
         content = None
         if body is not None:
             content = json.dumps(body).encode()
@@ -104,16 +104,39 @@ class Remote:
             raise self._failure(status, text)
         return self._understood(text) if text else {}, location
 
+    def download(self, file: BinaryIO, *path: str, **query: str) -> None:
+        """Write what is there into a file, piece by piece. Raises `Failed`, also when it broke off half way."""
+        with self._answered("GET", address(*path, **query), None, self._headers()) as response:
+            if response.status >= 400:
+                raise self._failure(response.status, response.read())
+            while piece := response.read1(PIECE):
+                file.write(piece)
+
+    def _headers(self) -> dict[str, str]:
+        account = {"DialStack-Account": self.account} if self.account else {}
+        return {"Authorization": f"Bearer {self.key}", "Accept": "application/json"} | account
+
     def _exchange(
         self, method: str, path: str, content: bytes | None, headers: dict[str, str]
     ) -> tuple[int, str, bytes]:
+        with self._answered(method, path, content, headers) as response:
+            return response.status, response.headers.get("Location", ""), response.read()
+
+    @contextmanager
+    def _answered(
+        self, method: str, path: str, content: bytes | None, headers: dict[str, str]
+    ) -> Iterator[http.client.HTTPResponse]:
+        """An answer while it is read. Raises `Failed`."""
         parts = urlsplit(self.url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT)
         try:
             connection.request(method, parts.path.rstrip("/") + path, content, headers)
-            response = connection.getresponse()
-            return response.status, response.headers.get("Location", ""), response.read()
+            yield connection.getresponse()
+        except http.client.IncompleteRead as error:
+            raise NotThere(
+                "the answer broke off; what is there of it is not all. The log of the service tells more"
+            ) from error
         except TimeoutError as error:
             raise NotThere(f"the service at {self.url} did not answer within {TIMEOUT:.0f} s") from error
         except OSError as error:

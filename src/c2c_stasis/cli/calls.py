@@ -1,0 +1,107 @@
+"""`c2c-stasis calls`: the call log."""
+
+import sys
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+
+from c2c_stasis.cli.access import EXIT_STATUS, for_account
+from c2c_stasis.cli.names import number_named, user_named
+from c2c_stasis.cli.remote import Record, Remote
+from c2c_stasis.cli.tables import Column, print_list, print_record
+
+_COLUMNS: tuple[Column, ...] = (
+    ("ID", "id"),
+    ("BEGAN", "started_at"),
+    ("FROM", "from_number"),
+    ("TO", "to_number"),
+    ("STATUS", lambda call: call["status"] or "live"),
+    ("OUTCOME", "outcome"),
+    ("REASON", "reason"),
+    ("SECONDS", "duration_seconds"),
+)
+_FILTERS = (
+    click.option("--user", "user_id", metavar="NAME|ID", help="Whose devices rang first."),
+    click.option("--did", "did_id", metavar="NUMBER|ID", help="Which phone number was shown."),
+    click.option("--direction", type=click.Choice(["outbound", "internal", "inbound"]), help="Which way it went."),
+    click.option("--from-number", metavar="NUMBER", help="The number that was shown, in E.164, or the extension."),
+    click.option("--to-number", metavar="NUMBER", help="The number that was called, in E.164, or the extension."),
+    click.option(
+        "--status",
+        type=click.Choice(["completed", "no-answer", "busy", "failed", "voicemail"]),
+        help="How it ended; live calls have none.",
+    ),
+    click.option("--outcome", metavar="WORD", help="How it ended, in one of six words."),
+    click.option("--live/--ended", default=None, help="Only live calls, or only those that have ended."),
+    click.option(
+        "--since", "from_date", metavar="TIME", help="Began then or later: 2026-11-23, or 2026-11-23T08:15:00Z."
+    ),
+    click.option("--until", "to_date", metavar="TIME", help="Began before."),
+)
+
+
+@click.group("calls", epilog=EXIT_STATUS)
+def calls() -> None:
+    """The call log: every call, live or ended."""
+
+
+def _filtered(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_FILTERS):
+        command = option(command)
+    return command
+
+
+@calls.command("list", epilog=EXIT_STATUS)
+@for_account
+@_filtered
+@click.option("--most", type=click.IntRange(1), default=20, show_default=True, help="How many calls, the newest first.")
+def list_calls(remote: Remote, most: int, **filters: Any) -> None:
+    """List calls, newest first."""
+    found = islice(remote.every("calls", **_query(remote, filters)), most)
+    print_list(remote, found, _COLUMNS, "there is no such call. Place one: c2c-stasis call USER +15551234567")
+
+
+@calls.command("show", epilog=EXIT_STATUS)
+@for_account
+@click.argument("call_id", metavar="ID")
+def show_call(remote: Remote, call_id: str) -> None:
+    """Show the record of one call."""
+    record: Record = remote.get("calls", call_id)
+    print_record(remote, record)
+
+
+@calls.command("export", epilog=EXIT_STATUS)
+@for_account
+@_filtered
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="The file to write.  [standard output]",
+)
+def export_calls(remote: Remote, output: Path | None, **filters: Any) -> None:
+    """Write all calls as CSV, newest first; --json makes no difference.
+
+    Telephone numbers stand there as tel:+15551234567, and an apostrophe before what a spreadsheet would take for a formula.
+    """
+    query = _query(remote, filters)
+    if output is None:
+        remote.download(sys.stdout.buffer, "calls.csv", **query)
+        return
+    with output.open("wb") as file:
+        remote.download(file, "calls.csv", **query)
+
+
+def _query(remote: Remote, filters: dict[str, Any]) -> dict[str, str]:
+    """The filters as the service knows them."""
+    query = {name: str(value) for name, value in filters.items() if value is not None}
+    if "live" in query:
+        query["live"] = query["live"].lower()
+    if "user_id" in query:
+        query["user_id"] = user_named(remote, query["user_id"])
+    if "did_id" in query:
+        query["did_id"] = number_named(remote, query["did_id"])
+    return query

@@ -1,0 +1,91 @@
+"""`c2c-stasis calls`: the call log by command line."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from c2c_stasis.call.model import Call, Destination, DestinationKind, Party
+from c2c_stasis.errors import StoreUnavailable
+from c2c_stasis.ids import NumberId
+from tests.api.resources.office import Office
+from tests.cli.line import NOT_THERE, REFUSED, USAGE, Line
+from tests.store.samples import ACCEPTED_AT, a_call, ended
+
+
+async def recorded(office: Office, how_many: int = 3) -> list[Call]:
+    """Calls to three numbers in turn, newest first."""
+    calls = []
+    for i in range(how_many):
+        call = a_call(office.platform, office.account, office.user)
+        destination = Destination(DestinationKind.EXTERNAL, Party(f"+1202555010{i % 3}"))
+        calls.append(ended(replace(call, accepted_at=ACCEPTED_AT + i, destination=destination)))
+        await office.store.accept(calls[-1], [])
+    return calls[::-1]
+
+
+async def test_calls_are_listed_newest_first_and_no_more_than_wanted(office: Office, line: Line) -> None:
+    calls = await recorded(office, 130)
+    assert [call["id"] for call in await line.json("calls", "list")] == [call.id for call in calls[:20]]
+    assert len(await line.json("calls", "list", "--most", "125")) == 125
+    row = (await line.says("calls", "list", "--most", "1")).splitlines()[1]
+    assert row.split() == [
+        *(calls[0].id, "2023-11-14T22:15:29.125Z", "+15557654321", "+12025550100"),
+        *("completed", "completed", "normal", "10"),
+    ]
+
+
+async def test_filters_are_the_services(office: Office, line: Line) -> None:
+    calls = await recorded(office)
+    number = await office.make("/v1/phone-numbers", phone_number="+12025550142")
+    shown = replace(ended(a_call(office.platform, office.account, office.user)), did_id=NumberId(number["id"]))
+    await office.store.accept(shown, [])
+
+    async def found(*options: str) -> list[str]:
+        return [call["id"] for call in await line.json("calls", "list", *options)]
+
+    assert await found("--to-number", "+12025550101") == [calls[1].id]
+    assert await found("--did", "+12025550142") == [shown.id]
+    assert len(await found("--user", "Ann", "--status", "completed", "--direction", "outbound", "--ended")) == 4
+    assert await found("--live") == []
+    assert await found("--since", "2023-11-14T22:13:21.125Z", "--until", "2023-11-14T22:13:22.125Z") == [calls[1].id]
+    assert await found("--outcome", "busy") == []
+    assert "there is no such call" in (await line.run("calls", "list", "--live")).stderr
+
+
+async def test_a_wrong_filter_says_why(office: Office, line: Line) -> None:
+    assert "outcome" in await line.fails(REFUSED, "calls", "list", "--outcome", "no-answer")
+    assert "from_date must be a date" in await line.fails(REFUSED, "calls", "list", "--since", "yesterday")
+    assert "user" in await line.fails(REFUSED, "calls", "list", "--user", "Zoe")
+    await line.fails(USAGE, "calls", "list", "--status", "live")
+
+
+async def test_one_call_is_shown(office: Office, line: Line) -> None:
+    (call,) = await recorded(office, 1)
+    assert (await line.json("calls", "show", call.id))["id"] == call.id
+    assert "Call not found" in await line.fails(REFUSED, "calls", "show", "call_x")
+
+
+async def test_calls_are_exported_to_a_file_or_to_a_pipe(office: Office, line: Line, tmp_path: Path) -> None:
+    calls = await recorded(office, 250)
+    file = tmp_path / "calls.csv"
+    assert await line.says("calls", "export", "--output", str(file)) == ""
+    with file.open(newline="") as opened:
+        assert [row["id"] for row in csv.DictReader(opened)] == [call.id for call in calls]
+    printed = await line.says("calls", "export", "--to-number", "+12025550101")
+    assert len(printed.splitlines()) == 84
+
+
+async def test_an_export_that_breaks_off_fails(office: Office, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    await recorded(office, 250)
+    page, asked = office.service.calls_page, []
+
+    async def fails_later(*arguments: object) -> object:
+        asked.append(arguments)
+        if len(asked) > 1:
+            raise StoreUnavailable("gone")
+        return await page(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(office.service, "calls_page", fails_later)
+    assert "is not all" in await line.fails(NOT_THERE, "calls", "export")
