@@ -60,9 +60,11 @@ class Client:
         """Close its connections."""
         await self._http.close()
 
-    async def ask(self, method: str, path: str, account: str = "", **options: Any) -> tuple[int, str, str]:
+    async def ask(
+        self, method: str, path: str, account: str = "", *, more_headers: dict[str, str] | None = None, **options: Any
+    ) -> tuple[int, str, str]:
         """One request; gives status, Location and body."""
-        headers = {"DialStack-Account": account} if account else {}
+        headers = ({"DialStack-Account": account} if account else {}) | (more_headers or {})
         async with self._http.request(method, f"{self.url}{path}", headers=headers, **options) as answer:
             return answer.status, answer.headers.get("Location", ""), await answer.text()
 
@@ -87,7 +89,11 @@ class Client:
         body = {"user_id": user.id, "dial_string": number}
         status, location, text = await self.ask("POST", "/v1/calls", user.account_id, json=body)
         assert (status, text) == (202, "")
-        call = PlacedCall(self, location, user.account_id, asked_at)
+        return self.found(location, user.account_id, asked_at)
+
+    def found(self, location: str, account: str, asked_at: float = 0.0) -> "PlacedCall":
+        """A call by what its request was answered."""
+        call = PlacedCall(self, location, account, asked_at)
         self.placed.append(call)
         return call
 
