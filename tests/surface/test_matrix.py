@@ -98,9 +98,10 @@ async def test_nobody_sees_or_changes_what_is_not_theirs(office: Office) -> None
     for cell in cells:  # those that change nothing come first: there must be something left to be kept from others
         if not _visible(cell):
             await _ask_foreign(world, cell, answers)
-    for cell in cells:
-        if _visible(cell):
-            await _ask_own(world, cell, answers)
+    for cell in sorted(filter(_visible, cells), key=lambda cell: cell.route.method != "GET"):
+        await _ask_own(
+            world, cell, answers
+        )  # to look comes first: a key may let Ann show Bob's number, and then she sees it
 
     _print(answers, world.actors)
     assert not answers.leaks, "\n".join(answers.leaks[:40])
@@ -155,8 +156,13 @@ def _visible(cell: Cell) -> bool:
     actor, route = cell.actor, cell.route
     if not actor.known or (not actor.platform and route.scopes in (KEYS, KEYS_FOR_ACCOUNT)):
         return False
-    if cell.place in ("path", "query") and not all(_belongs(kind, Owner.OWN, cell) for kind in _named_by_body(route)):
-        return False  # its body is about our account, or about Ann
+    varied = cell.place.removeprefix("body ")
+    needed = _named_by_body(route)
+    if varied not in needed and cell.place != "header":
+        if not all(_belongs(FIELDS[name], Owner.OWN, cell) for name in needed):
+            return False  # its body is about our account, or about Ann
+        if varied == "device_id" and cell.whose[0] is not Owner.OWN:
+            return False  # a device rings for its own user alone
     if cell.place == "header":
         may = {"ours": (Owner.SIBLING,), "theirs": (Owner.STRANGER,)}
         return cell.whose[0] in may.get(actor.platform, actor.sees)
@@ -169,9 +175,9 @@ def _visible(cell: Cell) -> bool:
 
 
 def _named_by_body(route: Route) -> list[str]:
-    """What a body must name."""
+    """The fields with which a body must name something."""
     required = [one.encode_name for one in fields(route.takes) if one.required] if route.takes else []
-    return [FIELDS[name] for name in required if name in FIELDS]
+    return [name for name in required if name in FIELDS]
 
 
 def _belongs(kind: str, owner: Owner, cell: Cell) -> bool:

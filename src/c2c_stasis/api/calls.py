@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -118,6 +119,8 @@ class CallRoutes:
     async def _accept(self, acting: Acting, user: User, asked: PlaceCall, once: Once | None) -> Accepted:
         service, account, dial_string = self._service, acting.account, asked.dial_string
         metadata, options = asked.metadata, asked.options
+        if acting.user_id is not None and options.did_id is not None:
+            options = replace(options, own_number=True)
         if once is not None:
             return await service.place_once(account, user.id, dial_string, once, metadata=metadata, options=options)
         call = await service.place(

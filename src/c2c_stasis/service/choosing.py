@@ -49,17 +49,18 @@ def choose(
             return otherwise
 
     return Chosen(
-        tried(lambda: _number(directory, account, options) or ordinary.number, ordinary.number),
+        tried(lambda: _number(directory, account, user, options) or ordinary.number, ordinary.number),
         tried(lambda: _devices(ordinary.devices, options), ordinary.devices),
         tried(lambda: _limits(options, limits), limits),
     )
 
 
-def _number(directory: Directory, account: Account, options: CallOptions) -> PhoneNumber | None:
+def _number(directory: Directory, account: Account, user: User, options: CallOptions) -> PhoneNumber | None:
     if options.did_id is None:
         return None
     number = directory.phone_number(account.id, options.did_id)
-    if number is None:
+    foreign = options.own_number and options.did_id not in (user.caller_number_id, account.caller_number_id)
+    if number is None or foreign:
         raise InvalidRequest("did", "is no phone number of this account")
     if not number.active or not number.outbound_enabled:
         raise InvalidRequest("did", "may not be shown: it must be active and outbound_enabled")

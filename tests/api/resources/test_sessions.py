@@ -191,6 +191,18 @@ async def test_a_session_of_a_test_key_is_for_tests(office: Office) -> None:
     await eventually(lambda: office.service.live == 0)
 
 
+async def test_a_user_session_shows_no_colleagues_number(office: Office) -> None:
+    own, accounts, colleagues = [
+        (await office.make("/v1/phone-numbers", phone_number=f"+1202555015{i}"))["id"] for i in range(3)
+    ]
+    await office.change(f"/v1/users/{office.user.id}", caller_number_id=own)
+    await office.change(f"/v1/accounts/{office.account.id}", caller_number_id=accounts)
+    token = await user_session(office)
+    body = {"user_id": office.user.id, "dial_string": "+15551234567"}
+    for did, status in ((own, 202), (accounts, 202), (colleagues, 400)):
+        assert (await ask(office, "POST", "/v1/calls", token, body | {"did": did}))[0] == status
+
+
 TABLE = build_app(FakeService(), NO_STORE)[ROUTES]
 
 
