@@ -166,6 +166,18 @@ class Store(Protocol):
         """A call of this account, live or ended. Raises `StoreUnavailable`, also when its record cannot be read."""
         ...
 
+    async def forget_once(self, before: float, most: int) -> int:
+        """Forget the names of so many requests of the time before; gives how many. Raises `StoreUnavailable`."""
+        ...
+
+    async def delete_calls(self, before: float, most: int) -> int:
+        """Delete so many ended calls that began before, with legs and events; gives how many. Raises `StoreUnavailable`."""
+        ...
+
+    async def erase_number(self, account_id: AccountId, modes: Sequence[bool], number: str, most: int) -> int:
+        """Erase a number from so many ended calls, events included; gives from how many. Raises `StoreUnavailable`."""
+        ...
+
     async def calls_page(self, account_id: AccountId, wanted: CallFilter, wish: Wish) -> Page[Call]:
         """A page of the calls of an account, newest first; one that cannot be read is told and left out.
 

@@ -38,6 +38,21 @@ class MemoryStore:
     async def remember_once(self, request: Once, call_id: CallId, at: float) -> None:
         self.once[request.account_id, request.livemode, request.key] = request.fingerprint, call_id, at
 
+    async def forget_once(self, before: float, most: int) -> int:
+        old = [name for name, (_, _, at) in self.once.items() if at < before][:most]
+        for name in old:
+            del self.once[name]
+        return len(old)
+
+    async def delete_calls(self, before: float, most: int) -> int:
+        old = [call.id for call in self.calls.values() if call.accepted_at < before and not call.live][:most]
+        for call_id in old:
+            del self.calls[call_id], self.events[call_id]
+        return len(old)
+
+    async def erase_number(self, account_id: AccountId, modes: Sequence[bool], number: str, most: int) -> int:
+        raise NotImplementedError("what is erased from is the real store")
+
     async def calls_page(self, account_id: AccountId, wanted: CallFilter, wish: Wish) -> Page[Call]:
         fitting = [call for call in self.calls.values() if call.account_id == account_id and wanted.fits(call)]
         fitting.sort(key=lambda call: (call.accepted_at, call.id), reverse=True)
@@ -127,6 +142,15 @@ class WatchedStore:
 
     async def remember_once(self, request: Once, call_id: CallId, at: float) -> None:
         await self._ask(self.inner.remember_once(request, call_id, at))
+
+    async def forget_once(self, before: float, most: int) -> int:
+        return await self._ask(self.inner.forget_once(before, most))
+
+    async def delete_calls(self, before: float, most: int) -> int:
+        return await self._ask(self.inner.delete_calls(before, most))
+
+    async def erase_number(self, account_id: AccountId, modes: Sequence[bool], number: str, most: int) -> int:
+        return await self._ask(self.inner.erase_number(account_id, modes, number, most))
 
     async def calls_page(self, account_id: AccountId, wanted: CallFilter, wish: Wish) -> Page[Call]:
         return await self._ask(self.inner.calls_page(account_id, wanted, wish))

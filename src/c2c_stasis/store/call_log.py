@@ -1,6 +1,7 @@
 """The call log in pages, what leaves it, and the requests that were carried out once."""
 
 import logging
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from c2c_stasis.directory.call_log import CallFilter, Once
 from c2c_stasis.directory.pages import Page, Place, Wish
 from c2c_stasis.ids import AccountId, CallId
 from c2c_stasis.store.database import Database
+from c2c_stasis.store.erasing import erase
 from c2c_stasis.store.records import call_of_row, once_again, once_row
 from c2c_stasis.store.tables import accounts, calls, events, legs, once
 from c2c_stasis.store.writer import Writer
@@ -78,6 +80,13 @@ class CallLog:
         if ids:
             await self._keeper.run(lambda connection: _delete(connection, ids))
         return len(ids)
+
+    async def erase_number(self, account_id: AccountId, modes: Sequence[bool], number: str, most: int) -> int:
+        """Erase a number from so many ended calls of these modes, events included; gives from how many.
+
+        Raises `StoreUnavailable`.
+        """
+        return await self._keeper.run(lambda connection: erase(connection, account_id, modes, number, most))
 
 
 def _delete(connection: Connection, ids: Any) -> None:

@@ -1,0 +1,89 @@
+"""How a telephone number leaves the call log: out of the rows, the snapshots, and the stored bytes of the events."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+from sqlalchemy import Connection, bindparam, select, update
+
+from c2c_stasis.call.model import Call, CallState, Leg, Party, Side
+from c2c_stasis.errors import StoreUnavailable
+from c2c_stasis.ids import AccountId
+from c2c_stasis.store.records import call_of_row, call_row, leg_rows
+from c2c_stasis.store.tables import calls, events, legs
+
+NOBODY = Party("")
+_LONG_ENOUGH = 7  # digits that are one number wherever they stand; an extension may be a part of anything
+_SEPARATORS = re.compile(r"[^0-9]")
+_OF_DESTINATION = ("to_number", "to_label")
+_OF_CALLER = ("from_number", "from_label", "from_name")
+
+
+def erase(connection: Connection, account_id: AccountId, modes: Sequence[bool], number: str, most: int) -> int:
+    """Erase a number from so many ended calls; gives from how many. Raises `StoreUnavailable` when one cannot be read."""
+    whose = (calls.c.account_id == account_id, calls.c.livemode.in_(modes), calls.c.state == CallState.ENDED)
+    # Two questions, each with its index: for one with OR the database reads every call of the account.
+    found = {
+        row.id: row.snapshot
+        for column in (calls.c.to_number, calls.c.from_number)
+        for row in connection.execute(select(calls.c.id, calls.c.snapshot).where(*whose, column == number).limit(most))
+    }
+    try:
+        erased = [without(call_of_row(snapshot), number) for snapshot in list(found.values())[:most]]
+    except msgspec.DecodeError as error:
+        raise StoreUnavailable("the record of a call with this number cannot be read") from error
+    for call in erased:
+        connection.execute(update(calls).where(calls.c.id == call.id).values(call_row(call)))
+        for row in leg_rows(call):
+            connection.execute(update(legs).where(legs.c.id == row["id"]).values(row))
+    _erase_events(connection, [call.id for call in erased], number)
+    return len(erased)
+
+
+def without(call: Call, number: str) -> Call:
+    """The call as if it had never been told this number."""
+    if call.destination.party.number == number:
+        call = replace(
+            call,
+            dial_string="",
+            destination=replace(call.destination, party=NOBODY),
+            legs=tuple(_anonymous(leg) for leg in call.legs),
+        )
+    if call.caller.number == number:
+        call = replace(call, caller=NOBODY)
+    return replace(call, metadata={_text(name, number): _text(value, number) for name, value in call.metadata.items()})
+
+
+def _anonymous(leg: Leg) -> Leg:
+    """A leg to a number is named by it in the form that its trunk wants; a leg to a device is not."""
+    return leg if leg.side is Side.A or leg.device_id else replace(leg, endpoint="", contact="")
+
+
+def _text(text: str, number: str) -> str:
+    """A text of the client, emptied when the number stands in it, however it is punctuated."""
+    digits = number.lstrip("+")
+    inside = digits in _SEPARATORS.sub("", text) if len(digits) >= _LONG_ENOUGH else text == number
+    return "" if inside else text
+
+
+def _erase_events(connection: Connection, ids: Sequence[str], number: str) -> None:
+    rows = connection.execute(select(events.c.id, events.c.body).where(events.c.call_id.in_(ids))).all()
+    changed = [{"event": row.id, "bytes": _event_without(row.body, number)} for row in rows]
+    if changed:
+        connection.execute(
+            update(events).where(events.c.id == bindparam("event")).values(body=bindparam("bytes")), changed
+        )
+
+
+def _event_without(body: bytes, number: str) -> bytes:
+    event: dict[str, Any] = json.loads(body)
+    data = event["data"]
+    for names in (_OF_DESTINATION, _OF_CALLER):
+        if data.get(names[0]) == number:
+            data.update({name: None for name in names if name in data})
+    if (leg := data.get("leg")) and leg.get("number") == number:
+        leg["number"] = None
+    return msgspec.json.encode(event)
