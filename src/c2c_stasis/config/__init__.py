@@ -14,6 +14,7 @@ from c2c_stasis.config.model import (
     Networks,
     NumberFormat,
     Origins,
+    Retention,
     Sip,
     Trunk,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "Origin",
     "Origins",
     "Problem",
+    "Retention",
     "Setting",
     "Sip",
     "Source",

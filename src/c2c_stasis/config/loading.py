@@ -14,7 +14,20 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from c2c_stasis.config.model import SECTIONS, Ari, Calls, Config, Database, Http, Log, NumberFormat, Sip, Trunk, keys_of
+from c2c_stasis.config.model import (
+    SECTIONS,
+    Ari,
+    Calls,
+    Config,
+    Database,
+    Http,
+    Log,
+    NumberFormat,
+    Retention,
+    Sip,
+    Trunk,
+    keys_of,
+)
 from c2c_stasis.config.problems import ConfigError, Problem, Wrong
 from c2c_stasis.config.rules import Rule
 from c2c_stasis.config.toml_lines import Lines, lines_of
@@ -225,9 +238,10 @@ class _Reader:
             return None
         match parts:
             case {"http": Http() as http, "ari": Ari() as ari, "database": Database() as database,
-                  "calls": Calls() as calls, "sip": Sip() as sip, "log": Log() as log}:  # fmt: skip
+                  "calls": Calls() as calls, "sip": Sip() as sip,
+                  "retention": Retention() as retention, "log": Log() as log}:  # fmt: skip
                 ways_out = tuple(trunk for trunk in trunks if isinstance(trunk, Trunk))
-                return Config(ari=ari, http=http, database=database, trunks=ways_out, calls=calls, sip=sip, log=log)
+                return Config(ari, http, database, ways_out, calls, sip, retention, log)
         return None
 
     def _make(self, model: type, settings: _Section, label: str) -> object | None:

@@ -390,6 +390,17 @@ class Sip:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """`[retention]`: how long something is kept."""
+
+    calls_days: Annotated[
+        int,
+        Number(0, 36_500, "days", whole=True),
+        About("After how many days an ended call is deleted, with its events; 0 keeps it for ever", reloads=True),
+    ] = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """`[log]`: how much is logged, and how it is written."""
 
@@ -407,6 +418,7 @@ class Config:
     trunks: tuple[Trunk, ...] = ()
     calls: Calls = field(default_factory=Calls)
     sip: Sip = field(default_factory=Sip)
+    retention: Retention = field(default_factory=Retention)
     log: Log = field(default_factory=Log)
 
 
@@ -417,6 +429,7 @@ SECTIONS: dict[str, type] = {
     "trunks": Trunk,
     "calls": Calls,
     "sip": Sip,
+    "retention": Retention,
     "log": Log,
 }
 
