@@ -23,6 +23,7 @@ from c2c_stasis.errors import StoreUnavailable, SwitchRefused, SwitchUnavailable
 from c2c_stasis.ports import SipServer
 from c2c_stasis.publish.envelope import Envelopes
 from c2c_stasis.service import CallService
+from c2c_stasis.service.tidying import Tidying
 from c2c_stasis.store.ownership import served
 from c2c_stasis.store.sql_store import SqlStore, open_store
 
@@ -95,6 +96,9 @@ class App:
             )  # before the connection: no call shall take its end for a failure
             follower = asyncio.create_task(_follow_directory(store, self.service, seen), name="directory")
             stack.push_async_callback(_end, follower)
+            self._tidying = Tidying(store, SystemClock(), config.retention.calls_days)
+            tidier = asyncio.create_task(self._tidying.run(), name="tidying")
+            stack.push_async_callback(_end, tidier)
             self._server = server = HttpServer(build_app(self.service, store, self._cors), config.http)
             stack.push_async_callback(server.stop)
             self.url = replace(config.http, listen=await server.start()).url
@@ -115,6 +119,7 @@ class App:
         found = changes(self._config, read)
         self._config = found.config
         self.service.reconfigure(found.config.calls, found.config.trunks)
+        self._tidying.days = found.config.retention.calls_days
         self._cors.use(found.config.http.cors_origins)
         if "trunks" in found.reloaded:
             self._connection.use_trunks(found.config.trunks)

@@ -21,6 +21,7 @@ from c2c_stasis.call.signals import (
     SwitchRestarted,
 )
 from c2c_stasis.config import Calls, Trunk
+from c2c_stasis.directory import dial_strings
 from c2c_stasis.directory.call_log import Accepted, CallFilter, Once
 from c2c_stasis.directory.call_options import ORDINARY, CallOptions
 from c2c_stasis.directory.dial_strings import is_emergency
@@ -51,6 +52,8 @@ from c2c_stasis.service.runner import Runner, envelopes, tell
 
 logger = logging.getLogger(__name__)
 
+ERASED_AT_ONCE = 20  # calls in one transaction: some milliseconds, for which whoever places a call may have to wait
+ERASE_REST = 0.01  # seconds between two of them
 LOOK_AGAIN = 0.5  # seconds after which it is asked whether the end of a call is recorded by now; doubled each time
 LOOK_AGAIN_AT_MOST = 30.0  # seconds; until it is, memory tells the truth, so nothing is urgent
 
@@ -266,6 +269,25 @@ class CallService:
     async def calls_page(self, account: Account, wanted: CallFilter, wish: Wish) -> Page[Call]:
         """A page of the calls of this account, live ones included, newest first. Raises `StoreUnavailable`."""
         return await self._log.page(account.id, wanted, wish)
+
+    async def erase_number(self, account: Account, number: str, *, livemode: bool) -> int:
+        """Erase a number from the log of an account; gives from how many calls.
+
+        A live key erases it from the calls of tests as well. Raises `NumberNotDialable` for what is no number, `StillInUse` as
+        long as a call with it lives, and `StoreUnavailable`; who then asks again goes on where it ended.
+        """
+        region, length = account.region, account.extension_length
+        known = dial_strings.parse(number, region=region, extension_length=length).number
+        calls = [*(runner.call for runner in self._runners.values()), *self._placing.values()]
+        ours = [call for call in calls if call.account_id == account.id]
+        if any(known in (call.destination.party.number, call.caller.number) for call in ours):
+            raise StillInUse("a live call has this number; end it first")
+        modes, erased = (True, False) if livemode else (False,), 0
+        while (some := await self._store.erase_number(account.id, modes, known, ERASED_AT_ONCE)) > 0:
+            erased += some
+            await asyncio.sleep(ERASE_REST)
+        logger.info("number erased", extra={"account_id": account.id, "calls": erased})
+        return erased
 
     async def cancel(self, account: Account, call_id: str) -> None:
         """End a call in whatever state it is; one that has ended stays as it is.
