@@ -158,6 +158,9 @@ class FakeService:
         self.accepted.set()
         return call
 
+    async def erase_number(self, account: Account, number: str, *, livemode: bool) -> int:
+        return 0
+
     async def cancel(self, account: Account, call_id: str) -> None:
         call = await self.find_call(account, call_id)
         end = End(Outcome.CANCELLED, Reason.CANCELLED_BY_API, EndedBy.API)

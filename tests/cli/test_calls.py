@@ -89,3 +89,10 @@ async def test_an_export_that_breaks_off_fails(office: Office, line: Line, monke
 
     monkeypatch.setattr(office.service, "calls_page", fails_later)
     assert "is not all" in await line.fails(NOT_THERE, "calls", "export")
+
+
+async def test_a_number_is_erased(office: Office, line: Line) -> None:
+    await recorded(office, 4)
+    assert await line.says("calls", "erase", "+12025550100") == "erased from 2 calls\n"
+    assert await line.json("calls", "erase", "+12025550101") == {"object": "erasure", "calls": 1}
+    assert "number may hold" in await line.fails(REFUSED, "calls", "erase", "nobody")

@@ -15,6 +15,7 @@ from c2c_stasis.api.auth import Acting, authenticate
 from c2c_stasis.api.bodies import read_json
 from c2c_stasis.api.call_list import CallFilters, ListFilters, ShownWith, expanded
 from c2c_stasis.api.edge import CALL_ID
+from c2c_stasis.api.fields import called
 from c2c_stasis.api.health import checked
 from c2c_stasis.api.idempotency import HEADER, REPLAYED, fingerprint, idempotency_key
 from c2c_stasis.api.paging import Listed, listed
@@ -22,10 +23,12 @@ from c2c_stasis.api.port import Service
 from c2c_stasis.api.problems import Problem, unavailable
 from c2c_stasis.api.records import record_of
 from c2c_stasis.api.resources.phone_numbers import number_record
-from c2c_stasis.api.routes import EVERYONE_WITH_AN_ACCOUNT, Route, answer, read_query
+from c2c_stasis.api.routes import EVERYONE_WITH_AN_ACCOUNT, AskedForAccount, Doors, Route, answer, read_query
 from c2c_stasis.api.schemas import (
     CallBody,
     CallRecord,
+    Erased,
+    EraseNumber,
     EventRecord,
     PlaceCall,
     read_place_call,
@@ -84,6 +87,13 @@ class CallRoutes:
                 errors=("not_allowed",),
                 headers=("Content-Disposition",),
                 media="text/csv",
+            ),
+            Doors(self._service).account(
+                *("POST", "/v1/calls/erase", self.erase),
+                takes=EraseNumber,
+                gives=Erased,
+                errors=("in_use",),
+                success=200,
             ),
             Route("GET", one, self.show, everyone, filters=ShownWith, gives=CallRecord),
             Route("DELETE", one, self.cancel, everyone),
@@ -159,6 +169,13 @@ class CallRoutes:
             return response
         await response.write_eof()
         return response
+
+    async def erase(self, asked: AskedForAccount) -> web.Response:
+        """Erase a number from the call log: from records, legs, snapshots and the stored bytes of events."""
+        number = (await asked.body(EraseNumber)).number
+        with called({"dial_string": "number"}):
+            work = self._service.erase_number(asked.account, number, livemode=asked.key.livemode)
+            return answer(Erased("erasure", await self._finish(work)))
 
     async def show(self, request: web.Request) -> web.Response:
         """One call, live or ended."""

@@ -94,6 +94,10 @@ class Service(Protocol):
         """A page of the calls of this account, live ones included, newest first. Raises `StoreUnavailable`."""
         ...
 
+    async def erase_number(self, account: Account, number: str, *, livemode: bool) -> int:
+        """Erase a number from the call log; gives from how many calls. Raises `NumberNotDialable` and `StillInUse`."""
+        ...
+
     async def cancel(self, account: Account, call_id: str) -> None:
         """Cancel or hang up, whatever state the call is in; again and again is the same. Raises `CallNotFound`."""
         ...

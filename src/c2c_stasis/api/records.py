@@ -28,7 +28,7 @@ def record_of(call: Call, did: PhoneNumberRecord | UnsetType | None = UNSET) -> 
         direction=call.direction,
         from_number=call.caller.number or None,
         from_label=call.caller.name or None,
-        to_number=call.destination.party.number,
+        to_number=call.destination.party.number or None,  # erased
         to_label=call.destination.party.name or None,
         started_at=rfc3339(call.accepted_at),
         answered_at=rfc3339(call.wall(call.answered_at)),
@@ -76,7 +76,7 @@ def _leg(call: Call, leg: Leg) -> LegRecord:
         endpoint=leg.device_id,
         endpoint_id=leg.device_id,
         device=leg.device or None,
-        number=call.destination.party.number if leg.side is Side.B else None,
+        number=(call.destination.party.number or None) if leg.side is Side.B else None,
         contact=leg.contact or None,
         user_agent=leg.user_agent or None,
         state=leg.state,

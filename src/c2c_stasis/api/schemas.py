@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as data_field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
@@ -131,6 +131,19 @@ def _read_metadata(options: Mapping[str, Json], found: dict[str, Problem]) -> di
     return metadata
 
 
+class EraseNumber(Struct, kw_only=True):
+    """A number that shall leave the call log."""
+
+    number: str
+
+
+class Erased(Struct, frozen=True):
+    """From how many calls a number was erased."""
+
+    object: Literal["erasure"]
+    calls: int
+
+
 class LegRecord(Struct, frozen=True):
     """One device or trunk that was dialled for a call."""
 
@@ -178,7 +191,7 @@ class CallRecord(Struct, frozen=True):
     direction: str
     from_number: str | None
     from_label: str | None
-    to_number: str
+    to_number: str | None
     to_label: str | None
     started_at: str | None
     answered_at: str | None

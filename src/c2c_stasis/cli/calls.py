@@ -1,5 +1,6 @@
 """`c2c-stasis calls`: the call log."""
 
+import json
 import sys
 from collections.abc import Callable
 from itertools import islice
@@ -93,6 +94,19 @@ def export_calls(remote: Remote, output: Path | None, **filters: Any) -> None:
         return
     with output.open("wb") as file:
         remote.download(file, "calls.csv", **query)
+
+
+@calls.command("erase", epilog=EXIT_STATUS)
+@for_account
+@click.argument("number")
+def erase_number(remote: Remote, number: str) -> None:
+    """Erase a number from the log: it cannot be had back, except from backups.
+
+    The calls stay, without the number and the name beside it. A number of a live call is not erased.
+    """
+    erased = remote.post("calls", "erase", body={"number": number})
+    calls_ = "1 call" if erased["calls"] == 1 else f"{erased['calls']} calls"
+    click.echo(json.dumps(erased) if remote.as_json else f"erased from {calls_}")
 
 
 def _query(remote: Remote, filters: dict[str, Any]) -> dict[str, str]:

@@ -288,3 +288,39 @@ async def test_an_export_that_breaks_off_is_seen_to_be_broken(office: Office, mo
     asked.clear()
     asked.append(None)
     assert (await office.refused("GET", "/v1/calls.csv"))[0] == 503
+
+
+# --- erasing ---
+
+
+async def test_a_number_is_erased_as_it_was_dialled(office: Office) -> None:
+    await record(office, 15)
+    status, answer = await office.ask("POST", "/v1/calls/erase", {"number": "(202) 555-0003"})
+    assert (status, answer) == (200, {"object": "erasure", "calls": 2})
+    calls = (await office.get("/v1/calls?limit=100"))["data"]
+    assert [call["to_number"] for call in calls].count(None) == 2
+    assert "+12025550003" not in [call["to_number"] for call in calls]
+    assert (await office.text("/v1/calls.csv"))[0].count("2025550003") == 0
+    assert (await office.ask("POST", "/v1/calls/erase", {"number": "+12025550003"}))[1]["calls"] == 0
+
+
+async def test_a_number_of_a_live_call_is_not_erased(office: Office) -> None:
+    await office.make(f"/v1/users/{office.user.id}/endpoints", endpoint="desk")
+    office.switch.registered["desk"] = [Contact("sip:desk@10.0.0.1", True)]
+    await office.call(office.user.id, "+12025550003")
+    refused = await office.refused("POST", "/v1/calls/erase", {"number": "+12025550003"})
+    assert refused[:2] == (409, "in_use")
+
+
+@pytest.mark.parametrize("number", ["", None, "call me", "+1", 5])
+async def test_only_a_number_is_erased(office: Office, number: object) -> None:
+    status, _, details = await office.refused("POST", "/v1/calls/erase", {"number": number})
+    assert (status, list(details)) == (400, ["number"])
+
+
+async def test_a_test_key_erases_from_the_calls_of_tests_only(office: Office) -> None:
+    await record(office, 7)
+    tests, _ = await office.store.create_key(office.platform.id, livemode=False)
+    await office.service.directory_changed()
+    _, answer = await office.ask("POST", "/v1/calls/erase", {"number": "+12025550003"}, key=tests)
+    assert answer["calls"] == 0

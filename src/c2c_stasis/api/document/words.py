@@ -243,6 +243,9 @@ OF_ONE: dict[tuple[str, str], Word] = {
     ("LegRecord", "id"): Word("the call's id, with side and number", "call_01h2xcejqtf2nbrexx3vqjhp41.a1"),
     ("EventLeg", "id"): Word("the call's id, with side and number", "call_01h2xcejqtf2nbrexx3vqjhp41.a1"),
     ("CallRecord", "endpoint"): _DEVICE,
+    ("EraseNumber", "number"): Word("the number, in any form that can be dialled, or an extension", "+15551234567"),
+    ("Erased", "object"): Word("always `erasure`", "erasure"),
+    ("Erased", "calls"): Word("from how many calls", 3),
     ("CallBody", "did_id"): _only(
         ids.NUMBER, "the number to show; one of the account that is active and outbound_enabled"
     ),
