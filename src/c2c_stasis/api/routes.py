@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import wraps
-from typing import TypedDict, Unpack
+from typing import TypedDict, TypeVar, Unpack
 
 import msgspec
 from aiohttp import web
@@ -133,6 +133,9 @@ class AskedForAccount(Asked):
     account: Account
 
 
+A = TypeVar("A", bound=Asked)
+
+
 @dataclass(frozen=True, slots=True)
 class Doors:
     """Makes routes whose handlers are reached with a proved credential only."""
@@ -150,7 +153,8 @@ class Doors:
 
         @wraps(handle)
         async def handler(request: web.Request) -> web.Response:
-            return await handle(AskedForAccount(request, *authenticate_for_account(request, self.service)))
+            asked = AskedForAccount(request, *authenticate_for_account(request, self.service))
+            return await handle(_without_filters(asked, facts))
 
         return Route(method, path, handler, KEYS_FOR_ACCOUNT, **facts)
 
@@ -161,7 +165,7 @@ class Doors:
 
         @wraps(handle)
         async def handler(request: web.Request) -> web.Response:
-            return await handle(Asked(request, authenticate_key(request, self.service)))
+            return await handle(_without_filters(Asked(request, authenticate_key(request, self.service)), facts))
 
         return Route(method, path, handler, KEYS, **facts)
 
@@ -176,6 +180,13 @@ def read_query(request: web.Request, kind: type[fields.S]) -> fields.S:
             raise problems.invalid(name, "is there more than once")
         given[name] = values if name.endswith("[]") else values[0]
     return fields.read(kind, given, strict=False, unknown="is not a known filter")
+
+
+def _without_filters(asked: A, facts: Facts) -> A:
+    """The same request, when it asks for nothing that its route does not have. Raises `Problem`."""
+    if asked.request.method == "GET" and facts.get("filters") is None and asked.request.query:
+        raise problems.invalid(next(iter(asked.request.query)), "is not a known filter")
+    return asked
 
 
 def answer(record: Struct, status: int = 200) -> web.Response:

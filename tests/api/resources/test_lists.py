@@ -2,11 +2,13 @@
 
 import base64
 import json
+import re
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from tests.api.resources.office import Json, Office
+from c2c_stasis.api.routes import KEYS, KEYS_FOR_ACCOUNT, Route
+from tests.api.resources.office import TABLE, Json, Office
 
 LISTS = [
     "/v1/accounts",
@@ -116,6 +118,17 @@ async def test_a_page_that_is_none_of_ours_is_refused(office: Office, path: str)
 @pytest.mark.parametrize("path", [*LISTS, "/v1/users/{user}/endpoints"])
 async def test_a_filter_that_does_not_exist_is_refused_by_name(office: Office, path: str) -> None:
     refused = await office.refused("GET", f"{path.format(user=office.user.id)}?colour=red")
+    assert refused == (400, "validation_error", {"colour": "is not a known filter"})
+
+
+@pytest.mark.parametrize(
+    "route",
+    [route for route in TABLE if route.method == "GET" and route.scopes in (KEYS, KEYS_FOR_ACCOUNT)],
+    ids=lambda route: route.path,
+)
+async def test_whatever_is_shown_has_no_filters_that_it_does_not_know(office: Office, route: Route) -> None:
+    path = re.sub(r"\{[^}]*\}+", office.user.id, route.path)
+    refused = await office.refused("GET", f"{path}?colour=red")
     assert refused == (400, "validation_error", {"colour": "is not a known filter"})
 
 

@@ -131,6 +131,7 @@ class Operation:
             found |= {"unauthorized", "key_in_browser", "unavailable"}
         if route.scopes in (KEYS, KEYS_FOR_ACCOUNT):
             found.add("not_allowed")  # to a session
+            found |= {"validation_error"} if route.method == "GET" else set()  # a filter that is not known
         if Scope.ACCOUNT in route.scopes:
             found |= {"invalid_account_header", "account_not_allowed"}
         if route.takes is not None:
