@@ -132,6 +132,14 @@ async def test_whatever_is_shown_has_no_filters_that_it_does_not_know(office: Of
     assert refused == (400, "validation_error", {"colour": "is not a known filter"})
 
 
+@pytest.mark.parametrize("path", ["/v1/endpoints", "/v1/extensions"])
+async def test_a_filter_that_is_no_id_is_refused(office: Office, path: str) -> None:
+    assert (await office.get(f"{path}?user_id=user_01h2xcejqtf2nbrexx3vqjhp42"))["data"] == []
+    for wrong in ("ann", office.account.id, f"{office.user.id}x"):
+        status, code, details = await office.refused("GET", f"{path}?user={wrong}")
+        assert (status, code, list(details)) == (400, "validation_error", ["user_id"])
+
+
 async def test_a_filter_may_be_there_once(office: Office) -> None:
     refused = await office.refused("GET", "/v1/users?search=a&search=b")
     assert refused == (400, "validation_error", {"search": "is there more than once"})

@@ -8,7 +8,7 @@ from typing import Any
 from c2c_stasis import errors, ids
 from c2c_stasis.api.document.errors import ERRORS
 from c2c_stasis.api.document.schemas import Json, filters_of, reference
-from c2c_stasis.api.document.words import Word, word_for
+from c2c_stasis.api.document.words import Word, id_word, word_for
 from c2c_stasis.api.paging import Listed, Paging
 from c2c_stasis.api.problems import problem_of
 from c2c_stasis.api.routes import KEYS, KEYS_FOR_ACCOUNT, OPEN, PROBES, Route, Scope
@@ -31,7 +31,7 @@ class PathPart:
 
 
 def _by_id(prefix: str, means: str, missing: type[errors.NotFound]) -> PathPart:
-    return PathPart(Word(means, f"{prefix}_01h2xcejqtf2nbrexx3vqjhp41"), missing)
+    return PathPart(id_word(prefix, means), missing)
 
 
 PATH_PARTS = {
@@ -42,7 +42,7 @@ PATH_PARTS = {
     "location_id": _by_id(ids.LOCATION, "the location", errors.LocationNotFound),
     "key_id": _by_id(ids.KEY, "the key", errors.KeyNotFound),
     "call_id": _by_id(ids.CALL, "the call", errors.CallNotFound),
-    "number": PathPart(Word("the extension", "1042"), errors.ExtensionNotFound),
+    "number": PathPart(Word("the extension", "1042", {"pattern": "^[0-9]{3,6}$"}), errors.ExtensionNotFound),
 }
 
 HEADERS = {
@@ -186,7 +186,7 @@ class Operation:
         found: list[Json] = []
         for part in self.parts:
             word = PATH_PARTS[part].word
-            schema = {"type": "string", "examples": [word.example]}
+            schema = {"type": "string"} | (word.schema or {}) | {"examples": [word.example]}
             found.append({"name": part, "in": "path", "required": True, "description": _said(word), "schema": schema})
         if Scope.ACCOUNT in self.route.scopes:
             name = "AccountOfKey" if Scope.USER_SESSION in self.route.scopes else "Account"

@@ -92,6 +92,8 @@ def _with_aliases(schema: Json) -> None:
         if name in required:
             required.remove(name)
             schema.setdefault("allOf", []).append({"anyOf": [{"required": [name]}, {"required": [short]}]})
+            for spelling in (name, short):  # beside the other one, an empty one is let pass
+                properties[spelling] = {"anyOf": [properties[spelling], {"enum": ["", None]}]}
 
 
 def _explain(kind: str, schema: Json) -> None:

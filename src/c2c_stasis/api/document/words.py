@@ -22,7 +22,7 @@ class Word:
     schema: dict[str, Any] | None = None
 
 
-def _id(prefix: str, means: str) -> Word:
+def id_word(prefix: str, means: str) -> Word:
     """An id: a TypeID, whose 26 characters are 128 bits in Crockford's base 32 and so begin with 0 to 7."""
     pattern = f"^{prefix}_[0-7][0-9abcdefghjkmnpqrstvwxyz]{{25}}$"
     return Word(means, f"{prefix}_01h2xcejqtf2nbrexx3vqjhp41", {"pattern": pattern})
@@ -46,11 +46,11 @@ def _one_of(means: str, example: str, kind: type[StrEnum], *, always: bool = Fal
     return Word(means, example, {"enum": [word.value for word in kind] + ([] if always else [None])})
 
 
-_USER = _id(ids.USER, "the user")
-_DEVICE = _id(ids.DEVICE, "the device of the user that answered")
-_CALLER_NUMBER = _id(ids.NUMBER, "the number that is shown to whoever is called; null for the account's, or none")
-_LOCATION = _id(ids.LOCATION, "where it is, for emergency services; null if that is not known")
-_PRIMARY = _id(ids.NUMBER, "the number under which somebody there can be called back")
+_USER = id_word(ids.USER, "the user")
+_DEVICE = id_word(ids.DEVICE, "the device of the user that answered")
+_CALLER_NUMBER = id_word(ids.NUMBER, "the number that is shown to whoever is called; null for the account's, or none")
+_LOCATION = id_word(ids.LOCATION, "where it is, for emergency services; null if that is not known")
+_PRIMARY = id_word(ids.NUMBER, "the number under which somebody there can be called back")
 _LINE = {"maxLength": 128}
 _CONFIG = Word("settings of the client, kept as they are", {"theme": "dark"})
 _PROVINCE = Word("state or province", "IL", _LINE)
@@ -83,7 +83,7 @@ WORDS: dict[str, Word] = {
     # who
     "user": _USER,
     "user_id": _USER,
-    "account_id": _id(ids.ACCOUNT, "the account"),
+    "account_id": id_word(ids.ACCOUNT, "the account"),
     "email": Word("e-mail address", "carol@example.com", {"maxLength": 254}),
     "primary_contact_name": Word("whom to ask for", "Carol Jones", {"maxLength": 128}),
     "config": _CONFIG,
@@ -139,7 +139,7 @@ WORDS: dict[str, Word] = {
     "number": Word(
         "the extension: as many digits as the account's `extension_length`", "1042", {"pattern": "^[0-9]{3,6}$"}
     ),
-    "target": _id(ids.USER, "the user that it leads to"),
+    "target": id_word(ids.USER, "the user that it leads to"),
     "phone_number": Word("the number, E.164", "+12025550143", _E164),
     "outbound_enabled": Word("whether calls may show it", True),
     "caller_id_name": Word("the name that is shown with it", "Front desk", {"maxLength": 64}),
@@ -160,7 +160,7 @@ WORDS: dict[str, Word] = {
     "last_used_at": _moment("when it was used last, to the minute; null if it never was"),
     "overlap_seconds": Word("for how long the old key goes on working", 3600),
     # sessions
-    "account": _id(ids.ACCOUNT, "the account"),
+    "account": id_word(ids.ACCOUNT, "the account"),
     "ttl_seconds": Word("how long the session lasts", 3600),
     "client_secret": Word("the token, which the browser sends as `Authorization: Bearer`; shown once", "eyJhbGciOi…"),
     "keys": Word("the public keys, as JSON Web Keys (RFC 7517)"),
@@ -218,7 +218,7 @@ WORDS: dict[str, Word] = {
     "ringing_at": _moment("when it began to ring"),
     "ring_delay_ms": Word("from the INVITE to the first ringing", 102),
     # events
-    "call_id": _id(ids.CALL, "the call"),
+    "call_id": id_word(ids.CALL, "the call"),
     "sequence": Word("counts the events of a call, from 1", 11),
     "leg": Word("the leg that it happened to; in `leg.*`"),
     # service
@@ -230,16 +230,16 @@ WORDS: dict[str, Word] = {
 }
 
 OF_ONE: dict[tuple[str, str], Word] = {
-    ("AccountRecord", "id"): _id(ids.ACCOUNT, "the account"),
+    ("AccountRecord", "id"): id_word(ids.ACCOUNT, "the account"),
     ("UserRecord", "id"): _USER,
-    ("DeviceRecord", "id"): _id(ids.DEVICE, "the device"),
-    ("PhoneNumberRecord", "id"): _id(ids.NUMBER, "the number"),
+    ("DeviceRecord", "id"): id_word(ids.DEVICE, "the device"),
+    ("PhoneNumberRecord", "id"): id_word(ids.NUMBER, "the number"),
     ("CreateAccountSession", "components"): Word(
         "accepted from published clients; every session is for calls", {"call_logs": {"enabled": True}}
     ),
-    ("KeyRecord", "id"): _id(ids.KEY, "the key"),
-    ("CallRecord", "id"): _id(ids.CALL, "the call"),
-    ("EventRecord", "id"): _id(ids.EVENT, "the event"),
+    ("KeyRecord", "id"): id_word(ids.KEY, "the key"),
+    ("CallRecord", "id"): id_word(ids.CALL, "the call"),
+    ("EventRecord", "id"): id_word(ids.EVENT, "the event"),
     ("LegRecord", "id"): Word("the call's id, with side and number", "call_01h2xcejqtf2nbrexx3vqjhp41.a1"),
     ("EventLeg", "id"): Word("the call's id, with side and number", "call_01h2xcejqtf2nbrexx3vqjhp41.a1"),
     ("CallRecord", "endpoint"): _DEVICE,
@@ -264,10 +264,10 @@ OF_ONE: dict[tuple[str, str], Word] = {
         }.items()
     },
     ("EventData", "endpoint"): _DEVICE,
-    ("LegRecord", "endpoint"): _id(ids.DEVICE, "the device; null for a trunk"),
-    ("LegRecord", "endpoint_id"): _id(ids.DEVICE, "the device; null for a trunk"),
-    ("EventLeg", "endpoint"): _id(ids.DEVICE, "the device; null for a trunk"),
-    ("EventLeg", "endpoint_id"): _id(ids.DEVICE, "the device; null for a trunk"),
+    ("LegRecord", "endpoint"): id_word(ids.DEVICE, "the device; null for a trunk"),
+    ("LegRecord", "endpoint_id"): id_word(ids.DEVICE, "the device; null for a trunk"),
+    ("EventLeg", "endpoint"): id_word(ids.DEVICE, "the device; null for a trunk"),
+    ("EventLeg", "endpoint_id"): id_word(ids.DEVICE, "the device; null for a trunk"),
     ("LegRecord", "number"): _number("what was dialled, on a leg to the destination", "+15551234567"),
     ("EventLeg", "number"): _number("what was dialled, on a leg to the destination", "+15551234567"),
     ("LegRecord", "state"): _LEG_STATE,
@@ -281,8 +281,8 @@ OF_ONE: dict[tuple[str, str], Word] = {
     ),
     ("EventData", "status"): Word("how it ended, in the words of published clients", "completed"),
     ("DeviceRecord", "status"): Word("whether it can be reached now", "online", {"enum": ["online", "offline"]}),
-    ("KeyRecord", "status"): Word("whether it is valid", "active", {"enum": ["active", "revoked"]}),
-    ("LocationRecord", "id"): _id(ids.LOCATION, "the location"),
+    ("KeyRecord", "status"): Word("whether it is valid", "active", {"enum": ["active", "expired", "revoked"]}),
+    ("LocationRecord", "id"): id_word(ids.LOCATION, "the location"),
     ("LocationRecord", "status"): Word("always `active`", "active"),
     ("LocationRecord", "address"): Word("the postal address"),
     ("Address", "state"): _PROVINCE,

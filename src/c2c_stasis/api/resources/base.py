@@ -5,10 +5,12 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from c2c_stasis.api import problems
 from c2c_stasis.api.port import DirectoryStore, Service
 from c2c_stasis.api.routes import Doors
 from c2c_stasis.directory.model import Account, Device, Extension, Key, Location, PhoneNumber, User
 from c2c_stasis.errors import NotFound
+from c2c_stasis.ids import is_id
 
 T = TypeVar("T")
 V = TypeVar("V", Account, User, Device, Extension, PhoneNumber, Location, Key)
@@ -31,6 +33,13 @@ class ResourceRoutes:
         result = await change
         await self._service.directory_changed()
         return result
+
+
+def known_form(name: str, text: str, prefix: str) -> str:
+    """The id in a filter. Raises `Problem` when it cannot be one: an empty list would hide the mistake."""
+    if not is_id(text, prefix):
+        raise problems.invalid(name, f"is not an id such as {prefix}_01h2xcejqtf2nbrexx3vqjhp42")
+    return text
 
 
 def there(found: V | None, missing: type[NotFound]) -> V:

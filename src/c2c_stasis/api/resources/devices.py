@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from c2c_stasis.api.fields import Text, said
 from c2c_stasis.api.paging import Listed, Paging, listed
 from c2c_stasis.api.phone_setup import SetupRecord, phone_setup
-from c2c_stasis.api.resources.base import NoFields, ResourceRoutes, there
+from c2c_stasis.api.resources.base import NoFields, ResourceRoutes, known_form, there
 from c2c_stasis.api.routes import AskedForAccount, Route, answer, nothing
 from c2c_stasis.directory.model import Device, User
 from c2c_stasis.directory.sip_account import SipAccount, new_account, new_username
@@ -117,7 +117,7 @@ class DeviceRoutes(ResourceRoutes):
     async def page(self, asked: AskedForAccount) -> web.Response:
         """A page of the devices of all users of the account."""
         filters = asked.filters(DeviceFilters)
-        equal = {"user_id": filters.user_id} if filters.user_id else {}
+        equal = {"user_id": known_form("user_id", filters.user_id, USER)} if filters.user_id else {}
         return await self._page(asked, filters, equal)
 
     async def page_of_user(self, asked: AskedForAccount) -> web.Response:

@@ -6,7 +6,7 @@ from msgspec import UNSET, Struct, UnsetType
 from c2c_stasis.api import problems
 from c2c_stasis.api.fields import said
 from c2c_stasis.api.paging import Listed, Paging, listed
-from c2c_stasis.api.resources.base import ResourceRoutes, there
+from c2c_stasis.api.resources.base import ResourceRoutes, known_form, there
 from c2c_stasis.api.routes import AskedForAccount, Route, answer, nothing
 from c2c_stasis.directory.model import Extension, User
 from c2c_stasis.errors import ExtensionNotFound, InvalidRequest
@@ -70,7 +70,7 @@ class ExtensionRoutes(ResourceRoutes):
         """A page of extensions."""
         filters = asked.filters(ExtensionFilters)
         user_id = filters.target or filters.user_id
-        equal = {"user_id": user_id} if user_id else {}
+        equal = {"user_id": known_form("user_id", user_id, USER)} if user_id else {}
         page = await self._store.page(Extension, asked.account.id, filters.wish(), equal=equal)
         return answer(listed(asked.request, page, [extension_record(extension) for extension in page.entries]))
 
