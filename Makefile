@@ -3,13 +3,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test check bench images
+.PHONY: help demo test check bench images fuzz
 
 help:
 	@echo "make demo     watch a real Asterisk ring two phones; ARGS=--once ends after one call"
 	@echo "make test     everything, against the same real Asterisk; ARGS=\"-k ringback\" chooses"
 	@echo "make check    formatting, lint, types, import contracts, drawn documents"
 	@echo "make bench    latencies and throughput on this machine"
+	@echo "make fuzz     what schemathesis makes up of the OpenAPI document, against the running service"
 	@echo "make images   the Dockerfiles, carried out without an engine: as root, with mmdebstrap"
 
 demo: $(VENV)/.for-demo
@@ -35,6 +36,10 @@ check: $(VENV)/.for-work
 # The Dockerfiles, carried out without a container engine, and containers of them run: as root, with mmdebstrap installed.
 images: $(VENV)/.for-work
 	$(BIN)/pytest --durations=0 --durations-min=1 tests/images $(ARGS)
+
+# Everything that the OpenAPI document tells is asked for, rightly and wrongly, with every credential: some ten thousand requests.
+fuzz: $(VENV)/.for-work
+	C2C_FUZZ_EXAMPLES=25 $(BIN)/pytest -s --show-capture=no tests/live/test_fuzz.py $(ARGS)
 
 # Figures of this machine, into bench/RESULTS.md.
 bench: $(VENV)/.for-work

@@ -17,14 +17,16 @@ from schemathesis.core.parameters import ParameterLocation
 
 ID = re.compile(r"(acct|user|ep|did|loc|call|key)_[0-7][0-9abcdefghjkmnpqrstvwxyz]{25}")
 ENDING = ("revoke_sessions", "rotate")
+EMERGENCY = ("911", "112", "933")
 NOBODY = "01h2xcejqtf2nbrexx3vqjhp41"
 OFTEN = 0.8  # of all well-formed ids become one that there is; the others stay unknown
 
 TALLY = Path(os.environ["C2C_FUZZ_TALLY"])
-SPARED: list[str] = json.loads(os.environ["C2C_FUZZ_SPARED"])
+RECORDS: list[dict[str, Any]] = json.loads(os.environ["C2C_FUZZ_SPARED"])
+SPARED = [record["id"] for record in RECORDS]
 known: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=20))
-for one in SPARED:
-    known[one.partition("_")[0]].append(one)
+owners: dict[str, str] = {}  # of devices
+numbers: deque[str] = deque(maxlen=20)  # of extensions
 
 
 @schemathesis.hook
@@ -32,11 +34,9 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     """Put ids that there are in the place of made up ones, but for the part that is wrong on purpose."""
     ending = case.method == "DELETE" or case.path.endswith(ENDING)
     if not wrong(case, ParameterLocation.PATH):
-        case.path_parameters = replaced(case.path_parameters, sparing=ending)
-    if not wrong(case, ParameterLocation.QUERY):
-        case.query = replaced(case.query)
-    if not wrong(case, ParameterLocation.BODY):
-        case.body = replaced(case.body)
+        case.path_parameters = path_parameters(case.path_parameters or {}, sparing=ending)
+    case.query = spelt_once(case.query) if wrong(case, ParameterLocation.QUERY) else replaced(case.query)
+    case.body = spelt_once(case.body) if wrong(case, ParameterLocation.BODY) else replaced(case.body, spared=True)
     if ID.fullmatch(case.headers.get("DialStack-Account") or ""):
         case.headers["DialStack-Account"] = next(one for one in SPARED if one.startswith("acct_"))
 
@@ -44,10 +44,21 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
 @schemathesis.hook
 def after_call(context: HookContext, case: Case[Any], response: Response) -> None:
     """Remember what was made, and count the answer."""
+    learn(response.headers.get("location", [""])[0].rpartition("/")[2])
     if response.status_code in (200, 201) and response.headers.get("content-type") == ["application/json"]:
         learn(json.loads(response.content))
     with TALLY.open("a") as tally:
         tally.write(f"{case.operation.label} {response.status_code}\n")
+
+
+def path_parameters(made_up: dict[str, Any], *, sparing: bool) -> dict[str, Any]:
+    """Names of something that there is: a device together with its user, an extension by its number."""
+    parameters = {name: replaced(value, sparing=sparing) for name, value in made_up.items()}
+    if parameters.get("endpoint_id") in owners:
+        parameters["user_id"] = owners[parameters["endpoint_id"]]
+    if "number" in parameters and numbers and random.random() < OFTEN:
+        parameters["number"] = random.choice(numbers)
+    return parameters
 
 
 def wrong(case: Case[Any], part: ParameterLocation) -> bool:
@@ -55,16 +66,24 @@ def wrong(case: Case[Any], part: ParameterLocation) -> bool:
     return case.meta is not None and case.meta.is_negative_at(part)
 
 
-def replaced(value: Any, *, sparing: bool = False) -> Any:
-    """The value with well-formed ids replaced; `sparing` leaves out those that the run itself needs."""
+def replaced(value: Any, *, sparing: bool = False, spared: bool = False) -> Any:
+    """The value with well-formed ids replaced.
+
+    `sparing` leaves out what the run itself needs; `spared` prefers it, for what somebody refers to cannot be deleted.
+    """
     match value:
         case dict():
-            return {name: replaced(inside, sparing=sparing) for name, inside in value.items()}
+            return {
+                name: replaced(inside, sparing=sparing, spared=spared)
+                for name, inside in value.items()
+                if not nothing(inside)
+            }
         case list():
-            return [replaced(inside, sparing=sparing) for inside in value]
+            return [replaced(inside, sparing=sparing, spared=spared) for inside in value]
         case str() if ID.fullmatch(value):
             kind = value.partition("_")[0]
             usable = [one for one in known[kind] if not (sparing and one in SPARED)]
+            usable = [one for one in usable if spared and one in SPARED] or usable
             if usable and random.random() < OFTEN:
                 return random.choice(usable)
             if sparing and value in SPARED:
@@ -72,10 +91,31 @@ def replaced(value: Any, *, sparing: bool = False) -> Any:
     return value
 
 
+def spelt_once(fields: Any) -> Any:
+    """Of `user` and `user_id` only one: else the short one wins, and what is wrong with the long one harms nothing."""
+    if not isinstance(fields, dict):
+        return fields
+    twice = [name for name in fields if f"{name}_id" in fields]
+    left_out = {name if ID.fullmatch(str(fields[name])) else f"{name}_id" for name in twice}
+    once = {name: value for name, value in fields.items() if name not in left_out}
+    if str(once.get("dial_string")).strip() in EMERGENCY:  # whose other fields may be wrong
+        once["dial_string"] = "+15551234567"
+    return once
+
+
+def nothing(value: Any) -> bool:
+    """Whether this is an id of a kind of which there is nothing yet: no example of a request would succeed with it."""
+    return isinstance(value, str) and ID.fullmatch(value) is not None and not known[value.partition("_")[0]]
+
+
 def learn(answer: Any) -> None:
     """Remember the ids in an answer, whatever they are called there."""
     match answer:
         case dict():
+            if str(answer.get("id")).startswith("ep_"):
+                owners[answer["id"]] = answer["user_id"]
+            if {"number", "target", "status"} <= answer.keys() and isinstance(answer["number"], str):
+                numbers.append(answer["number"])
             for inside in answer.values():
                 learn(inside)
         case list():
@@ -85,3 +125,6 @@ def learn(answer: Any) -> None:
             of_kind = known[answer.partition("_")[0]]
             if answer not in of_kind:
                 of_kind.append(answer)
+
+
+learn(RECORDS)

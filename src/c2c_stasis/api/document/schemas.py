@@ -71,6 +71,9 @@ def filters_of(kind: type[Struct]) -> Json:
     _with_aliases(schema)
     _explain(kind.__name__, schema)
     properties: Json = schema["properties"]
+    for property_ in properties.values():
+        if property_.get("default") == "" and "pattern" in property_:
+            property_["pattern"] = f"^$|{property_['pattern']}"  # an empty filter is none
     return properties
 
 
