@@ -7,24 +7,45 @@ import json
 import os
 import random
 import re
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from pathlib import Path
 from typing import Any
 
 import schemathesis
 from schemathesis import Case, HookContext, Response
 from schemathesis.core.parameters import ParameterLocation
+from schemathesis.generation.meta import TestPhase
 
 ID = re.compile(r"(acct|user|ep|did|loc|call|key)_[0-7][0-9abcdefghjkmnpqrstvwxyz]{25}")
 ENDING = ("revoke_sessions", "rotate")
+EXAMPLE_ENDPOINT = "carol-desk"
 EMERGENCY = ("911", "112", "933")
 NOBODY = "01h2xcejqtf2nbrexx3vqjhp41"
-OFTEN = 0.8  # of all well-formed ids become one that there is; the others stay unknown
+OFTEN = 0.8  # of all requests name what there is; the others name what nobody knows
 
 TALLY = Path(os.environ["C2C_FUZZ_TALLY"])
 RECORDS: list[dict[str, Any]] = json.loads(os.environ["C2C_FUZZ_SPARED"])
-SPARED = [record["id"] for record in RECORDS]
+SPARED = [record.get("id") or record["number"] for record in RECORDS]
 known: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=20))
+
+
+class Likely:
+    """Whether the request that is being made names what there is."""
+
+    use_known = True
+    operation = ""
+
+    def __init__(self) -> None:
+        self._turns: Counter[str] = Counter()
+
+    def next_of(self, usable: list[str]) -> str:
+        """One after the other, for each operation: then none is left out by chance."""
+        turn = f"{self.operation} {usable[0].partition('_')[0]}"
+        self._turns[turn] += 1
+        return usable[self._turns[turn] % len(usable)]
+
+
+likely = Likely()
 owners: dict[str, str] = {}  # of devices
 numbers: deque[str] = deque(maxlen=20)  # of extensions
 
@@ -32,11 +53,16 @@ numbers: deque[str] = deque(maxlen=20)  # of extensions
 @schemathesis.hook
 def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
     """Put ids that there are in the place of made up ones, but for the part that is wrong on purpose."""
+    by_example = case.meta is not None and case.meta.phase.name is TestPhase.EXAMPLES
+    likely.operation = case.operation.label
+    likely.use_known = by_example or random.random() < OFTEN
     ending = case.method == "DELETE" or case.path.endswith(ENDING)
     if not wrong(case, ParameterLocation.PATH):
         case.path_parameters = path_parameters(case.path_parameters or {}, sparing=ending)
     case.query = spelt_once(case.query) if wrong(case, ParameterLocation.QUERY) else replaced(case.query)
     case.body = spelt_once(case.body) if wrong(case, ParameterLocation.BODY) else replaced(case.body, spared=True)
+    if likely.use_known and isinstance(case.body, dict) and case.body.get("endpoint") == EXAMPLE_ENDPOINT:
+        case.body = case.body | {"endpoint": f"desk-{random.getrandbits(64)}"}  # else it would be in use from then on
     if ID.fullmatch(case.headers.get("DialStack-Account") or ""):
         case.headers["DialStack-Account"] = next(one for one in SPARED if one.startswith("acct_"))
 
@@ -53,11 +79,12 @@ def after_call(context: HookContext, case: Case[Any], response: Response) -> Non
 
 def path_parameters(made_up: dict[str, Any], *, sparing: bool) -> dict[str, Any]:
     """Names of something that there is: a device together with its user, an extension by its number."""
-    parameters = {name: replaced(value, sparing=sparing) for name, value in made_up.items()}
+    parameters = {name: replaced(value, sparing=sparing, spared=not sparing) for name, value in made_up.items()}
     if parameters.get("endpoint_id") in owners:
         parameters["user_id"] = owners[parameters["endpoint_id"]]
-    if "number" in parameters and numbers and random.random() < OFTEN:
-        parameters["number"] = random.choice(numbers)
+    if "number" in parameters and numbers and likely.use_known:
+        usable = [one for one in numbers if (one in SPARED) is not sparing] or [parameters["number"]]
+        parameters["number"] = likely.next_of(usable)
     return parameters
 
 
@@ -84,8 +111,8 @@ def replaced(value: Any, *, sparing: bool = False, spared: bool = False) -> Any:
             kind = value.partition("_")[0]
             usable = [one for one in known[kind] if not (sparing and one in SPARED)]
             usable = [one for one in usable if spared and one in SPARED] or usable
-            if usable and random.random() < OFTEN:
-                return random.choice(usable)
+            if usable and likely.use_known:
+                return likely.next_of(usable)
             if sparing and value in SPARED:
                 return f"{kind}_{NOBODY}"
     return value
