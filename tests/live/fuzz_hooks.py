@@ -56,7 +56,9 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     by_example = case.meta is not None and case.meta.phase.name is TestPhase.EXAMPLES
     likely.operation = case.operation.label
     likely.use_known = by_example or random.random() < OFTEN
-    ending = case.method == "DELETE" or case.path.endswith(ENDING)
+    # A call may be ended as often as one likes: it stays in the log.
+    removing = case.method == "DELETE" and "call_id" not in (case.path_parameters or {})
+    ending = removing or case.path.endswith(ENDING)
     if not wrong(case, ParameterLocation.PATH):
         case.path_parameters = path_parameters(case.path_parameters or {}, sparing=ending)
     case.query = spelt_once(case.query) if wrong(case, ParameterLocation.QUERY) else replaced(case.query)

@@ -54,6 +54,7 @@ async def test_the_service_answers_whatever_is_asked_as_its_document_tells(story
     await run.spare(f"/v1/users/{alice.id}/endpoints", name="Made here")
     await run.spare(f"/v1/users/{alice.id}/endpoints", name="Attached", endpoint="attached")
     await run.spare("/v1/extensions", number="1001", target=alice.id)
+    run.spare_call((await story.place(alice, EXAMPLE_NUMBER)).id)
     tallies = {"platform key": await run.asks("platform key", story.client.key)}
     for kind in ("account", "user"):
         tallies[f"{kind} session"] = await run.asks(f"{kind} session", await run.session(kind))
@@ -95,6 +96,10 @@ class Fuzz:
         status, _, text = await self._story.client.ask("POST", path, self._alice.account_id, json=fields)
         assert status == 201, text
         self._spared.append(json.loads(text))
+
+    def spare_call(self, call_id: str) -> None:
+        """A call that there is."""
+        self._spared.append({"id": call_id})
 
     async def session(self, kind: str) -> str:
         """A new session for the account, or for Alice."""

@@ -30,7 +30,7 @@ def id_word(prefix: str, means: str) -> Word:
 
 def _only(prefix: str, means: str) -> Word:
     """The same for a field that an ordinary request has not."""
-    return Word(means, None, _id(prefix, means).schema)
+    return Word(means, None, id_word(prefix, means).schema)
 
 
 def _moment(means: str) -> Word:
@@ -39,6 +39,11 @@ def _moment(means: str) -> Word:
 
 def _number(means: str, example: str = "+12025550142") -> Word:
     return Word(means, example)
+
+
+def _expand(what: str) -> Word:
+    """The one thing that is shown in full for who asks."""
+    return Word("what is shown in full", [what], {"items": {"type": "string", "enum": [what]}})
 
 
 def _one_of(means: str, example: str, kind: type[StrEnum], *, always: bool = False) -> Word:
@@ -79,7 +84,7 @@ WORDS: dict[str, Word] = {
     "limit": Word("how many entries a page has at most", 10),
     "page": Word("which page; from `next_page_url` or `previous_page_url`"),
     "search": Word("a part of the name or the e-mail address", "carol"),
-    "expand[]": Word("what is shown in full", ["extensions"]),
+    "expand[]": _expand("extensions"),
     # who
     "user": _USER,
     "user_id": _USER,
@@ -173,7 +178,7 @@ WORDS: dict[str, Word] = {
     ),
     "metadata": Word("texts of yours that the record gives back", {"crm": "42"}),
     "did": Word("the number (id) that was shown; with `expand[]=did` the number itself; null if there was none"),
-    "did_id": _id(ids.NUMBER, "the number that was shown; null if there was none"),
+    "did_id": id_word(ids.NUMBER, "the number that was shown; null if there was none"),
     "direction": Word("through a trunk, or to an extension", "outbound"),
     "ring_timeout": Word("how long the user's devices ring, in seconds", None, _SECONDS),
     "answer_timeout": Word("how long the destination may take to answer, in seconds", None, _SECONDS),
@@ -230,6 +235,7 @@ WORDS: dict[str, Word] = {
 }
 
 OF_ONE: dict[tuple[str, str], Word] = {
+    **{(kind, "expand[]"): _expand("did") for kind in ("CallFilters", "ListFilters", "ShownWith")},
     ("AccountRecord", "id"): id_word(ids.ACCOUNT, "the account"),
     ("UserRecord", "id"): _USER,
     ("DeviceRecord", "id"): id_word(ids.DEVICE, "the device"),
@@ -260,7 +266,7 @@ OF_ONE: dict[tuple[str, str], Word] = {
         for name, word in {
             "status": Word("how it ended; live calls have none", "completed", _STATUS),
             "outcome": Word("how it ended", "completed"),
-            "did": _id(ids.NUMBER, "the number that was shown"),
+            "did": id_word(ids.NUMBER, "the number that was shown"),
         }.items()
     },
     ("EventData", "endpoint"): _DEVICE,
