@@ -27,8 +27,10 @@ EXAMPLES = int(os.environ.get("C2C_FUZZ_EXAMPLES", "0"))  # of each operation an
 # Left out is what cannot hold beside the hooks, which put in a header and ids where they are missing, and what asks more than
 # the document can say: a time zone has the right form and does not exist. A wrong id in a path is put right where one is known,
 # by links and from answers; what is answered then is no fault.
+# `/v1/calls/erase` is the address of a call as well, which does not exist: so `Allow` names the methods of both.
 CONFIGURATION = """
 [checks]
+allow_header_conformance.enabled = false
 positive_data_acceptance.enabled = false
 missing_required_header.enabled = false
 ignored_auth.enabled = false
