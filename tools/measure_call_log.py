@@ -7,6 +7,7 @@ a year: most to numbers that are called once, one in a hundred internal, one in 
 
 import argparse
 import asyncio
+import gc
 import random
 import sqlite3
 import statistics
@@ -19,6 +20,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from c2c_stasis.app import COLLECT_AFTER
 from c2c_stasis.call.model import (
     Call,
     CallState,
@@ -159,6 +161,9 @@ async def run(how_many: int, folder: Path) -> int:
     began = time.perf_counter()
     account, user, number = await seed(store, file, how_many)
     size = file.stat().st_size / 1e6
+    gc.collect()
+    gc.freeze()  # as the service does: else it is the collector of garbage that is measured
+    gc.set_threshold(*COLLECT_AFTER)
     print(f"{how_many} calls in {time.perf_counter() - began:.0f} s, {size:.0f} MB\n")
     middle = BEGAN + YEAR / 2
     filters: dict[str, dict[str, Any]] = {
