@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 EVERY = 600.0  # seconds between two rounds
 DAY = 86_400.0
-CALLS_AT_ONCE = 20  # in one transaction, of 5 ms: whoever places a call waits that long for it at most
+CALLS_AT_ONCE = 20  # in one transaction, of 4 to 10 ms: whoever places a call waits that long for it at most
 NAMES_AT_ONCE = 500
 REST = 0.1  # seconds between two transactions: nine tenths of the writer's time stay for calls
 

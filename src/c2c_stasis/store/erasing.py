@@ -7,15 +7,21 @@ from typing import Any
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, Update, bindparam, select, update
 
 from c2c_stasis.call.model import Call, CallState, Leg, Party, Side
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ids import AccountId
-from c2c_stasis.store.records import call_of_row, call_row, leg_rows
+from c2c_stasis.store.records import Row, call_of_row, call_row, leg_rows
 from c2c_stasis.store.tables import calls, events, legs
 
 NOBODY = Party("")
+CALL_COLUMNS = ("dial_string", "from_number", "from_name", "to_number", "to_name", "snapshot")
+LEG_COLUMNS = ("endpoint", "contact")
+# Made once: with every column, and made anew for each row, they took ten times as long as the database.
+ERASE_CALL = update(calls).where(calls.c.id == bindparam("its_id")).values({n: bindparam(n) for n in CALL_COLUMNS})
+ERASE_LEG = update(legs).where(legs.c.id == bindparam("its_id")).values({n: bindparam(n) for n in LEG_COLUMNS})
+ERASE_EVENT = update(events).where(events.c.id == bindparam("its_id")).values(body=bindparam("body"))
 _LONG_ENOUGH = 7  # digits that are one number wherever they stand; an extension may be a part of anything
 _SEPARATORS = re.compile(r"[^0-9]")
 _OF_DESTINATION = ("to_number", "to_label")
@@ -35,10 +41,9 @@ def erase(connection: Connection, account_id: AccountId, modes: Sequence[bool], 
         erased = [without(call_of_row(snapshot), number) for snapshot in list(found.values())[:most]]
     except msgspec.DecodeError as error:
         raise StoreUnavailable("the record of a call with this number cannot be read") from error
-    for call in erased:
-        connection.execute(update(calls).where(calls.c.id == call.id).values(call_row(call)))
-        for row in leg_rows(call):
-            connection.execute(update(legs).where(legs.c.id == row["id"]).values(row))
+    if erased:
+        _execute(connection, ERASE_CALL, CALL_COLUMNS, [call_row(call) for call in erased])
+        _execute(connection, ERASE_LEG, LEG_COLUMNS, [row for call in erased for row in leg_rows(call)])
     _erase_events(connection, [call.id for call in erased], number)
     return len(erased)
 
@@ -71,11 +76,13 @@ def _text(text: str, number: str) -> str:
 
 def _erase_events(connection: Connection, ids: Sequence[str], number: str) -> None:
     rows = connection.execute(select(events.c.id, events.c.body).where(events.c.call_id.in_(ids))).all()
-    changed = [{"event": row.id, "bytes": _event_without(row.body, number)} for row in rows]
+    changed = [{"id": row.id, "body": _event_without(row.body, number)} for row in rows]
     if changed:
-        connection.execute(
-            update(events).where(events.c.id == bindparam("event")).values(body=bindparam("bytes")), changed
-        )
+        _execute(connection, ERASE_EVENT, ("body",), changed)
+
+
+def _execute(connection: Connection, statement: Update, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    connection.execute(statement, [{"its_id": row["id"]} | {name: row[name] for name in columns} for row in rows])
 
 
 def _event_without(body: bytes, number: str) -> bytes:
