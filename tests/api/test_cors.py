@@ -14,7 +14,8 @@ from tests.api.requests import GOOD, Client
 APP, CRM = "https://app.example.com", "http://localhost:3000"
 CORS = Cors(Origins((APP, CRM)))
 PREFLIGHT = {"Origin": APP, "Access-Control-Request-Method": "POST"}
-FOR_PAGES = {"Access-Control-Allow-Origin": APP, "Access-Control-Expose-Headers": "X-Request-Id, Location, Retry-After"}
+EXPOSED = "X-Request-Id, Location, Retry-After, Idempotent-Replayed"
+FOR_PAGES = {"Access-Control-Allow-Origin": APP, "Access-Control-Expose-Headers": EXPOSED}
 STRANGERS = [
     "https://evil.example.com",
     "https://app.example.com.evil.example",

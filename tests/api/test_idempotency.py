@@ -61,6 +61,11 @@ async def test_what_is_a_key(client: Client, key: str) -> None:
 async def test_an_emergency_call_is_placed_whatever_its_key_is(client: Client, service: FakeService) -> None:
     assert (await post(client, "a", "b", dial_string="911"))[0] == 202
     assert len(service.calls) == 1
+    assert (await post(client, "c"))[0] == 202
+    for _ in range(2):  # `c` stands for another call, and then for an emergency call that is over
+        status, _, replayed = await post(client, "c", dial_string="911")
+        assert (status, replayed) == (202, None)
+    assert len(service.calls) == 4
 
 
 async def test_a_key_is_looked_at_after_everything_that_is_known_at_once(client: Client, service: FakeService) -> None:

@@ -1,9 +1,11 @@
 """The record of a call, live and ended."""
 
 import msgspec
+import pytest
+from msgspec import json, to_builtins
 from msgspec.structs import replace
 
-from c2c_stasis.api.records import record_of
+from c2c_stasis.api.records import record_of, tells_of_others
 from c2c_stasis.call.model import (
     Call,
     CallState,
@@ -22,6 +24,7 @@ from c2c_stasis.call.model import (
     Side,
 )
 from c2c_stasis.ids import AccountId, CallId, DeviceId, LegId, PlatformId, UserId
+from c2c_stasis.ports import StoredEvent
 
 CALL = Call(
     id=CallId("call_x"),
@@ -191,3 +194,31 @@ def test_an_extension_is_an_internal_call() -> None:
     fields = fields_of(replace(CALL, destination=colleague, caller=Party("")))
     assert (fields["direction"], fields["to_number"], fields["to_label"]) == ("internal", "1001", "Bob")
     assert (fields["from_number"], fields["from_label"]) == (None, None)
+
+
+def test_who_acts_for_one_user_learns_nothing_of_a_colleagues_phones() -> None:
+    phone = Leg(
+        *(LegId("call_x.b1"), Side.B, "PJSIP/d9", DeviceId("ep_9"), "d9", "sip:d9@10.0.0.9", "Phone/9"),
+        state=LegState.ENDED,
+        outcome=LegOutcome.BUSY,
+    )
+    call = replace(CALL, legs=(CALL.legs[0], phone))
+    own, theirs = to_builtins(record_of(call, private=True))["legs"]
+    assert own == to_builtins(record_of(call))["legs"][0]
+    assert (theirs["outcome"], theirs["endpoint"], theirs["endpoint_id"]) == ("busy", None, None)
+    assert (theirs["device"], theirs["contact"], theirs["user_agent"]) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("type_", "data", "hidden"),
+    [
+        ("call.ringing", {"user_id": "user_1"}, False),
+        ("leg.ringing", {"leg": {"side": "a", "device": "d1"}}, False),
+        ("leg.ringing", {"leg": {"side": "b", "device": None}}, False),  # through a trunk
+        ("leg.ringing", {"leg": {"side": "b", "device": "d9"}}, True),
+    ],
+)
+def test_nor_do_events_tell_of_them(type_: str, data: dict[str, object], *, hidden: bool) -> None:
+    body = json.encode({"id": "evt_x", "type": type_, "data": data})
+    event = StoredEvent("evt_x", AccountId("acct_x"), CallId("call_x"), 1, type_, 0.0, body)
+    assert tells_of_others(event) is hidden

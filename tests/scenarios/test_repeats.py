@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from c2c_stasis.call.model import CallState
 from c2c_stasis.directory.call_log import Accepted, Once
 from c2c_stasis.errors import KeyUsedOtherwise, NumberNotDialable, StoreUnavailable, SwitchUnavailable, UserBusy
 from c2c_stasis.ids import CallId
@@ -202,26 +201,3 @@ async def test_a_double_click_with_two_names_is_one_call_and_both_names_stand_fo
     await guarded.clock.advance(10)
     assert await place_once(guarded, once(guarded, "b")) == Accepted(first.call_id, replayed=True)
     await guarded.cancel(first.call_id)
-
-
-# --- emergency ---
-
-
-async def test_an_emergency_call_does_not_wait_for_what_cannot_be_looked_up(house: House) -> None:
-    house.store.down = True
-    accepted = await place_once(house, once(house), "911")
-    assert await house.state(accepted.call_id) in (CallState.ACCEPTED, CallState.RINGING_USER)
-    await house.store.mend()
-    await house.clock.advance(0.01)
-    await house.cancel(accepted.call_id)
-
-
-async def test_an_emergency_call_keeps_its_name_and_its_repeats_theirs(house: House) -> None:
-    first = await place_once(house, once(house), "911")
-    again = await place_once(house, once(house, "b"), "911")
-    assert again.call_id == first.call_id
-    await house.clock.advance(0.01)
-    await house.cancel(first.call_id)
-    await house.end_of(first.call_id)
-    for key in ("a", "b"):
-        assert await place_once(house, once(house, key), "911") == Accepted(first.call_id, replayed=True)

@@ -20,10 +20,18 @@ from c2c_stasis.api.health import checked
 from c2c_stasis.api.idempotency import HEADER, REPLAYED, fingerprint, idempotency_key
 from c2c_stasis.api.paging import Listed, listed
 from c2c_stasis.api.port import Service
-from c2c_stasis.api.problems import Problem, unavailable
-from c2c_stasis.api.records import record_of
+from c2c_stasis.api.problems import unavailable
+from c2c_stasis.api.records import record_of, tells_of_others
 from c2c_stasis.api.resources.phone_numbers import number_record
-from c2c_stasis.api.routes import EVERYONE_WITH_AN_ACCOUNT, AskedForAccount, Doors, Route, answer, read_query
+from c2c_stasis.api.routes import (
+    EVERYONE_WITH_AN_ACCOUNT,
+    AskedForAccount,
+    Doors,
+    Route,
+    answer,
+    read_query,
+    refuse_query,
+)
 from c2c_stasis.api.schemas import (
     CallBody,
     CallRecord,
@@ -39,7 +47,7 @@ from c2c_stasis.api.strict_json import Json
 from c2c_stasis.call.model import Call
 from c2c_stasis.directory.call_log import Accepted, Once
 from c2c_stasis.directory.dial_strings import is_emergency
-from c2c_stasis.directory.model import Account, User
+from c2c_stasis.directory.model import User
 from c2c_stasis.directory.pages import Wish
 from c2c_stasis.errors import CallNotFound, StoreUnavailable, Unavailable
 from c2c_stasis.ids import CALL, is_id
@@ -103,6 +111,7 @@ class CallRoutes:
     async def place(self, request: web.Request) -> web.Response:
         """Place a call. The answer has an empty body, for some clients throw on any other; `Location` is the call."""
         acting = authenticate(request, self._service)
+        refuse_query(request)
         account = acting.account
         body, by_other_names = with_own_names(await read_json(request))
         user_id = read_user_id(body)
@@ -144,7 +153,7 @@ class CallRoutes:
         filters = read_query(request, ListFilters)
         with_number = expanded(filters.expand)
         page = await self._service.calls_page(acting.account, filters.wanted(acting), filters.wish())
-        records = [self._record(acting.account, call, with_number=with_number) for call in page.entries]
+        records = [self._record(acting, call, with_number=with_number) for call in page.entries]
         return answer(listed(request, page, records))
 
     async def export(self, request: web.Request) -> web.StreamResponse:
@@ -181,18 +190,22 @@ class CallRoutes:
         """One call, live or ended."""
         acting, call = await self._named_call(request)
         with_number = expanded(read_query(request, ShownWith).expand)
-        return answer(self._record(acting.account, call, with_number=with_number))
+        return answer(self._record(acting, call, with_number=with_number))
 
     async def events(self, request: web.Request) -> web.Response:
         """The event log of a call, in order, in one page. It is byte for byte what every other road carries."""
         acting, call = await self._named_call(request)
+        refuse_query(request)
         events = await self._service.call_events(acting.account, call.id)
+        if acting.user_id is not None:
+            events = [event for event in events if not tells_of_others(event)]
         head = f'{{"object":"list","url":"/v1/calls/{call.id}/events","next_page_url":null,"previous_page_url":null,"data":['
         return _json(head.encode() + b",".join(event.body for event in events) + b"]}")
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Cancel a call or hang up, in any state."""
         acting, call = await self._named_call(request)
+        refuse_query(request)
         await self._finish(self._service.cancel(acting.account, call.id))
         return web.Response(status=204)
 
@@ -215,11 +228,14 @@ class CallRoutes:
         acting.require_sight_of(call)
         return acting, call
 
-    def _record(self, account: Account, call: Call, *, with_number: bool) -> CallRecord:
+    def _record(self, acting: Acting, call: Call, *, with_number: bool) -> CallRecord:
+        private = acting.user_id is not None
         if not with_number:
-            return record_of(call)
-        number = self._service.phone_number(account, call.did_id) if call.did_id else None
-        return record_of(call, number_record(number) if number else None)
+            return record_of(call, private=private)
+        number = self._service.phone_number(acting.account, call.did_id) if call.did_id else None
+        if number is not None and private:
+            number = replace(number, kept="{}")
+        return record_of(call, number_record(number) if number else None, private=private)
 
     async def _finish(self, work: Coroutine[Any, Any, T]) -> T:
         """Do the work to its end, also when the request that asked for it is cancelled half way."""
@@ -235,17 +251,14 @@ class CallRoutes:
 
 
 def _once(request: web.Request, acting: Acting, asked: PlaceCall, body: Mapping[str, Json]) -> Once | None:
-    """The name of a request. On an emergency call one that cannot be is let pass. Raises `Problem`."""
-    if HEADER not in request.headers:
+    """The name of a request. Raises `Problem`.
+
+    An emergency call has none: whoever asks for help again gets the same call as long as it lives, and another one after it,
+    whatever the header says.
+    """
+    if HEADER not in request.headers or is_emergency(asked.dial_string, acting.account.region):
         return None
-    try:
-        name = idempotency_key(request)
-    except Problem as problem:
-        if not is_emergency(asked.dial_string, acting.account.region):
-            raise
-        logger.warning("header of an emergency request ignored", extra={"error": problem.error})
-        return None
-    return Once(acting.account.id, acting.livemode, name, fingerprint(body))
+    return Once(acting.account.id, acting.livemode, idempotency_key(request), fingerprint(body))
 
 
 def _json(body: bytes) -> web.Response:

@@ -9,7 +9,7 @@ from c2c_stasis.config import Origins
 
 _METHODS = "GET, POST, DELETE"
 _HEADERS = "authorization, content-type, dialstack-account, idempotency-key, last-event-id"
-_EXPOSED = "X-Request-Id, Location, Retry-After"
+_EXPOSED = "X-Request-Id, Location, Retry-After, Idempotent-Replayed"
 _REMEMBERED_FOR = "600"  # seconds
 
 

@@ -26,6 +26,13 @@ _WORDS = {
     "null": "null",
 }
 _TYPES = re.compile(r"Expected `([^`]+)`(?:, got `[^`]+`)?")
+_LIMIT = re.compile(r"Expected `(str|int|object|array)` (>=|<=|of length >=|of length <=) ")
+_LIMITS = {
+    ">=": "of at least",
+    "<=": "of at most",
+    "of length >=": "with a length of at least",
+    "of length <=": "with a length of at most",
+}
 _WHERE = re.compile(r" - at `\$\.?([^`]*)`")
 
 
@@ -56,6 +63,19 @@ def read(
         if name in spelt:
             values[field.name] = _value(within + name, value, field.type, strict=strict)
     return kind(**values)
+
+
+def _words_of(kind: object) -> list[str]:
+    """The words that a field may be, when it may be some words only."""
+    known = msgspec.inspect.type_info(kind)
+    kinds = known.types if isinstance(known, msgspec.inspect.UnionType) else (known,)
+    words: list[str] = []
+    for one in kinds:
+        if isinstance(one, msgspec.inspect.LiteralType):
+            words += [str(value) for value in one.values]
+        elif isinstance(one, msgspec.inspect.EnumType):
+            words += [str(value.value) for value in one.cls]
+    return words
 
 
 def said(body: Struct) -> dict[str, Any]:
@@ -98,11 +118,14 @@ def _value(name: str, value: object, kind: object, *, strict: bool) -> object:
     except msgspec.ValidationError as error:
         within = _WHERE.search(str(error))
         path = f"{name}.{within[1]}" if within and within[1] else name
-        raise problems.invalid(path, _reason(_WHERE.sub("", str(error)))) from error
+        raise problems.invalid(path, _reason(_WHERE.sub("", str(error)), kind)) from error
 
 
-def _reason(text: str) -> str:
+def _reason(text: str, kind: object) -> str:
     """What msgspec says, in words of the API: "Expected `str | null`, got `int`"."""
+    if text.startswith("Invalid enum value") and (words := _words_of(kind)):
+        return f"must be one of {', '.join(words)}"
+    text = _LIMIT.sub(lambda found: f"must be {_WORDS[found[1]]} {_LIMITS.get(found[2], found[2])} ", text)
     if types := _TYPES.fullmatch(text):
         names = types[1].split(" | ")
         return "must be " + " or ".join(_WORDS.get(name, name) for name in names)

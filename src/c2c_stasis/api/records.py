@@ -1,18 +1,22 @@
 """A call as the call log shows it."""
 
-from msgspec import UNSET, UnsetType
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from c2c_stasis.api.resources.phone_numbers import PhoneNumberRecord
 from c2c_stasis.api.schemas import CallRecord, LegRecord, Timings
 from c2c_stasis.call.causes import status_of
 from c2c_stasis.call.model import Call, Leg, Side
+from c2c_stasis.ports import StoredEvent
 from c2c_stasis.times import rfc3339
 
 
-def record_of(call: Call, did: PhoneNumberRecord | UnsetType | None = UNSET) -> CallRecord:
+def record_of(call: Call, did: PhoneNumberRecord | UnsetType | None = UNSET, *, private: bool = False) -> CallRecord:
     """The record of a call, live or ended.
 
-    `endpoint` is the device that answered. `did` is the number that was shown, when it is to stand there as an object.
+    `endpoint` is the device that answered. `did` is the number that was shown, when it is to stand there as an object. A
+    `private` record is for the caller alone: of a colleague's phones it tells what became of them, and not which they are.
     """
     end = None if call.live else call.end
     winner = call.winner(Side.A)
@@ -48,8 +52,33 @@ def record_of(call: Call, did: PhoneNumberRecord | UnsetType | None = UNSET) -> 
         livemode=call.livemode,
         metadata=call.metadata,
         timings=_timings(call),
-        legs=[_leg(call, leg) for leg in call.legs],
+        legs=[_leg(call, _unnamed(leg) if private and leg.side is Side.B else leg) for leg in call.legs],
     )
+
+
+def tells_of_others(event: StoredEvent) -> bool:
+    """Whether an event is about a phone of a colleague who is called, by its name; no one user's session gets those."""
+    if not event.type.startswith("leg."):
+        return False
+    leg = msgspec.json.decode(event.body, type=_LegEvent).data.leg
+    return leg.side == Side.B and leg.device is not None
+
+
+class _LegOfEvent(Struct):
+    side: str
+    device: str | None
+
+
+class _LegData(Struct):
+    leg: _LegOfEvent
+
+
+class _LegEvent(Struct):
+    data: _LegData
+
+
+def _unnamed(leg: Leg) -> Leg:
+    return replace(leg, device_id=None, device="", contact="", user_agent="")
 
 
 def _timings(call: Call) -> Timings:

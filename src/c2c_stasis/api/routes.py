@@ -154,7 +154,7 @@ class Doors:
         @wraps(handle)
         async def handler(request: web.Request) -> web.Response:
             asked = AskedForAccount(request, *authenticate_for_account(request, self.service))
-            return await handle(_without_filters(asked, facts))
+            return await handle(_checked(asked, facts))
 
         return Route(method, path, handler, KEYS_FOR_ACCOUNT, **facts)
 
@@ -165,7 +165,7 @@ class Doors:
 
         @wraps(handle)
         async def handler(request: web.Request) -> web.Response:
-            return await handle(_without_filters(Asked(request, authenticate_key(request, self.service)), facts))
+            return await handle(_checked(Asked(request, authenticate_key(request, self.service)), facts))
 
         return Route(method, path, handler, KEYS, **facts)
 
@@ -182,10 +182,16 @@ def read_query(request: web.Request, kind: type[fields.S]) -> fields.S:
     return fields.read(kind, given, strict=False, unknown="is not a known filter")
 
 
-def _without_filters(asked: A, facts: Facts) -> A:
+def refuse_query(request: web.Request) -> None:
+    """For a route without filters: nothing that is asked for may be passed over in silence. Raises `Problem`."""
+    if request.query_string and request.query:
+        raise problems.invalid(next(iter(request.query)), "is not a known filter")
+
+
+def _checked(asked: A, facts: Facts) -> A:
     """The same request, when it asks for nothing that its route does not have. Raises `Problem`."""
-    if asked.request.method == "GET" and facts.get("filters") is None and asked.request.query:
-        raise problems.invalid(next(iter(asked.request.query)), "is not a known filter")
+    if facts.get("filters") is None:
+        refuse_query(asked.request)
     return asked
 
 

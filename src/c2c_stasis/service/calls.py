@@ -24,7 +24,6 @@ from c2c_stasis.config import Calls, Trunk
 from c2c_stasis.directory import dial_strings
 from c2c_stasis.directory.call_log import Accepted, CallFilter, Once
 from c2c_stasis.directory.call_options import ORDINARY, CallOptions
-from c2c_stasis.directory.dial_strings import is_emergency
 from c2c_stasis.directory.directory import Directory
 from c2c_stasis.directory.model import Account, Key, PhoneNumber, User
 from c2c_stasis.directory.pages import Page, Wish
@@ -219,7 +218,7 @@ class CallService:
                 account, user_id, dial_string, livemode=mode, metadata=metadata, options=options, once=once
             )
 
-        return await self._once.do(once, place, urgent=is_emergency(dial_string, account.region))
+        return await self._once.do(once, place)
 
     async def place(
         self,

@@ -8,7 +8,6 @@ from c2c_stasis.directory import keys
 from c2c_stasis.directory.directory import Directory
 from c2c_stasis.directory.model import Account, Key, User
 from c2c_stasis.directory.sessions import (
-    LEEWAY,
     RENEW_AFTER,
     Claims,
     OpenedSession,
@@ -103,7 +102,7 @@ class Credentials:
         user = None if claims.user_id is None or account is None else directory.user(account.id, claims.user_id)
         if (
             account is None
-            or self._clock.now().wall >= claims.exp + LEEWAY
+            or self._clock.now().wall >= claims.exp  # to the second: we set it ourselves
             or not directory.key_stands(claims.key)
             or _revoked(claims, account)
             or (claims.user_id is not None and (user is None or _revoked(claims, user)))

@@ -1,21 +1,17 @@
 """Requests that come more than once: by a double click, or by a client that was not sure and gave its request a name."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from c2c_stasis.call.model import Call
 from c2c_stasis.directory.call_log import Accepted, Once
-from c2c_stasis.errors import KeyUsedOtherwise, StoreUnavailable
+from c2c_stasis.errors import KeyUsedOtherwise
 from c2c_stasis.ids import CallId, UserId
 from c2c_stasis.ports import Clock, Store
 
-logger = logging.getLogger(__name__)
-
 REMEMBERED = 86_400.0  # seconds for which the name of a request stands for it
-EMERGENCY_LOOK = 0.25  # seconds that an emergency call waits to hear whether it was placed already
 
 Name = tuple[str, bool, str]
 
@@ -28,11 +24,10 @@ class OnceOnly:
         self._clock = clock
         self._at_work: dict[Name, tuple[str, asyncio.Future[CallId | None]]] = {}
 
-    async def do(self, once: Once, place: Callable[[], Awaitable[Call]], *, urgent: bool) -> Accepted:
+    async def do(self, once: Once, place: Callable[[], Awaitable[Call]]) -> Accepted:
         """The call that this request led to, or leads to now. A request that is refused leaves its name free.
 
-        `urgent` must not fail because it cannot be looked up. Raises `KeyUsedOtherwise`, `StoreUnavailable`, and what `place`
-        raises, which must have recorded the name with a new call.
+        Raises `KeyUsedOtherwise`, `StoreUnavailable`, and what `place` raises, which must record the name with a new call.
         """
         name = (once.account_id, once.livemode, once.key)
         while (before := self._at_work.get(name)) is not None:
@@ -45,7 +40,7 @@ class OnceOnly:
         self._at_work[name] = once.fingerprint, done
         call_id = None
         try:
-            found = await self._found(once, urgent=urgent)
+            found = await self._found(once)
             if found is not None:
                 call_id = found
                 return Accepted(found, replayed=True)
@@ -55,16 +50,8 @@ class OnceOnly:
             del self._at_work[name]
             done.set_result(call_id)
 
-    async def _found(self, once: Once, *, urgent: bool) -> CallId | None:
-        since = self._clock.now().wall - REMEMBERED
-        try:
-            async with asyncio.timeout(EMERGENCY_LOOK if urgent else None):
-                found = await self._store.find_once(once, since=since)
-        except (StoreUnavailable, TimeoutError):
-            if not urgent:
-                raise
-            logger.warning("emergency call placed without looking whether it was placed before")
-            return None
+    async def _found(self, once: Once) -> CallId | None:
+        found = await self._store.find_once(once, since=self._clock.now().wall - REMEMBERED)
         if found is None:
             return None
         fingerprint, call_id = found

@@ -129,9 +129,9 @@ class Operation:
             found |= {"too_many_requests", "overloaded"}
         if route.scopes != OPEN:
             found |= {"unauthorized", "key_in_browser", "unavailable"}
+            found.add("validation_error")  # a filter that is not known
         if route.scopes in (KEYS, KEYS_FOR_ACCOUNT):
             found.add("not_allowed")  # to a session
-            found |= {"validation_error"} if route.method == "GET" else set()  # a filter that is not known
         if Scope.ACCOUNT in route.scopes:
             found |= {"invalid_account_header", "account_not_allowed"}
         if route.takes is not None:

@@ -31,7 +31,8 @@ class CreateUserSession(Struct, kw_only=True):
     """A session that acts for one user."""
 
     user_id: str
-    ttl_seconds: Annotated[int, Meta(ge=SHORTEST, le=LONGEST)] = USER_SESSION_LASTS
+    ttl_seconds: Annotated[int, Meta(ge=SHORTEST, le=LONGEST)] | None = USER_SESSION_LASTS
+    components: dict[str, Any] | UnsetType | None = UNSET
 
 
 class AccountSessionRecord(Struct, frozen=True):
@@ -106,7 +107,7 @@ class SessionRoutes(ResourceRoutes):
         """A session that places and sees the calls of one user."""
         body = await asked.body(CreateUserSession)
         user = there(await self._store.find(User, asked.account.id, body.user_id), UserNotFound)
-        opened = await self._open(asked.key, asked.account, user, body.ttl_seconds)
+        opened = await self._open(asked.key, asked.account, user, body.ttl_seconds or USER_SESSION_LASTS)
         of_account = user.account_id
         return answer(
             UserSessionRecord(
