@@ -42,6 +42,11 @@ responses = false
 
 [phases.stateful.checks]
 negative_data_rejection.enabled = false
+
+# Where `from` and `from_date` mean the same, and an empty one means none, one of them may be wrong and harm nothing.
+[[operations]]
+include-name = ["GET /v1/calls", "GET /v1/calls.csv"]
+checks.negative_data_rejection.enabled = false
 """
 
 
