@@ -74,6 +74,8 @@ CALL = Call(
     initiated_at=3.05,
     answered_at=3.0,
     connected_at=10.0,
+    bridged_at=10.020,
+    committed_at=0.003,
     metadata={"crm": "42"},
 )
 COMPLETED = End(Outcome.COMPLETED, Reason.NORMAL, EndedBy.DESTINATION, cause=16, sip_code=None)
@@ -119,11 +121,15 @@ def test_a_live_call() -> None:
         "metadata": {"crm": "42"},
     }
     assert timings == {
+        "committed_ms": 3,
+        "user_invited_ms": 20,
         "user_ringing_ms": 120,
         "user_answered_ms": 3000,
         "destination_dialled_ms": 3050,
+        "destination_invited_ms": None,
         "destination_ringing_ms": 4000,
         "connected_ms": 10_000,
+        "bridged_ms": 10_020,
         "ended_ms": None,
     }
     assert isinstance(legs, list)

@@ -369,7 +369,7 @@ def test_a_leg_of_a_call_that_did_not_begin_is_a_fault_of_ours() -> None:
     move = Move(outward_call().with_leg(begun.legs[0]), Now(ACCEPTED_AT, CLOCK_ZERO))
 
     with pytest.raises(AssertionError):
-        on_ended(move, A1, 16, None)
+        on_ended(move, LegEnded(A1, 16))
 
 
 def test_an_emergency_call_that_fails_is_told_by_a_tone_like_any_other() -> None:

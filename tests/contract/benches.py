@@ -129,11 +129,11 @@ class Bench(ABC):
         await self.until(lambda: signal in self.ear.heard, f"{signal}, and not {self.ear.heard}")
 
     async def hears_end(self, leg_id: LegId) -> LegEnded:
-        """Wait for the end of a leg."""
+        """Wait for the end of a leg; how its media were is another story (`tests/live/test_quality.py`)."""
         await self.until(lambda: self.end_of(leg_id), f"the end of {leg_id}")
         end = self.end_of(leg_id)
         assert end is not None
-        return end
+        return replace(end, quality=None)
 
     def end_of(self, leg_id: LegId) -> LegEnded | None:
         """The end of a leg, if it was heard."""
@@ -141,7 +141,8 @@ class Bench(ABC):
 
     def heard_of(self, leg_id: LegId) -> list[Signal]:
         """What was heard of one leg, each thing once, in order."""
-        return list(dict.fromkeys(one for one in self.ear.heard if getattr(one, "leg_id", None) == leg_id))
+        heard = (one for one in self.ear.heard if getattr(one, "leg_id", None) == leg_id)
+        return list(dict.fromkeys(replace(one, quality=None) if isinstance(one, LegEnded) else one for one in heard))
 
 
 def create(leg_id: LegId, endpoint: str = "PJSIP/d1", lifetime: int = 60) -> CreateLeg:

@@ -90,6 +90,7 @@ def test_the_end_of_a_completed_call_whole() -> None:
         "failed_leg": None,
         "hangup_cause": 16,
         "sip_code": None,
+        "quality_metrics": None,
     }
 
 

@@ -1,5 +1,7 @@
 """A call as the call log shows it."""
 
+from collections.abc import Iterable
+
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
@@ -8,6 +10,7 @@ from c2c_stasis.api.resources.phone_numbers import PhoneNumberRecord
 from c2c_stasis.api.schemas import CallRecord, LegRecord, Timings
 from c2c_stasis.call.causes import status_of
 from c2c_stasis.call.model import Call, Leg, Side
+from c2c_stasis.call.quality import qualities
 from c2c_stasis.ports import StoredEvent
 from c2c_stasis.times import rfc3339
 
@@ -42,7 +45,7 @@ def record_of(call: Call, did: PhoneNumberRecord | UnsetType | None = UNSET, *, 
         status=status_of(end) if end else None,
         hangup_cause=end.cause if end else None,
         recording_url=None,
-        quality_metrics=None,
+        quality_metrics=None if call.live else qualities(call),
         state=call.state,
         outcome=end.outcome if end else None,
         reason=end.reason if end else None,
@@ -83,17 +86,21 @@ def _unnamed(leg: Leg) -> Leg:
 
 def _timings(call: Call) -> Timings:
     return Timings(
-        user_ringing_ms=_first_ringing(call, Side.A),
+        committed_ms=_ms(call.committed_at),
+        user_invited_ms=_ms(_first(leg.invited_at for leg in call.side(Side.A))),
+        user_ringing_ms=_ms(_first(leg.ringing_at for leg in call.side(Side.A))),
         user_answered_ms=_ms(call.answered_at),
         destination_dialled_ms=_ms(call.initiated_at),
-        destination_ringing_ms=_first_ringing(call, Side.B),
+        destination_invited_ms=_ms(_first(leg.invited_at for leg in call.side(Side.B))),
+        destination_ringing_ms=_ms(_first(leg.ringing_at for leg in call.side(Side.B))),
         connected_ms=_ms(call.connected_at),
+        bridged_ms=_ms(call.bridged_at),
         ended_ms=_ms(call.ended_at),
     )
 
 
-def _first_ringing(call: Call, side: Side) -> int | None:
-    return _ms(min((leg.ringing_at for leg in call.side(side) if leg.ringing_at is not None), default=None))
+def _first(moments: Iterable[float | None]) -> float | None:
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _leg(call: Call, leg: Leg) -> LegRecord:

@@ -12,6 +12,7 @@ from c2c_stasis.api import problems
 from c2c_stasis.api.problems import Problem
 from c2c_stasis.api.resources.phone_numbers import PhoneNumberRecord
 from c2c_stasis.api.strict_json import Json
+from c2c_stasis.call.quality import LegQuality
 from c2c_stasis.directory.call_options import ORDINARY, CallOptions
 from c2c_stasis.ids import DEVICE, NUMBER, USER, is_id
 
@@ -170,11 +171,15 @@ class LegRecord(Struct, frozen=True):
 class Timings(Struct, frozen=True):
     """When each part of a call was reached, in milliseconds since it was accepted."""
 
+    committed_ms: int | None  # in the store; after this the 202 goes out
+    user_invited_ms: int | None
     user_ringing_ms: int | None
     user_answered_ms: int | None
     destination_dialled_ms: int | None
+    destination_invited_ms: int | None
     destination_ringing_ms: int | None
     connected_ms: int | None
+    bridged_ms: int | None
     ended_ms: int | None
 
 
@@ -201,7 +206,7 @@ class CallRecord(Struct, frozen=True):
     status: str | None
     hangup_cause: int | None
     recording_url: str | None
-    quality_metrics: list[dict[str, float]] | None
+    quality_metrics: list[LegQuality] | None
     state: str
     outcome: str | None
     reason: str | None
@@ -256,6 +261,7 @@ class EventData(Struct, frozen=True):
     failed_leg: str | UnsetType | None = UNSET
     hangup_cause: int | UnsetType | None = UNSET
     sip_code: int | UnsetType | None = UNSET
+    quality_metrics: list[LegQuality] | UnsetType | None = UNSET
     leg: EventLeg | UnsetType = UNSET
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any, assert_never
 
+from c2c_stasis.ari.media import MEDIA_REPORT
 from c2c_stasis.ari.transport import NeverSent
 from c2c_stasis.call.commands import (
     Command,
@@ -73,7 +74,11 @@ async def execute(operations: Any, app: str, call: Call, command: Command) -> No
 async def _create_leg(operations: Any, app: str, call: Call, command: CreateLeg) -> None:
     if not _ENDPOINT.fullmatch(command.endpoint):
         raise SwitchRefused(400, f"not an endpoint we dial: {command.endpoint!r}")
-    variables = {"TIMEOUT(absolute)": str(command.lifetime), "CHANNEL(tonezone)": tone_zone(command.region)}
+    variables = {
+        "TIMEOUT(absolute)": str(command.lifetime),
+        "CHANNEL(tonezone)": tone_zone(command.region),
+        **MEDIA_REPORT,
+    }
     if command.caller.number:
         variables["CALLERID(all)"] = _caller_id(command.caller)
     if command.shown is not None:

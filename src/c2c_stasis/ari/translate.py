@@ -6,6 +6,7 @@ former, and hang-up requests carry causes that are not causes (Asterisk 22.10.1)
 
 from typing import Any
 
+from c2c_stasis.ari.media import read_quality
 from c2c_stasis.call.model import LegState
 from c2c_stasis.call.signals import (
     LegAnswered,
@@ -63,7 +64,8 @@ def translate(event: dict[str, Any]) -> tuple[LegId, Signal] | None:
         case "ChannelLeftBridge" if event["bridge"]["id"] == call_of(leg_id):
             return leg_id, LegLeft(leg_id)
         case "ChannelDestroyed":
-            return leg_id, LegEnded(leg_id, event.get("cause"), event.get("tech_cause") or None)
+            quality = read_quality(channel.get("channelvars"))
+            return leg_id, LegEnded(leg_id, event.get("cause"), event.get("tech_cause") or None, quality)
         case _:
             return None
 

@@ -22,18 +22,18 @@ from c2c_stasis.call.model import (
     Side,
 )
 from c2c_stasis.call.move import Move
-from c2c_stasis.ids import LegId
+from c2c_stasis.call.signals import LegEnded
 
 RELEASE_ROUND = 3.0  # seconds between two attempts to hang up what is still there
 RELEASE_ROUNDS = 3
 
 
-def on_ended(move: Move, leg_id: LegId, cause: int | None, sip_code: int | None) -> None:
+def on_ended(move: Move, signal: LegEnded) -> None:
     """A channel is gone: note how, and end the call or explain it to the user if it cannot go on without it."""
-    leg = move.leg(leg_id)
+    leg = move.leg(signal.leg_id)
     if leg is None:
         return
-    leg = close(move, leg, cause, sip_code)
+    leg = close(move, replace(leg, quality=signal.quality), signal.cause, signal.sip_code)
     match move.call.state:
         case CallState.RINGING_USER:
             if not forking.hopeful(move.call, leg.side):

@@ -80,8 +80,8 @@ def step(call: Call, signal: Signal, now: Now) -> Step:
             on_joined(move, leg_id)
         case LegLeft(leg_id):
             on_left(move, leg_id)
-        case LegEnded(leg_id, cause, sip_code):
-            on_ended(move, leg_id, cause, sip_code)
+        case LegEnded():
+            on_ended(move, signal)
         case CommandRefused():
             on_refused(move, signal)
         case DeadlinePassed():
@@ -128,7 +128,7 @@ def _on_not_created(move: Move, leg_id: LegId, status: int) -> None:
         move.ask(HangUpLeg(leg_id, causes.NORMAL))  # it may have been made all the same
     # 500 "Allocation failed": this endpoint cannot be called now (not registered, unknown, no codec)
     cause = causes.NETWORK_OUT_OF_ORDER if leg.device_id is None else causes.SUBSCRIBER_ABSENT
-    on_ended(move, leg_id, cause, None)
+    on_ended(move, LegEnded(leg_id, cause))
 
 
 def _on_not_dialled(move: Move, leg_id: LegId) -> None:

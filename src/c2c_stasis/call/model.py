@@ -153,6 +153,18 @@ class Limits(Struct, frozen=True):
     tone_seconds: float = 4.0  # two periods of the slowest busy tone are clearly heard
 
 
+class Quality(Struct, frozen=True):
+    """What the switch measured of the media that it received of a leg.
+
+    `jitter` is the mean interarrival jitter (RFC 3550) in seconds, `loss` the share of packets that never came, 0 to 1, and
+    `rtt` the round trip in seconds; None is what nobody measured.
+    """
+
+    jitter: float
+    loss: float | None = None
+    rtt: float | None = None
+
+
 class Leg(Struct, frozen=True):
     """One contact we dial; ours from the moment we decide to, whatever the switch has made of it.
 
@@ -181,6 +193,7 @@ class Leg(Struct, frozen=True):
     ended_at: float | None = None
     again_at: float | None = None  # when it is asked again to end or to enter the bridge, unless it has until then
     asked_in_vain: int = 0
+    quality: Quality | None = None  # known at the end, if there was media
 
     @property
     def live(self) -> bool:
@@ -244,7 +257,9 @@ class Call(Struct, frozen=True):
     initiated_at: float | None = None
     answered_at: float | None = None
     connected_at: float | None = None
+    bridged_at: float | None = None  # when both sides were in the bridge
     ended_at: float | None = None
+    committed_at: float | None = None  # when the acceptance was in the store; an emergency call does not wait for that
     release_rounds: int = 0
     events: int = 0
     livemode: bool = True
@@ -299,7 +314,14 @@ class Call(Struct, frozen=True):
     @property
     def latest(self) -> float:
         """The latest moment that is known of this call."""
-        moments = [self.initiated_at, self.answered_at, self.connected_at, self.ended_at]
+        moments = [
+            self.committed_at,
+            self.initiated_at,
+            self.answered_at,
+            self.connected_at,
+            self.bridged_at,
+            self.ended_at,
+        ]
         for leg in self.legs:
             moments += [leg.dialled_at, leg.invited_at, leg.ringing_at, leg.answered_at, leg.ended_at]
         return max((moment for moment in moments if moment is not None), default=0.0)

@@ -8,7 +8,7 @@ from c2c_stasis.call.ending import close, fail, finish, on_ended, release
 from c2c_stasis.call.model import Call, CallState, End, EndedBy, Leg, LegState, Outcome, Reason, Side
 from c2c_stasis.call.move import Move
 from c2c_stasis.call.reports import on_answered, on_created, on_joined, on_left, on_ringing
-from c2c_stasis.call.signals import CallFound
+from c2c_stasis.call.signals import CallFound, LegEnded
 from c2c_stasis.ids import LegId
 
 
@@ -43,7 +43,7 @@ def on_found(move: Move, found: CallFound) -> None:
         _catch_up(move, leg, LegState.UP, joined=leg.id in found.joined)
     _both_left(move, gone)
     for leg in gone:
-        on_ended(move, leg.id, None, None)
+        on_ended(move, LegEnded(leg.id))
     for leg in others:
         _catch_up(move, leg, there[leg.id], joined=leg.id in found.joined)
     if found.after_restart and _undecided(move.call, before):

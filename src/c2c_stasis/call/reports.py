@@ -180,7 +180,7 @@ def _destination_answered(move: Move, leg: Leg) -> None:
     move.call = replace(move.call, connected_at=move.at)
     move.tell(EventType.CALL_ANSWERED)
     if _both_joined(move.call):
-        move.to(CallState.TALKING, _talk_until(move))
+        _talk(move)
     else:
         move.to(CallState.JOINING, move.at + JOIN_WITHIN)
 
@@ -195,8 +195,10 @@ def _win(move: Move, leg: Leg) -> Leg:
     return leg
 
 
-def _talk_until(move: Move) -> float:
-    return move.at + (EMERGENCY_LIFETIME if move.call.emergency else move.call.limits.max_duration)
+def _talk(move: Move) -> None:
+    move.call = replace(move.call, bridged_at=move.at)
+    longest = EMERGENCY_LIFETIME if move.call.emergency else move.call.limits.max_duration
+    move.to(CallState.TALKING, move.at + longest)
 
 
 def _both_joined(call: Call) -> bool:
@@ -214,7 +216,7 @@ def on_joined(move: Move, leg_id: LegId) -> None:
     if leg.state is LegState.UP and not leg.released:  # a destination that waits there undialled is nobody's news
         move.tell(EventType.LEG_BRIDGED, leg)
     if move.call.state is CallState.JOINING and _both_joined(move.call):
-        move.to(CallState.TALKING, _talk_until(move))
+        _talk(move)
 
 
 def on_left(move: Move, leg_id: LegId) -> None:

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from c2c_stasis.call.commands import Command
-from c2c_stasis.call.model import LegState
+from c2c_stasis.call.model import LegState, Quality
 from c2c_stasis.ids import LegId
 
 
@@ -54,11 +54,15 @@ class LegLeft(Struct, frozen=True):
 
 
 class LegEnded(Struct, frozen=True):
-    """The leg's channel is gone; `cause` is Q.850 (0 or None: not known), `sip_code` the SIP status if there was one."""
+    """The leg's channel is gone; `cause` is Q.850 (0 or None: not known), `sip_code` the SIP status if there was one.
+
+    `quality` is what the switch measured of its media, if there was any.
+    """
 
     leg_id: LegId
     cause: int | None = None
     sip_code: int | None = None
+    quality: Quality | None = None
 
 
 NO_REPLY = 0  # the status of a command that the switch did not answer at all

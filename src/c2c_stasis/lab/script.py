@@ -55,7 +55,8 @@ class Script:
     loss: float = 0.0
     """The share of RTP packets, 0 to 1, that are counted but not sent."""
     jitter: float = 0.0
-    """Hold every RTP packet back for a random time of up to this many seconds."""
+    """Hold every RTP packet back for a random time of up to this many seconds. As some overtake others, the interarrival jitter
+    of RFC 3550 is about a quarter of it."""
     extra_headers: tuple[tuple[str, str], ...] = ()
     """Put these headers into every response to the INVITE."""
 

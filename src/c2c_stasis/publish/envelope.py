@@ -7,6 +7,7 @@ import msgspec
 from c2c_stasis.call import causes
 from c2c_stasis.call.events import Event, EventType
 from c2c_stasis.call.model import Call, Leg, Side
+from c2c_stasis.call.quality import qualities
 from c2c_stasis.ids import EVENT, new_id
 from c2c_stasis.ports import StoredEvent
 from c2c_stasis.times import rfc3339
@@ -73,6 +74,7 @@ def _of_end(call: Call) -> dict[str, Any]:
         "failed_leg": call.end.failed_leg.value if call.end.failed_leg else None,
         "hangup_cause": call.end.cause,
         "sip_code": call.end.sip_code,
+        "quality_metrics": qualities(call),
     }
 
 

@@ -484,9 +484,12 @@ class CallService:
         await self._store.accept(step.call, envelopes(self._publisher, step.call, step.events), once)
         logger.info("call accepted", extra=extra)
         tell(step.call, step.events)
-        if step.call.live:
-            self._launch(step.call, step.commands)
-        return step.call
+        if not step.call.live:
+            return step.call
+        # Written with what happens next: to store it would be one more commit.
+        call = replace(step.call, committed_at=self._clock.now().mono - step.call.clock_zero)
+        self._launch(call, step.commands)
+        return call
 
     def _launch(self, call: Call, commands: Sequence[Command]) -> Runner:
         runner = Runner(

@@ -201,18 +201,31 @@ WORDS: dict[str, Word] = {
     "hangup_cause": Word("the Q.850 cause of the leg that decided", 16),
     "sip_code": Word("the SIP status with which the far end refused", None),
     "recording_url": Word("always null in this version", None),
-    "quality_metrics": Word("always null in this version", None),
+    "quality_metrics": Word(
+        "of each leg that was joined, what Asterisk measured of the media that it received; null without media,"
+        " and while the call lives"
+    ),
+    "jitter_ms": Word("mean interarrival jitter (RFC 3550), in milliseconds", 4.2),
+    "packet_loss_pct": Word("packets that never came, in percent; null if the call ended before it was counted", 0.4),
+    "rtt_ms": Word("the round trip to the far end, in milliseconds; null if it sends no RTCP", 23.1),
+    "mos": Word("mean opinion score, 1 to 4.5, by the E-model (ITU-T G.107); null without the loss", 4.37),
     "state": _one_of("where the call stands", "ended", CallState, always=True),
     "outcome": _one_of("how it ended; null while it lives", "completed", Outcome),
     "reason": _one_of("why it ended so; null while it lives", "normal", Reason),
     "failed_leg": _one_of("on which side it failed; null if it did not", "destination", FailedLeg),
     "ended_by": _one_of("who ended it; null while it lives", "destination", EndedBy),
     "timings": Word("milliseconds since the call was accepted; null for what was not reached"),
+    "committed_ms": Word(
+        "it was stored, and the 202 went out; null of an emergency call, which does not wait for that", 4
+    ),
+    "user_invited_ms": Word("the first INVITE to a device of the user went out", 14),
     "user_ringing_ms": Word("the first device of the user rang", 116),
     "user_answered_ms": Word("a device of the user answered", 1028),
     "destination_dialled_ms": Word("the destination was dialled", 1028),
+    "destination_invited_ms": Word("the INVITE to the destination went out", 1033),
     "destination_ringing_ms": Word("the destination rang", 1142),
-    "connected_ms": Word("both sides were joined", 2542),
+    "connected_ms": Word("the destination answered", 2542),
+    "bridged_ms": Word("both sides were in the bridge", 2542),
     "ended_ms": Word("the call was over", 5548),
     "legs": Word("one for each contact of each device of the user, and for the trunk"),
     "side": _one_of("the user's, or the destination's", "a", Side, always=True),
@@ -270,6 +283,9 @@ OF_ONE: dict[tuple[str, str], Word] = {
         }.items()
     },
     ("EventData", "endpoint"): _DEVICE,
+    ("LegQuality", "leg"): Word(
+        "`endpoint`: a device; `pstn`: a trunk. The user's leg comes first", "endpoint", {"enum": ["endpoint", "pstn"]}
+    ),
     ("LegRecord", "endpoint"): id_word(ids.DEVICE, "the device; null for a trunk"),
     ("LegRecord", "endpoint_id"): id_word(ids.DEVICE, "the device; null for a trunk"),
     ("EventLeg", "endpoint"): id_word(ids.DEVICE, "the device; null for a trunk"),

@@ -54,7 +54,9 @@ def _times(timings: dict[str, int | None]) -> str:
         "connected_ms": "connected",
         "ended_ms": "ended",
     }
-    reached = [f"{names[key]} {value / 1000:.2f} s" for key, value in timings.items() if value is not None]
+    reached = [
+        f"{names[key]} {value / 1000:.2f} s" for key, value in timings.items() if key in names and value is not None
+    ]
     return ", ".join(reached) or "ended at once"
 
 
