@@ -53,10 +53,11 @@ async def test_a_key_outlives_the_service_that_was_killed(story: Story) -> None:
     number = story.destination(TALKS_BRIEFLY)
     process = await story.open_process()
     status, location, _ = await post(story, alice, number, "a")
+    call = story.client.found(location, alice.account_id)
+    await desk.wait_for(lambda: any(one.rang_at is not None for one in desk.calls), "the phone to ring")
     await process.kill()
     await story.start_process()
     assert await post(story, alice, number, "a") == (status, location, "")
-    call = story.client.found(location, alice.account_id)
     assert (await story.ended(call))["outcome"] == "completed"
     assert await post(story, alice, number, "a") == (status, location, "")
     assert (len(desk.calls), len(story.dialled(number))) == (1, 1)
