@@ -1,6 +1,6 @@
 """What the service needs from the outside, as protocols; the adapters in `ari`, `store` and `publish` provide it."""
 
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from c2c_stasis.call.signals import Signal
 from c2c_stasis.directory.call_log import CallFilter, Once
 from c2c_stasis.directory.model import DirectoryRows
 from c2c_stasis.directory.pages import Page, Wish
-from c2c_stasis.ids import AccountId, CallId, LegId
+from c2c_stasis.ids import AccountId, CallId, LegId, UserId
 
 
 class Clock(Protocol):
@@ -123,6 +123,53 @@ class StoredEvent:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class NumberedEvent:
+    """A committed event and its number: events of an account are counted from 1, without a gap, as they are committed."""
+
+    number: int
+    user_id: UserId
+    livemode: bool
+    event: StoredEvent
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events of an account: of which mode, of which types, and perhaps of one user or one call only."""
+
+    livemode: bool
+    types: frozenset[str]
+    user_id: UserId | None = None
+    call_id: CallId | None = None
+
+    def fits(self, one: NumberedEvent) -> bool:
+        """Whether an event is one of them."""
+        return (
+            one.event.type in self.types
+            and one.livemode is self.livemode
+            and self.user_id in (None, one.user_id)
+            and self.call_id in (None, one.event.call_id)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Events of an account that come next.
+
+    Of all events up to number `upto`, those that are wanted are here; `last` is the number of the newest one. `lost` is the
+    number from which on they are here, when some that came next are not kept any more, or never were.
+    """
+
+    events: tuple[NumberedEvent, ...]
+    upto: int
+    last: int
+    lost: int | None = None
+
+
+Hear = Callable[[Sequence[NumberedEvent]], None]
+"""Is told events as they were committed. Without any, what was committed is not known: the store has to be asked."""
+
+
 class Publisher(Protocol):
     """Puts an event into its envelope."""
 
@@ -187,6 +234,14 @@ class Store(Protocol):
 
     async def call_events(self, account_id: AccountId, call_id: CallId) -> list[StoredEvent]:
         """The event log of a call, in order. Raises `StoreUnavailable`."""
+        ...
+
+    async def events_after(self, account_id: AccountId, after: int | None, wanted: EventFilter) -> EventPage:
+        """The next events of an account after a number; without one, where they stand. Raises `StoreUnavailable`."""
+        ...
+
+    def tell(self, hear: Hear) -> None:
+        """Let this hear of every commit that holds events, in their order, soon after it."""
         ...
 
     async def ended_calls(self, call_ids: Iterable[CallId]) -> set[CallId]:

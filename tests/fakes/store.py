@@ -11,7 +11,7 @@ from c2c_stasis.directory.model import DirectoryRows
 from c2c_stasis.directory.pages import Page, Wish
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ids import AccountId, CallId
-from c2c_stasis.ports import Store, StoredEvent
+from c2c_stasis.ports import EventFilter, EventPage, Hear, NumberedEvent, Store, StoredEvent
 
 T = TypeVar("T")
 
@@ -24,6 +24,8 @@ class MemoryStore:
         self.calls: dict[CallId, Call] = {}
         self.events: dict[CallId, list[StoredEvent]] = {}
         self.unreadable: set[CallId] = set()
+        self.numbered: list[NumberedEvent] = []  # of one account: there is no other here
+        self.hear: Hear = lambda _events: None
         self.once: dict[tuple[str, bool, str], tuple[str, CallId, float]] = {}
 
     async def accept(self, call: Call, events: Sequence[StoredEvent], once: Once | None = None) -> None:
@@ -72,6 +74,15 @@ class MemoryStore:
     async def call_events(self, account_id: AccountId, call_id: CallId) -> list[StoredEvent]:
         return [event for event in self.events.get(call_id, []) if event.account_id == account_id]
 
+    async def events_after(self, account_id: AccountId, after: int | None, wanted: EventFilter) -> EventPage:
+        last = len(self.numbered)
+        if after is None or after >= last:
+            return EventPage((), last, last, lost=last if after is not None and after > last else None)
+        return EventPage(tuple(one for one in self.numbered[after:] if wanted.fits(one)), last, last)
+
+    def tell(self, hear: Hear) -> None:
+        self.hear = hear
+
     async def ended_calls(self, call_ids: Iterable[CallId]) -> set[CallId]:
         return {call_id for call_id in call_ids if call_id in self.calls and not self.calls[call_id].live}
 
@@ -86,6 +97,11 @@ class MemoryStore:
         assert not any(old.id == new.id or old.sequence == new.sequence for old in stored for new in events)
         self.calls[call.id] = call
         stored += events
+        first = len(self.numbered) + 1
+        new = [NumberedEvent(first + at, call.user_id, call.livemode, event) for at, event in enumerate(events)]
+        self.numbered += new
+        if new:
+            self.hear(new)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +182,12 @@ class WatchedStore:
 
     async def call_events(self, account_id: AccountId, call_id: CallId) -> list[StoredEvent]:
         return await self._ask(self.inner.call_events(account_id, call_id))
+
+    async def events_after(self, account_id: AccountId, after: int | None, wanted: EventFilter) -> EventPage:
+        return await self._ask(self.inner.events_after(account_id, after, wanted))
+
+    def tell(self, hear: Hear) -> None:
+        self.inner.tell(hear)
 
     async def ended_calls(self, call_ids: Iterable[CallId]) -> set[CallId]:
         return await self._ask(self.inner.ended_calls(call_ids))

@@ -48,6 +48,7 @@ class Session:
     account: Account
     livemode: bool
     user_id: UserId | None = None
+    ends_at: float | None = None  # Unix seconds: the last moment at which it counts, if nobody revokes it
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from msgspec.structs import replace
@@ -40,10 +40,23 @@ from c2c_stasis.errors import (
     UserNotFound,
 )
 from c2c_stasis.ids import AccountId, CallId, LegId, NumberId, UserId, call_of
-from c2c_stasis.ports import Clock, Contact, Publisher, SipServer, Stock, Store, StoredEvent, Switch
+from c2c_stasis.ports import (
+    Clock,
+    Contact,
+    EventFilter,
+    EventPage,
+    Hear,
+    Publisher,
+    SipServer,
+    Stock,
+    Store,
+    StoredEvent,
+    Switch,
+)
 from c2c_stasis.service.call_log import CallLog
 from c2c_stasis.service.credentials import Credentials
 from c2c_stasis.service.current_directory import CurrentDirectory, Provision, Watch
+from c2c_stasis.service.feed import Feed
 from c2c_stasis.service.placing import Planner
 from c2c_stasis.service.readiness import DatabaseProbe
 from c2c_stasis.service.repeats import Clicks, OnceOnly
@@ -104,6 +117,8 @@ class CallService:
         self._held: list[tuple[LegId, Signal]] | None = None  # what is heard while we look what exists
         self._caught_up = False  # whether we have looked since we can hear the switch again
         self._stopping = False
+        self._feed = Feed()
+        store.tell(self._feed.committed)
 
     # --- life of the service ---
 
@@ -324,6 +339,14 @@ class CallService:
             return stored
         last = stored[-1].sequence if stored else 0
         return stored + [event for event in runner.unrecorded if event.sequence > last]
+
+    async def events_after(self, account: Account, after: int | None, wanted: EventFilter) -> EventPage:
+        """The next events of an account after a number; without one, where they stand. Raises `StoreUnavailable`."""
+        return await self._store.events_after(account.id, after, wanted)
+
+    def listen(self, account: Account, hear: Hear) -> Callable[[], None]:
+        """Let this hear of every event of an account soon after it was committed; gives what ends that."""
+        return self._feed.listen(account.id, hear)
 
     def contacts(self, endpoint: str) -> Sequence[Contact]:
         """Where a device is registered now; nowhere, as far as anybody knows, while Asterisk is not connected."""

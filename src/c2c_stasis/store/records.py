@@ -18,7 +18,7 @@ from c2c_stasis.call.causes import status_of
 from c2c_stasis.call.model import Call, CallState, Side
 from c2c_stasis.directory.call_log import Once
 from c2c_stasis.ids import CallId
-from c2c_stasis.ports import StoredEvent
+from c2c_stasis.ports import NumberedEvent, StoredEvent
 from c2c_stasis.store.tables import calls, event_counters, events, legs, once
 
 Row = dict[str, Any]
@@ -75,8 +75,8 @@ class CallWrite:
         return cls(call, tuple(events), once)
 
 
-def write_calls(connection: Connection, writes: Sequence[CallWrite], *, repeated: bool) -> None:
-    """Write records in the order given; of several records of one call, the newest row and all events.
+def write_calls(connection: Connection, writes: Sequence[CallWrite], *, repeated: bool) -> list[NumberedEvent]:
+    """Write records in the order given; of several records of one call, the newest row and all events. Gives these events.
 
     A call stored as ended keeps its row and its legs. With `repeated`, events that are already stored are left out: after a
     commit whose outcome is not known, the same record may come again.
@@ -91,8 +91,14 @@ def write_calls(connection: Connection, writes: Sequence[CallWrite], *, repeated
     new_events = list({event.id: event for write in writes for event in write.events}.values())
     if repeated:
         new_events = _without_stored(connection, new_events)
-    if new_events:
-        _insert_events(connection, new_events)
+    if not new_events:
+        return []
+    numbers = _insert_events(connection, new_events)
+    known = {write.call.id: write.call for write in writes}
+    return [
+        NumberedEvent(number, known[event.call_id].user_id, known[event.call_id].livemode, event)
+        for number, event in zip(numbers, new_events, strict=True)
+    ]
 
 
 def once_row(once: Once, call_id: CallId, at: float) -> Row:
@@ -135,8 +141,8 @@ def _without_stored(connection: Connection, new_events: list[StoredEvent]) -> li
     return [event for event in new_events if event.id not in stored]
 
 
-def _insert_events(connection: Connection, new_events: Sequence[StoredEvent]) -> None:
-    """Give each event the next number of its account; the counter's row stays locked until the commit."""
+def _insert_events(connection: Connection, new_events: Sequence[StoredEvent]) -> list[int]:
+    """Give each event the next number of its account; the counter's row stays locked until the commit. Gives the numbers."""
     counts = Counter(event.account_id for event in new_events)
     next_free = {
         account: _ask(connection, COUNT_ON, {"account": account, "more": counts[account]})[0][0] - counts[account] + 1
@@ -148,6 +154,7 @@ def _insert_events(connection: Connection, new_events: Sequence[StoredEvent]) ->
         next_free[event.account_id] = number + 1
         rows.append(dict(zip(EVENT_FIELDS, _fields(event), strict=True)) | {"account_sequence": number})
     _insert(connection, INSERT_EVENT, rows)
+    return [row["account_sequence"] for row in rows]
 
 
 def _insert(connection: Connection, statement: Insert, rows: Sequence[Row]) -> None:

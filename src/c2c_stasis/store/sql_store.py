@@ -15,10 +15,11 @@ from c2c_stasis.directory.call_log import Once
 from c2c_stasis.directory.model import DirectoryRows
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ids import AccountId, CallId
-from c2c_stasis.ports import StoredEvent
+from c2c_stasis.ports import EventFilter, EventPage, Hear, StoredEvent
 from c2c_stasis.store import schema, sqlite
 from c2c_stasis.store.call_log import CallLog
 from c2c_stasis.store.database import Database
+from c2c_stasis.store.following import read_after
 from c2c_stasis.store.listing import Listing
 from c2c_stasis.store.provisioning import Provisioning
 from c2c_stasis.store.records import EVENT_FIELDS, CallWrite, call_of_row
@@ -137,6 +138,14 @@ class SqlStore(Provisioning, Listing, CallLog):
             .order_by(events.c.sequence)
         )
         return [StoredEvent(*row) for row in await self._rows(statement)]
+
+    async def events_after(self, account_id: AccountId, after: int | None, wanted: EventFilter) -> EventPage:
+        """The next events of an account after a number; without one, where they stand. Raises `StoreUnavailable`."""
+        return await self._database.read(lambda connection: read_after(connection, account_id, after, wanted))
+
+    def tell(self, hear: Hear) -> None:
+        """Let this hear of every commit that holds events, in their order, soon after it."""
+        self._writer.hear = hear
 
     async def ended_calls(self, call_ids: Iterable[CallId]) -> set[CallId]:
         """Those of these calls that are recorded here as ended. Raises `StoreUnavailable`."""

@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection
 
 from c2c_stasis.errors import ClickToCallError, StoreUnavailable
+from c2c_stasis.ports import Hear, NumberedEvent
 from c2c_stasis.store.database import Database
 from c2c_stasis.store.errors import UNCONFIRMED, RecordRefused, is_outage, reason_of, sqlite_name
 from c2c_stasis.store.records import CallWrite, write_calls
@@ -63,6 +64,14 @@ class Piece:
 Outcome = tuple[Piece, object]  # a result, or the exception with which the piece was refused
 
 
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What became of each piece of a batch, and the events that were written; None when some may have been there before."""
+
+    outcomes: list[Outcome]
+    events: list[NumberedEvent] | None
+
+
 class Writer:
     """The writer of one database. `guard` is asked before each transaction and raises when it must not be written to."""
 
@@ -76,6 +85,7 @@ class Writer:
         self._close_by: float | None = None
         self._task: asyncio.Task[None] | None = None
         self.transactions = 0  # committed so far
+        self.hear: Hear = lambda _events: None
 
     def start(self) -> None:
         """Begin to write."""
@@ -172,7 +182,7 @@ class Writer:
     async def _commit(self, batch: Sequence[Piece]) -> bool:
         """Commit these. False: the database failed, all who wait were told, and what must be kept waits on."""
         try:
-            outcomes = await self._database.write(functools.partial(_commit_now, batch, self._guard))
+            committed = await self._database.write(functools.partial(_commit_now, batch, self._guard))
         except Exception as error:
             if not is_outage(error):
                 logger.exception("writing failed in a way that is not known", extra={"pieces": len(batch)})
@@ -182,12 +192,20 @@ class Writer:
         if self._failing:
             self._failing = False
             logger.info("the database can be written again")
-        for piece, outcome in outcomes:
+        for piece, outcome in committed.outcomes:
             if isinstance(outcome, Exception):
                 _refuse(piece, outcome)
             else:
                 piece.resolve(outcome)
+        if committed.events is None or committed.events:
+            self._tell(committed.events or [])
         return True
+
+    def _tell(self, events: Sequence[NumberedEvent]) -> None:
+        try:
+            self.hear(events)
+        except Exception:
+            logger.exception("committed events not told")  # they are stored; who listens must not stop the writer
 
     def _outage(self, batch: Sequence[Piece], error: Exception) -> None:
         """Tell everyone, also those who came meanwhile: the next attempt would only let them wait as long again."""
@@ -206,19 +224,19 @@ class Writer:
             logger.warning("the database cannot be written", extra=extra)
 
 
-def _commit_now(batch: Sequence[Piece], guard: Callable[[], None], connection: Connection) -> list[Outcome]:
+def _commit_now(batch: Sequence[Piece], guard: Callable[[], None], connection: Connection) -> Committed:
     """Commit the batch in one transaction; what is refused alone is left out of it. Raises when the database failed."""
     guard()
     try:
         with connection.begin():
-            write_calls(connection, _works(batch), repeated=False)
-            return _records_done(batch) + _run_jobs(connection, batch)
+            events = write_calls(connection, _works(batch), repeated=False)
+            return Committed(_records_done(batch) + _run_jobs(connection, batch), events)
     except Exception as error:
         if is_outage(error):
             raise
     with connection.begin():  # one record is bad, or was written already: find which
         records = [piece for piece in batch if isinstance(piece.work, CallWrite)]
-        return _write_apart(connection, records) + _run_jobs(connection, batch)
+        return Committed(_write_apart(connection, records) + _run_jobs(connection, batch), None)
 
 
 def _records_done(batch: Sequence[Piece]) -> list[Outcome]:
@@ -244,11 +262,15 @@ def _write_apart(connection: Connection, records: Sequence[Piece]) -> list[Outco
     """Write what can be written, in order, by halving until what cannot stands alone."""
     if not records:
         return []
-    outcome = _run_apart(connection, lambda nested: write_calls(nested, _works(records), repeated=True))
+    outcome = _run_apart(connection, lambda nested: _write_again(nested, records))
     if not isinstance(outcome, Exception) or len(records) == 1:
         return [(piece, outcome) for piece in records]
     middle = len(records) // 2
     return _write_apart(connection, records[:middle]) + _write_apart(connection, records[middle:])
+
+
+def _write_again(connection: Connection, records: Sequence[Piece]) -> None:
+    write_calls(connection, _works(records), repeated=True)
 
 
 def _refuse(piece: Piece, error: Exception) -> None:
