@@ -1,7 +1,7 @@
 """A service that behaves: it knows one platform with one account, and remembers the calls it accepted."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import cast
 
@@ -35,7 +35,7 @@ from c2c_stasis.errors import (
 )
 from c2c_stasis.ids import AccountId, CallId, NumberId, PlatformId, UserId, new_id
 from c2c_stasis.policy.regions import check_region
-from c2c_stasis.ports import Contact, SipServer, StoredEvent
+from c2c_stasis.ports import Contact, EventFilter, EventPage, Hear, SipServer, StoredEvent
 
 NO_STORE = cast("DirectoryStore", None)  # calls do not need one
 KEY = "sk_live_fakefakefakefakefakefakefakefake"
@@ -175,6 +175,12 @@ class FakeService:
     async def call_events(self, account: Account, call_id: str) -> list[StoredEvent]:
         await self.find_call(account, call_id)
         return self.events.get(call_id, [])
+
+    async def events_after(self, account: Account, after: int | None, wanted: EventFilter) -> EventPage:
+        return EventPage((), 0, 0)
+
+    def listen(self, account: Account, hear: Hear) -> Callable[[], None]:
+        return lambda: None
 
     sip_server = SipServer("pbx.example.com")
 

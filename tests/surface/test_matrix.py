@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 import pytest
+from aiohttp import ClientResponse
 from msgspec.structs import fields
 
 from c2c_stasis.api.routes import KEYS, KEYS_FOR_ACCOUNT, OPEN, Route, Scope
@@ -28,6 +29,7 @@ FIELDS = {
     "did": "number_id",
     "did_id": "number_id",
     "device_id": "endpoint_id",
+    "call_id": "call_id",
     "location_id": "location_id",
 }
 """What an id in a body or a query names."""
@@ -260,6 +262,8 @@ async def _asked(world: World, cell: Cell, answers: Answers, *, fresh: bool = Fa
         ids.append(await world.id_of(_kinds(cell)[0], cell.whose[0]))
     if place == "query":
         path += f"?{name}={ids[-1]}"
+    if cell.route.media == "text/event-stream":
+        path += ("&" if "?" in path else "?") + "after=0"  # else nothing would be told
     elif place == "header":
         account = ids[-1]
     elif place == "body":
@@ -270,7 +274,7 @@ async def _asked(world: World, cell: Cell, answers: Answers, *, fresh: bool = Fa
     if cell.actor.account_header or place == "header":
         headers["DialStack-Account"] = account
     async with world.office._client.request(cell.route.method, path, json=body, headers=headers) as response:
-        text = await response.read()
+        text = await _said(response)
     answers.asked += 1
     answers.statuses[name_of(cell.route), cell.place][cell.actor.name][cell.whose] = response.status
     answers.leaks += [
@@ -283,6 +287,13 @@ async def _asked(world: World, cell: Cell, answers: Answers, *, fresh: bool = Fa
     for one in ids:
         said = said.replace(one.encode(), b"<id>")
     return response.status, said
+
+
+async def _said(response: ClientResponse) -> bytes:
+    """The body; of a stream without end what comes first, with all that is replayed."""
+    if response.content_type != "text/event-stream":
+        return await response.read()
+    return await response.content.readuntil(b": live\n\n")
 
 
 # --- telling ---

@@ -8,15 +8,21 @@ import logging
 import resource
 import time
 from collections import Counter
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TypeVar
 
-from c2c_stasis.api.problems import overloaded, too_many_requests
+from c2c_stasis.api.problems import overloaded, too_many_requests, too_many_streams
 from c2c_stasis.config import Http
 
 logger = logging.getLogger(__name__)
 
 OWN_DESCRIPTORS = 128  # for the database, Asterisk, the log and what is being closed
 _TOLD_EVERY = 10.0  # seconds between two lines about refused connections: a flood shall not fill the log
+
+
+K = TypeVar("K", bound=Hashable)
 
 
 class Place:
@@ -34,6 +40,21 @@ class Place:
             self._admission.left(self._group)
 
 
+class Turn:
+    """A request that is being answered. To end it twice is to end it once."""
+
+    def __init__(self, admission: "Admission", client: str, peer: str) -> None:
+        self._admission = admission
+        self._whose = client, peer
+        self._taken = True
+
+    def end(self) -> None:
+        """It is answered."""
+        if self._taken:
+            self._taken = False
+            self._admission.end(*self._whose)
+
+
 class Admission:
     """Counts who is in, by address. Trusted proxies speak for many, so none of the counts by address is theirs."""
 
@@ -46,6 +67,9 @@ class Admission:
         self._most_connections = _affordable(http.max_connections)
         self._most_per_address = http.max_connections_per_address
         self._most_requests = http.max_requests
+        self._streams: Counter[tuple[str, str]] = Counter()
+        self._most_of_account = http.max_streams_per_account
+        self._most_of_credential = http.max_streams_per_credential
         self._refused = 0
         self._tell_after = 0.0
 
@@ -77,6 +101,26 @@ class Admission:
         self.requests += 1
         if group:
             self._requests_by_address[group] += 1
+
+    def turn(self, client: str, peer: str) -> Turn:
+        """Begin a request that ends by itself. Raises as `begin` does."""
+        self.begin(client, peer)
+        return Turn(self, client, peer)
+
+    @contextmanager
+    def stream(self, account_id: str, credential: str) -> Iterator[None]:
+        """The time in which an event stream is open. Raises `Problem` when it is one too many."""
+        whose = ((account_id, ""), (account_id, credential))
+        for one, most in zip(whose, (self._most_of_account, self._most_of_credential), strict=True):
+            if self._streams[one] >= most:
+                raise too_many_streams(most)
+        for one in whose:
+            self._streams[one] += 1
+        try:
+            yield
+        finally:
+            for one in whose:
+                _less(self._streams, one)
 
     def end(self, client: str, peer: str) -> None:
         """A request that was begun is answered."""
@@ -130,7 +174,7 @@ def _affordable(wanted: int) -> int:
     return most
 
 
-def _less(counts: Counter[str], group: str) -> None:
+def _less(counts: Counter[K], group: K) -> None:
     """One less; what is nought is forgotten, or every address that ever asked would be kept."""
     counts[group] -= 1
     if counts[group] <= 0:

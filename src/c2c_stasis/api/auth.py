@@ -27,6 +27,7 @@ class Acting:
     account: Account
     livemode: bool
     user_id: UserId | None = None
+    ends_at: float | None = None  # Unix seconds: when the credential ends, as far as is known
 
     def require_user(self, user_id: str) -> None:
         """Raises `NotAllowed` for every user but the one that the session is for, whether there is such a user or not."""
@@ -47,11 +48,11 @@ def authenticate(request: web.Request, service: Service) -> Acting:
     """
     match _credential(request, service):
         case Key() as key:
-            return Acting(service.account(key, _account_id(request)), key.livemode)
-        case Session(account, livemode, user_id):
+            return Acting(service.account(key, _account_id(request)), key.livemode, ends_at=key.expires_at)
+        case Session(account, livemode, user_id, ends_at):
             if ACCOUNT_HEADER in request.headers and _account_id(request) != account.id:
                 raise AccountNotAllowed
-            return Acting(account, livemode, user_id)
+            return Acting(account, livemode, user_id, ends_at)
 
 
 def authenticate_for_account(request: web.Request, service: Service) -> tuple[Key, Account]:

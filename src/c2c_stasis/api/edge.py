@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, web
 
-from c2c_stasis.api.admission import Admission
+from c2c_stasis.api.admission import Admission, Turn
 from c2c_stasis.api.clients import CLIENT, client_of, scheme_of
 from c2c_stasis.api.cors import CORS
 from c2c_stasis.api.problems import problem_of, response_to
@@ -21,6 +21,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 REQUEST_ID = web.RequestKey("request_id", str)
 ADMISSION = web.AppKey("admission", Admission)
+TURN = web.RequestKey("turn", Turn)
 CALL_ID = web.RequestKey("call_id", str)  # set by a handler once it knows which call it is about
 
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -49,12 +50,11 @@ async def _admitted(request: web.Request, client: str, handler: Handler) -> web.
     """Let it be answered, unless there are too many. Whether we are alive is always told."""
     if request.path in PROBES:
         return await handler(request)
-    admission, peer = request.app[ADMISSION], request.remote or ""
-    admission.begin(client, peer)
+    turn = request[TURN] = request.app[ADMISSION].turn(client, request.remote or "")
     try:
         return await handler(request)
     finally:
-        admission.end(client, peer)
+        turn.end()
 
 
 async def finish_headers(request: web.Request, response: web.StreamResponse) -> None:

@@ -1,6 +1,6 @@
 """What the handlers need from the service and from the store of the directory; they know nothing else of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
@@ -19,7 +19,7 @@ from c2c_stasis.directory.model import Account, Device, Extension, Key, Location
 from c2c_stasis.directory.pages import Page, Wish
 from c2c_stasis.directory.sessions import OpenedSession, Session
 from c2c_stasis.ids import AccountId, DeviceId, LocationId, NumberId, PlatformId, UserId
-from c2c_stasis.ports import Contact, SipServer, StoredEvent
+from c2c_stasis.ports import Contact, EventFilter, EventPage, Hear, SipServer, StoredEvent
 
 Equal = Mapping[str, object]
 """Values that a field must have."""
@@ -108,6 +108,14 @@ class Service(Protocol):
 
     async def call_events(self, account: Account, call_id: str) -> list[StoredEvent]:
         """The event log of a call of this account, in order. Raises `CallNotFound`."""
+        ...
+
+    async def events_after(self, account: Account, after: int | None, wanted: EventFilter) -> EventPage:
+        """The next events of an account after a number; without one, where they stand. Raises `StoreUnavailable`."""
+        ...
+
+    def listen(self, account: Account, hear: Hear) -> Callable[[], None]:
+        """Let this hear of every event of an account soon after it was committed; gives what ends that."""
         ...
 
     async def directory_changed(self) -> None:

@@ -117,6 +117,11 @@ def too_many_requests() -> Problem:
     return Problem(429, "Too many requests at a time", "too_many_requests", headers={"Retry-After": "1"})
 
 
+def too_many_streams(most: int) -> Problem:
+    """The account, or one credential for it, has as many event streams as may be."""
+    return Problem(429, f"Too many event streams: {most} are open", "too_many_streams", headers={"Retry-After": "5"})
+
+
 def overloaded() -> Problem:
     """Everybody together asks for too much at a time; nothing was done."""
     return Problem(503, "Service overloaded, please retry", "overloaded", headers={"Retry-After": "1"})

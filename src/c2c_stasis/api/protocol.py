@@ -36,6 +36,7 @@ class Protocol(RequestHandler):
     def __init__(self, manager: web.Server, **options: Any) -> None:
         super().__init__(manager, loop=asyncio.get_running_loop(), **options)
         self.place: Place | None = None
+        self.when_lost: Callable[[], None] | None = None  # is called when the connection is gone
         self._header_timer: asyncio.TimerHandle | None = None
         self._silent = True  # nothing of the next request has arrived
 
@@ -50,6 +51,8 @@ class Protocol(RequestHandler):
         if self.place is not None:
             self.place.leave()
         super().connection_lost(exc)
+        if self.when_lost is not None:
+            self.when_lost()
 
     def data_received(self, data: bytes) -> None:
         """Time a header that has begun and is not whole."""

@@ -12,6 +12,8 @@ from c2c_stasis.api.cors import CORS, Cors
 from c2c_stasis.api.document.openapi import told
 from c2c_stasis.api.document.routes import DocumentRoutes
 from c2c_stasis.api.edge import ADMISSION, answer_everything, finish_headers
+from c2c_stasis.api.event_streams import STREAMS
+from c2c_stasis.api.events import EventRoutes
 from c2c_stasis.api.health import HealthRoutes
 from c2c_stasis.api.listener import Listener
 from c2c_stasis.api.port import DirectoryStore, Service
@@ -45,13 +47,15 @@ def build_app(service: Service, store: DirectoryStore, cors: Cors | None = None)
         )
     app = web.Application(middlewares=[answer_everything], client_max_size=MAX_BYTES)
     app[CORS] = cors or Cors()
-    calls = CallRoutes(service)
-    routes = [*calls.routes(), *resource_routes(service, store), *HealthRoutes(service).routes()]
+    calls, events = CallRoutes(service), EventRoutes(service)
+    routes = [*calls.routes(), *events.routes(), *resource_routes(service, store), *HealthRoutes(service).routes()]
     routes += DocumentRoutes(routes.copy()).routes()
     told(routes)
     app[ROUTES] = routes
     app.add_routes([route.definition() for route in routes])
     app.on_response_prepare.append(finish_headers)
+    app[STREAMS] = events.streams
+    app.on_shutdown.append(events.streams.close)
     app.on_cleanup.append(calls.drain)
     return app
 

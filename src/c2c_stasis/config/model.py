@@ -258,6 +258,16 @@ class Http:
         Number(1, 100_000, "requests", whole=True),
         About("How many requests are answered at a time; what is too much is answered 503 at once"),
     ] = 500
+    max_streams_per_account: Annotated[
+        int,
+        Number(1, 100_000, "streams", whole=True),
+        About("How many event streams (`GET /v1/events`) one account may have; each is a connection as well"),
+    ] = 500
+    max_streams_per_credential: Annotated[
+        int,
+        Number(1, 100_000, "streams", whole=True),
+        About("How many of them with one credential: a key for this account, or a session"),
+    ] = 100
     cors_origins: Annotated[
         Origins,
         _ORIGINS,

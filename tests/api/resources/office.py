@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiohttp import ClientSession
+from aiohttp import ClientSession, web
 
 from c2c_stasis.api.server import ROUTES, HttpServer, build_app
 from c2c_stasis.app import SystemClock
@@ -75,6 +75,8 @@ class Office:
         self.switch = switch
         self.key = key
         self.url = ""
+        self.app: web.Application
+        self.server: HttpServer
         self._client = client
 
     async def ask(
@@ -155,12 +157,13 @@ async def opened(place: Place) -> AsyncIterator[Office]:
     key, _ = await place.store.create_key(place.platform.id)
     await service.start()
     await service.connected()
-    server = HttpServer(build_app(service, place.store), Http(Address("127.0.0.1", 0)))
+    app = build_app(service, place.store)
+    server = HttpServer(app, Http(Address("127.0.0.1", 0)))
     try:
         url = f"http://{await server.start()}"
         async with ClientSession(url) as client:
             office = Office(place, client, service, switch, key)
-            office.url = url
+            office.url, office.app, office.server = url, app, server
             yield office
     finally:
         await server.stop()

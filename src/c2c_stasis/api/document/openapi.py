@@ -122,7 +122,8 @@ def _curl(operation: Operation, schemas: Json) -> str:
     for part in operation.parts:
         path = path.replace(f"{{{part}}}", str(PATH_PARTS[part].word.example))
     method = "" if operation.route.method == "GET" else f"-X {operation.route.method} "
-    lines = [f'curl -sS {method}"$C2C_BASE_URL{path}"']
+    unbuffered = "-N " if operation.route.media == "text/event-stream" else ""
+    lines = [f'curl -sS {unbuffered}{method}"$C2C_BASE_URL{path}"']
     if operation.route.scopes != OPEN:
         lines.append('-H "Authorization: Bearer $C2C_API_KEY"')
     if Scope.ACCOUNT in operation.route.scopes:

@@ -59,7 +59,13 @@ REQUEST_HEADERS: dict[str, Json] = {
         "in": "header",
         "description": "A name for this request: repeated within 24 hours with the same body, it is answered as the first was.",
         "schema": {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$", "examples": ["order 4711"]},
-    }
+    },
+    "Last-Event-ID": {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "description": "The `id` of the last event that came; the stream goes on after it. It counts before `after`.",
+        "schema": {"type": "string", "examples": ["4711"]},
+    },
 }
 _WITH_STATUS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 
