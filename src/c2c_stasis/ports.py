@@ -135,12 +135,16 @@ class NumberedEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events of an account: of which mode, of which types, and perhaps of one user or one call only."""
+    """Which events of an account: of which mode, of which types, and perhaps of one user or one call only.
+
+    `private` is for who acts for the user alone, and hears nothing of phones that are somebody else's.
+    """
 
     livemode: bool
     types: frozenset[str]
     user_id: UserId | None = None
     call_id: CallId | None = None
+    private: bool = False
 
     def fits(self, one: NumberedEvent) -> bool:
         """Whether an event is one of them."""

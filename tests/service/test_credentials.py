@@ -63,10 +63,10 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 def test_what_is_recognised(desk: Desk) -> None:
     assert desk.credentials.recognise(SECRET) == KEY
-    token = desk.credentials.open(KEY, ACCOUNT, USER, 60).client_secret
-    assert desk.credentials.recognise(token) == Session(ACCOUNT, True, USER.id)
-    token = desk.credentials.open(KEY, ACCOUNT, None, 60).client_secret
-    assert desk.credentials.recognise(token) == Session(ACCOUNT, True, None)
+    opened = desk.credentials.open(KEY, ACCOUNT, USER, 60)
+    assert desk.credentials.recognise(opened.client_secret) == Session(ACCOUNT, True, USER.id, opened.expires_at)
+    opened = desk.credentials.open(KEY, ACCOUNT, None, 60)
+    assert desk.credentials.recognise(opened.client_secret) == Session(ACCOUNT, True, None, opened.expires_at)
 
 
 def test_a_signature_is_verified_again_after_ten_seconds(desk: Desk) -> None:

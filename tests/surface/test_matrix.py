@@ -262,14 +262,14 @@ async def _asked(world: World, cell: Cell, answers: Answers, *, fresh: bool = Fa
         ids.append(await world.id_of(_kinds(cell)[0], cell.whose[0]))
     if place == "query":
         path += f"?{name}={ids[-1]}"
-    if cell.route.media == "text/event-stream":
-        path += ("&" if "?" in path else "?") + "after=0"  # else nothing would be told
     elif place == "header":
         account = ids[-1]
     elif place == "body":
         assert body is not None
         body.pop("target", None)
         body[name] = ids[-1]
+    if cell.route.media == "text/event-stream":
+        path += ("&" if "?" in path else "?") + "after=0"  # else nothing would be told
     headers = {"Authorization": f"Bearer {cell.actor.token}"} if cell.actor.token is not None else {}
     if cell.actor.account_header or place == "header":
         headers["DialStack-Account"] = account

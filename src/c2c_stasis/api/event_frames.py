@@ -8,6 +8,7 @@ import json
 import random
 from functools import lru_cache
 
+from c2c_stasis.api.records import tells_of_others
 from c2c_stasis.ports import EventFilter, NumberedEvent
 
 HEARTBEAT = b":\n\n"
@@ -45,7 +46,8 @@ def closed(reason: str) -> bytes:
 
 def joined(events: tuple[NumberedEvent, ...], wanted: EventFilter) -> bytes:
     """Those of the events that are wanted."""
-    return b"".join(of_event(one) for one in events if wanted.fits(one))
+    fitting = [one for one in events if wanted.fits(one) and not (wanted.private and tells_of_others(one.event))]
+    return b"".join(of_event(one) for one in fitting)
 
 
 def _said(name: str, data: dict[str, object], number: int | None = None) -> bytes:

@@ -46,7 +46,7 @@ class EventFilters(Struct, frozen=True, kw_only=True):
         if user_id is not None:
             acting.require_user(user_id)
         call_id = CallId(_id("call_id", self.call_id, CALL)) if self.call_id else None
-        return EventFilter(acting.livemode, _types(self.types), user_id, call_id)
+        return EventFilter(acting.livemode, _types(self.types), user_id, call_id, acting.user_id is not None)
 
 
 class EventRoutes:

@@ -109,7 +109,7 @@ class Credentials:
         ):
             raise NotAuthenticated
         user_id: UserId | None = user.id if user else None
-        return Session(account, claims.live, user_id, claims.exp + LEEWAY)
+        return Session(account, claims.live, user_id, claims.exp)
 
 
 def _revoked(claims: Claims, owner: Account | User) -> bool:

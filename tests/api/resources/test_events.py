@@ -18,6 +18,8 @@ from c2c_stasis.api.edge import ADMISSION
 from c2c_stasis.api.event_streams import STREAMS
 from c2c_stasis.call.model import Call
 from c2c_stasis.config import Http
+from c2c_stasis.directory.model import Key
+from c2c_stasis.directory.sessions import new_claims, sign
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ids import CALL, USER, new_id
 from c2c_stasis.ports import StoredEvent
@@ -59,8 +61,9 @@ async def happen(office: Office, call: Call, *types: str) -> list[StoredEvent]:
     return events
 
 
-def replace_type(event: StoredEvent, type_: str) -> StoredEvent:
-    body = json.dumps({"id": event.id, "type": type_, "data": {"sequence": event.sequence}}).encode()
+def replace_type(event: StoredEvent, type_: str, **data: object) -> StoredEvent:
+    data = {"sequence": event.sequence, "leg": {"side": "a", "device": "desk"}} | data
+    body = json.dumps({"id": event.id, "type": type_, "data": data}).encode()
     return StoredEvent(event.id, event.account_id, event.call_id, event.sequence, type_, event.created_at, body)
 
 
@@ -308,6 +311,18 @@ async def test_a_user_session_sees_its_own_user_alone(office: Office) -> None:
         assert (status, code) == (403, "not_allowed")
 
 
+async def test_a_user_session_hears_nothing_of_the_phones_of_others(office: Office) -> None:
+    mine = await user_session(office, office.user.id)
+    call = a_call(office)
+    for side, device in (("a", "desk"), ("b", None), ("b", "phone-of-bob")):
+        event = replace_type(an_event(call, next(_numbers)), "leg.ringing", leg={"side": side, "device": device})
+        await office.store.record(call, [event])
+    async with following_events(office, "?after=0&types=*", token=mine) as stream:
+        assert [frame.id for frame in await stream.until_live()] == [1, 2]
+    async with following_events(office, "?after=0&types=*") as stream:
+        assert [frame.id for frame in await stream.until_live()] == [1, 2, 3]
+
+
 async def test_events_of_tests_are_for_test_credentials(office: Office) -> None:
     test_key, _ = await office.store.create_key(office.platform.id, livemode=False)
     await office.service.directory_changed()
@@ -352,11 +367,12 @@ async def test_a_stream_ends_when_its_session_is_revoked(office: Office, quick: 
         assert 1_000 <= end.retry <= 5_000
 
 
-async def test_a_stream_ends_at_the_moment_at_which_its_session_does(
-    office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mine = await user_session(office, office.user.id, ttl_seconds=60)
-    monkeypatch.setattr("c2c_stasis.service.credentials.LEEWAY", -59.0)  # so it ends a second from now
+async def test_a_stream_ends_at_the_moment_at_which_its_session_does(office: Office) -> None:
+    await user_session(office, office.user.id)  # so there is a key that signs
+    key = office.service.authenticate(office.key)
+    assert isinstance(key, Key)
+    claims = new_claims(office.account, office.user.id, key.id, livemode=True, now=time.time() - 58, lasts=60)
+    mine = sign(claims, office.service._directory.signing_keys[-1])
     async with following_events(office, token=mine) as stream:
         began = time.monotonic()
         assert (await last_of(stream)).data == {"reason": "session_ended"}

@@ -43,7 +43,7 @@ def test_only_probes_public_keys_and_the_document_are_open() -> None:
 
 def test_sessions_are_for_calls_only() -> None:
     assert all(
-        route.path.startswith("/v1/calls")
+        route.path.startswith(("/v1/calls", "/v1/events"))
         for route in TABLE
         if route.scopes & {Scope.ACCOUNT_SESSION, Scope.USER_SESSION}
     )

@@ -237,8 +237,7 @@ WORDS: dict[str, Word] = {
     "ring_delay_ms": Word("from the INVITE to the first ringing", 102),
     # events
     "call_id": id_word(ids.CALL, "the call"),
-    "call_id": _id(ids.CALL, "the call"),
-    "call": _id(ids.CALL, "the call"),
+    "call": id_word(ids.CALL, "the call"),
     "after": Word(
         "a number of an event; the stream begins with the next, or with what happens next if it is left out", 4711
     ),
