@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import uvloop
@@ -17,8 +18,10 @@ from c2c_stasis.api.cors import Cors
 from c2c_stasis.api.server import HttpServer, build_app
 from c2c_stasis.api.tls import CertificateNotUsable
 from c2c_stasis.ari.connection import Connection
+from c2c_stasis.arilog import AriLog
+from c2c_stasis.arilog import Settings as AriLogSettings
 from c2c_stasis.call.model import Now
-from c2c_stasis.config import Config, ConfigError, Http, changes
+from c2c_stasis.config import Ari, Config, ConfigError, Http, LogNumbers, changes
 from c2c_stasis.errors import StoreUnavailable, SwitchRefused, SwitchUnavailable
 from c2c_stasis.ports import SipServer
 from c2c_stasis.publish.envelope import Envelopes
@@ -49,6 +52,13 @@ def sip_server(config: Config) -> SipServer:
     return SipServer(domain, config.sip.port or None, config.sip.transport)
 
 
+def ari_log_settings(ari: Ari) -> AriLogSettings | None:
+    """How the ARI log is to be written, if at all."""
+    if not ari.log:
+        return None
+    return AriLogSettings(Path(ari.log), ari.app, ari.log_max_mb * 1_000_000, full=ari.log_numbers is LogNumbers.FULL)
+
+
 class App:
     """The whole service in one process; `async with` starts and stops it. `url` is where it listens."""
 
@@ -66,6 +76,10 @@ class App:
             store = await open_store(config.database.url)
             stack.push_async_callback(store.close)
             ari = config.ari
+            self._ari_log = AriLog(ari_log_settings(ari))
+            stack.push_async_callback(
+                asyncio.to_thread, self._ari_log.close
+            )  # the last thing: until then there is news
             self._connection = connection = Connection(
                 ari.url,
                 ari.username,
@@ -74,6 +88,7 @@ class App:
                 connections=ari.pool,
                 timeout=ari.request_timeout,
                 contact_acl=config.sip.contact_acl,
+                log=self._ari_log,
             )
             connection.use_trunks(config.trunks)
             stack.push_async_callback(connection.close)
@@ -87,6 +102,7 @@ class App:
                 watch=connection.watch,
                 provision=connection.provision,
                 sip_server=sip_server(config),
+                ari_log=self._ari_log,
             )
             seen = await store.directory_revision()  # before the directory is read, so that no change falls in between
             await self.service.start()
@@ -124,6 +140,8 @@ class App:
         if "trunks" in found.reloaded:
             self._connection.use_trunks(found.config.trunks)
         await self._renew_certificate(found.config.http)
+        # Beside the calls: the end of the old log waits for the disk.
+        await asyncio.to_thread(self._ari_log.use, ari_log_settings(found.config.ari))
         logger.info("configuration read again", extra={"changed": found.reloaded})
         for key in found.restart:
             logger.warning("needs a restart", extra={"key": key})

@@ -71,10 +71,16 @@ def mask_number(text: str) -> str:
 
 def redact(text: str) -> str:
     """The text without keys, passwords and whole telephone numbers, wherever in it they stand."""
+    text = hide_secrets(text)
+    return _NUMBERS.sub(lambda found: mask_number(found[0].replace("%2B", "+").replace("%2b", "+")), text)
+
+
+def hide_secrets(text: str) -> str:
+    """The text without keys and passwords, wherever in it they stand."""
     small = text.lower()
     if any(sign in small for sign in _SIGNS_OF_SECRETS):
         text = _SECRETS.sub(lambda found: f"{next(kept for kept in found.groups() if kept)}{_MASK}", text)
-    return _NUMBERS.sub(lambda found: mask_number(found[0].replace("%2B", "+").replace("%2b", "+")), text)
+    return text
 
 
 _Lines = queue.SimpleQueue[str | None]  # None is the end

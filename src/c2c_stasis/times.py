@@ -16,3 +16,9 @@ def rfc3339(unix_seconds: float | None) -> str | None:
 @lru_cache(256)  # whatever happens in one second
 def _second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
+def rfc3339_micro(unix_seconds: float) -> str:
+    """The same with microseconds, such as `2026-11-23T08:15:00.123456Z`."""
+    seconds, microseconds = divmod(round(unix_seconds * 1_000_000), 1_000_000)
+    return f"{_second(seconds)}.{microseconds:06}Z"

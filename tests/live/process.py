@@ -105,6 +105,10 @@ class ServiceProcess:
             return []
         return [_parsed(line) for line in self._log.read_text().splitlines()]
 
+    def text(self) -> str:
+        """Its whole log as it is."""
+        return self._log.read_text()
+
     def alarms(self) -> list[str]:
         """The messages of level ERROR and above."""
         return [str(line["message"]) for line in self.lines() if line["level"] in ("error", "critical")]
@@ -119,10 +123,10 @@ def as_toml(config: Config) -> str:
             for name in config.http.__dataclass_fields__
             for value in [getattr(config.http, name)]
         },
-        "[ari]": {"url": ari.url, "username": ari.username, "password": ari.password, "app": ari.app},
+        "[ari]": {"url": ari.url, "username": ari.username, "password": ari.password, "app": ari.app, "log": ari.log},
         "[database]": {"url": config.database.url},
         "[calls]": {name: getattr(calls, name) for name in calls.__dataclass_fields__},
-        "[log]": {"level": "info", "format": "json"},
+        "[log]": {"level": config.log.level, "format": "json"},
     }
     texts = [f"{header}\n{as_lines(values)}" for header, values in sections.items()]
     for trunk in config.trunks:

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,10 +147,13 @@ class Story:
 
     # The service.
 
-    async def open(self, *, ari_url: str | None = None, **limits: float) -> None:
-        """Start the service inside this process, and wait until it takes calls."""
+    async def open(self, *, ari_url: str | None = None, log_ari: bool = False, **limits: float) -> None:
+        """Start the service inside this process, and wait until it takes calls. Its ARI log, if it has one, is in `ari`."""
         await self.close_directory()
-        self.app = App(self.config(ari_url, **limits))
+        config = self.config(ari_url, **limits)
+        if log_ari:
+            config = replace(config, ari=replace(config.ari, log=str(self.folder / "ari")))
+        self.app = App(config)
         await self.app.__aenter__()
         self.client.url = self.app.url
         await self.until_ready()
@@ -157,13 +161,13 @@ class Story:
     async def open_through_proxy(self, **limits: float) -> CuttableProxy:
         """Start the service with a proxy between it and Asterisk, which can be cut."""
         self._proxy = await CuttableProxy.start(self.town.asterisk.http_url)
-        await self.open(ari_url=self._proxy.url, **limits)
+        await self.open(ari_url=self._proxy.url, log_ari=False, **limits)
         return self._proxy
 
-    async def open_process(self, **limits: float) -> ServiceProcess:
-        """Start the service in a process of its own, which can be killed."""
+    async def open_process(self, config: Config | None = None, **limits: float) -> ServiceProcess:
+        """Start the service in a process of its own, which can be killed, perhaps with another configuration."""
         await self.close_directory()
-        self._process = ServiceProcess(self.config(None, **limits), self.folder)
+        self._process = ServiceProcess(config or self.config(None, **limits), self.folder)
         await self.start_process()
         return self._process
 

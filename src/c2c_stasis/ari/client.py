@@ -11,6 +11,7 @@ import msgspec
 from asyncari.client import Client as AsyncariClient
 
 from c2c_stasis.ari.transport import Transport
+from c2c_stasis.arilog import AriLog
 
 logger = logging.getLogger(__name__)
 
@@ -32,9 +33,11 @@ class Client(AsyncariClient):  # type: ignore[misc]  # asyncari has no types
         apps: list[str],
         transport: Transport,
         hear: Callable[[RawEvent], None],
+        log: AriLog,
     ) -> None:
         super().__init__(task_group, urljoin(base_url, "/"), apps, transport)
         self._hear = hear
+        self._log = log
         self.ended = anyio.Event()
 
     async def _run(self, evt: anyio.Event | None = None) -> None:
@@ -59,8 +62,12 @@ class Client(AsyncariClient):  # type: ignore[misc]  # asyncari has no types
         event: Any = None
         try:
             event = _decode(text)
+            if self._log.on:
+                self._log.event(event)
             self._hear(event)
         except Exception:
+            if event is None and self._log.on:
+                self._log.event(text)
             logger.exception("event from Asterisk not understood", extra=_about(event))
 
 

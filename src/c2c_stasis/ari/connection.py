@@ -20,6 +20,7 @@ from c2c_stasis.ari.provisioning import Provisioning
 from c2c_stasis.ari.translate import CALL_EVENTS, leg_state, translate
 from c2c_stasis.ari.transport import NeverSent, Transport
 from c2c_stasis.ari.trunks import Trunks
+from c2c_stasis.arilog import AriLog
 from c2c_stasis.call.commands import Command
 from c2c_stasis.call.model import Call
 from c2c_stasis.config import Trunk
@@ -58,11 +59,13 @@ class Connection:
         connections: int = 32,
         timeout: float = 3.0,
         contact_acl: str = NO_ACL,
+        log: AriLog | None = None,
     ) -> None:
+        self._log = log or AriLog()
         self._url = url
         self._app = app
         self._devices_app = f"{app}-devices"  # its own application: else each channel event would come twice
-        self._transport = Transport(url, username, password, connections=connections, timeout=timeout)
+        self._transport = Transport(url, username, password, connections=connections, timeout=timeout, log=self._log)
         self._devices = Devices()
         self._trunks = Trunks()
         self._provisioning = Provisioning(contact_acl)
@@ -187,7 +190,7 @@ class Connection:
         try:
             async with anyio.create_task_group() as group:
                 apps = [self._app, self._devices_app]
-                client = Client(group, self._url, apps, self._transport, self._hearing(listener))
+                client = Client(group, self._url, apps, self._transport, self._hearing(listener), self._log)
                 async with client:
                     self._client = client
                     self._ready = Operations(client.swagger, self._transport)

@@ -5,6 +5,7 @@ and exception text; this one pools connections, has deadlines, never repeats by 
 """
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -13,6 +14,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from c2c_stasis.arilog import AriLog
 from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
 
 KEEP_ALIVE = (
@@ -33,17 +35,30 @@ class Reply:
 
     def __init__(self, status: int, body: bytes) -> None:
         self.status = status
-        self._body = body
+        self.body = body
 
     def json(self) -> Any:
         """The decoded body; None when there is none."""
-        return msgspec.json.decode(self._body) if self._body else None
+        return msgspec.json.decode(self.body) if self.body else None
 
 
 class Transport:
-    """A pool of connections to one Asterisk; `base_url` is that of its HTTP server, without the `/ari`."""
+    """A pool of connections to one Asterisk; `base_url` is that of its HTTP server, without the `/ari`.
 
-    def __init__(self, base_url: str, username: str, password: str, *, connections: int, timeout: float) -> None:
+    Every request and its answer is handed to `log`, if that is on.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        username: str,
+        password: str,
+        *,
+        connections: int,
+        timeout: float,
+        log: AriLog | None = None,
+    ) -> None:
+        self._log = log or AriLog()
         self._base = urlsplit(base_url)
         self._root = urlunsplit((*self._base[:2], "", "", ""))
         self._session = aiohttp.ClientSession(
@@ -76,6 +91,26 @@ class Transport:
 
     async def send(self, method: str, path: str, given: Mapping[str, Any]) -> Reply:
         """Send one request with these parameters and give the answer; raises as `request` does. The path is quoted already."""
+        return await (self._send_and_tell if self._log.on else self._send)(method, path, given)
+
+    async def _send_and_tell(self, method: str, path: str, given: Mapping[str, Any]) -> Reply:
+        began, clock = time.time(), time.monotonic()
+        status: int | None = None
+        answer: bytes | str = "cancelled"
+        try:
+            reply = await self._send(method, path, given)
+            status, answer = reply.status, reply.body
+            return reply
+        except SwitchRefused as refusal:
+            status, answer = refusal.status, refusal.message
+            raise
+        except SwitchUnavailable as error:
+            answer = str(error)
+            raise
+        finally:
+            self._log.request(method, path, given, status, answer, began, time.monotonic() - clock)
+
+    async def _send(self, method: str, path: str, given: Mapping[str, Any]) -> Reply:
         url, body = self._root + path, None
         if method in ("POST", "PUT"):
             # As JSON values: Asterisk 22.10.1 takes "30" and "true" in a body for 0 and false.

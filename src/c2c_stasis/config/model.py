@@ -23,6 +23,13 @@ class NumberFormat(StrEnum):
     NATIONAL = "national"  # 02079460018
 
 
+class LogNumbers(StrEnum):
+    """How telephone numbers stand in the ARI log."""
+
+    MASKED = "masked"  # +1555•••4567
+    FULL = "full"
+
+
 class LogFormat(StrEnum):
     """How a line of the log is written."""
 
@@ -198,6 +205,8 @@ _CONTACT_ACL = Text(
 _TRANSPORT = one_of(["udp", "tcp", "tls"])
 _LEVEL = one_of(["debug", "info", "warning", "error"])
 _LOG_FORMAT = one_of(list(LogFormat), LogFormat)
+_LOG_NUMBERS = one_of(list(LogNumbers), LogNumbers)
+_FOLDER = Text("Give the path of a folder, or leave the key out", "a path, or none", r"[^\x00-\x1f\x7f]*")
 _NUMBER_FORMAT = one_of(list(NumberFormat), NumberFormat)
 
 
@@ -304,6 +313,27 @@ class Ari:
         Number(1, 32, "connections", whole=True),
         About("How many requests go to Asterisk at a time. Its sessionlimit (http.conf) must be well above"),
     ] = 20
+    log: Annotated[
+        str,
+        _FOLDER,
+        About(
+            "A folder for the ARI log: all that is asked of Asterisk, what it says, and what calls make of it. Without one,"
+            " none is written",
+            reloads=True,
+        ),
+    ] = ""
+    log_max_mb: Annotated[
+        int,
+        Number(2, 100_000, "megabytes", whole=True),
+        About("How large the files of the ARI log may become together; the oldest go first", reloads=True),
+    ] = 500
+    log_numbers: Annotated[
+        LogNumbers,
+        _LOG_NUMBERS,
+        About(
+            "How telephone numbers stand in the ARI log: masked (+1555•••4567), or full. Secrets never do", reloads=True
+        ),
+    ] = LogNumbers.MASKED
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 
 from msgspec.structs import replace
 
+from c2c_stasis.arilog import AriLog
 from c2c_stasis.call import machine
 from c2c_stasis.call.commands import Command
 from c2c_stasis.call.model import Call, CallState, LegState, Limits, Now
@@ -79,7 +80,7 @@ _IN_VAIN = {CallState.PLAYING_TONE, CallState.RELEASING, CallState.ENDED}  # who
 class CallService:
     """Every live call and the way to new ones. `watch` and `provision` are told what `CurrentDirectory` tells.
 
-    `sip_server` is where provisioned phones register.
+    `sip_server` is where provisioned phones register. What happens to calls is handed to `ari_log`, if that is on.
     """
 
     def __init__(
@@ -94,7 +95,9 @@ class CallService:
         watch: Watch,
         provision: Provision,
         sip_server: SipServer,
+        ari_log: AriLog | None = None,
     ) -> None:
+        self._ari_log = ari_log or AriLog()
         self.sip_server = sip_server
         self._store = store
         self._switch = switch
@@ -494,10 +497,13 @@ class CallService:
 
     async def _begin(self, call: Call, once: Once | None) -> Call:
         """Record the call with its first step, then let it run; what it asks for is carried out after the record."""
-        step = machine.step(call, CallPlaced(), self._clock.now())
+        placed, now = CallPlaced(), self._clock.now()
+        step = machine.step(call, placed, now)
         extra = {"call_id": call.id, "user_id": call.user_id, "account_id": call.account_id}
         if call.emergency and step.call.live:
             logger.info("emergency call accepted", extra=extra)
+            if self._ari_log.on:
+                self._ari_log.step(call, placed, now, step)
             runner = self._launch(step.call, step.commands)
             runner.record(step)  # beside the call, which waits for nothing
             await runner.recorded()
@@ -506,6 +512,8 @@ class CallService:
             return step.call
         await self._store.accept(step.call, envelopes(self._publisher, step.call, step.events), once)
         logger.info("call accepted", extra=extra)
+        if self._ari_log.on:
+            self._ari_log.step(call, placed, now, step)
         tell(step.call, step.events)
         if not step.call.live:
             return step.call
@@ -522,6 +530,7 @@ class CallService:
             publisher=self._publisher,
             clock=self._clock,
             in_touch=self._in_touch,
+            ari_log=self._ari_log,
         )
         self._runners[call.id] = runner
         drive = self._drives[call.id] = asyncio.create_task(self._drive(runner, commands), name=f"call {call.id}")

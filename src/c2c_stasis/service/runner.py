@@ -8,6 +8,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
+from c2c_stasis.arilog import AriLog
 from c2c_stasis.call import ending, machine
 from c2c_stasis.call.commands import Command, CreateLeg, DestroyBridge, DialLeg
 from c2c_stasis.call.events import Event, EventType
@@ -55,6 +56,7 @@ class Runner:
         publisher: Publisher,
         clock: Clock,
         in_touch: Callable[[], bool],
+        ari_log: AriLog | None = None,
     ) -> None:
         self.call = call
         self.unrecorded: list[StoredEvent] = []  # events of which the store has not said that it has them
@@ -64,6 +66,7 @@ class Runner:
         self._publisher = publisher
         self._clock = clock
         self._in_touch = in_touch
+        self._ari_log = ari_log or AriLog()
         self._since = clock.now().mono
         self._signals: deque[Signal] = deque()
         self._waking: asyncio.Future[None] | None = None  # done when somebody who sleeps shall look again
@@ -94,10 +97,12 @@ class Runner:
     async def _live(self) -> None:
         failures = 0
         while self.call.live:
-            signal = await self._next()
+            signal, now = await self._next(), self._clock.now()
             try:
-                await self._apply(signal)
+                await self._apply(signal, now)
             except Exception as error:
+                if self._ari_log.on:
+                    self._ari_log.broken(self.call, signal, now, error)
                 logger.exception("call broken", extra={"call_id": self.call.id, "signal": repr(signal)})
                 failures += 1
                 if failures > MOST_FAILURES:
@@ -140,12 +145,16 @@ class Runner:
             return call.clock_zero + call.due - now
         return max(call.clock_zero + call.deadline, self._since) + DEAF_PATIENCE - now  # to hear again wakes us
 
-    async def _apply(self, signal: Signal) -> None:
+    async def _apply(self, signal: Signal, now: Now) -> None:
         before = self.call
-        step = machine.step(before, signal, self._clock.now())
-        if step.call is before and not step.commands:  # asking again changes nothing in the record
+        step = machine.step(before, signal, now)
+        unchanged = step.call is before and not step.commands
+        # Until the envelopes are made a failure leaves everything as it was.
+        events = [] if unchanged else envelopes(self._publisher, step.call, step.events)
+        if self._ari_log.on:
+            self._ari_log.step(before, signal, now, step)
+        if unchanged:  # asking again changes nothing in the record
             return
-        events = envelopes(self._publisher, step.call, step.events)  # until here a failure leaves everything as it was
         self.call = step.call
         first = _record_first(before, step)
         record = self._hand_over(step, events, patient=not first)
@@ -155,7 +164,10 @@ class Runner:
 
     def _abandon(self) -> None:
         """End the call without the rules that failed again and again; its last events are told if they can be."""
-        step = _abandoned(self.call, self._clock.now())
+        now = self._clock.now()
+        step = _abandoned(self.call, now)
+        if self._ari_log.on:
+            self._ari_log.step(self.call, None, now, step)
         try:
             events = envelopes(self._publisher, step.call, step.events)
         except Exception:
