@@ -23,6 +23,7 @@ from c2c_stasis.cli.phone_numbers import phone_numbers
 from c2c_stasis.cli.reporting import EX_INTERRUPTED
 from c2c_stasis.cli.serve import serve
 from c2c_stasis.cli.sessions import sessions
+from c2c_stasis.cli.trace import trace
 from c2c_stasis.cli.trunks import trunks
 from c2c_stasis.cli.users import users
 
@@ -62,5 +63,5 @@ def main() -> None:
 
 for _command in (serve, init, doctor, config, trunks, migrate, backup, restore, sessions, demo, lab):
     main.add_command(_command)
-for _command in (accounts, users, devices, extensions, phone_numbers, locations, keys, call, calls, completion):
+for _command in (accounts, users, devices, extensions, phone_numbers, locations, keys, call, trace, calls, completion):
     main.add_command(_command)

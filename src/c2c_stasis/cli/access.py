@@ -72,13 +72,35 @@ def for_account(command: Command) -> Command:
 
     @wraps(command)
     def reached(remote: Remote, account: str | None, **others: Any) -> Any:
-        try:
-            found = account_named(remote, account) if account else only_account(remote)
-        except NotFound as error:
-            raise NotAccepted(error.message) from error  # as for an id that is not this key's
-        return command(remote.of_account(found), **others)
+        return command(remote.of_account(_account(remote, account)), **others)
 
     return for_platform(_with((_ACCOUNT,), reached))
+
+
+def for_account_if_needed(command: Command) -> Command:
+    """The same for a command that may do without the service: it is given a function that makes the `Remote`.
+
+    Beside it the command gets `path`, the configuration, and `as_json`.
+    """
+
+    @wraps(command)
+    def offered(
+        url: str | None, key_file: Path | None, path: Path, as_json: bool, account: str | None, **others: Any
+    ) -> Any:
+        def reach() -> Remote:
+            remote = Remote(_url(_of_same_rank(url), path), _key(key_file), path, as_json=as_json)
+            return remote.of_account(_account(remote, account))
+
+        return command(reach, path=path, as_json=as_json, **others)
+
+    return _with((*_OPTIONS, _ACCOUNT), offered)
+
+
+def _account(remote: Remote, account: str | None) -> str:
+    try:
+        return account_named(remote, account) if account else only_account(remote)
+    except NotFound as error:
+        raise NotAccepted(error.message) from error  # as for an id that is not this key's
 
 
 def _with(options: tuple[Callable[[Command], Command], ...], command: Command) -> Command:

@@ -1,0 +1,1 @@
+"""The story of one call, drawn as a ladder, and its decisions made again."""
