@@ -13,6 +13,7 @@ from c2c_stasis.cli.config import config
 from c2c_stasis.cli.demo import demo
 from c2c_stasis.cli.devices import devices
 from c2c_stasis.cli.doctor import doctor
+from c2c_stasis.cli.events import events
 from c2c_stasis.cli.extensions import extensions
 from c2c_stasis.cli.init import init
 from c2c_stasis.cli.keys import keys
@@ -63,5 +64,7 @@ def main() -> None:
 
 for _command in (serve, init, doctor, config, trunks, migrate, backup, restore, sessions, demo, lab):
     main.add_command(_command)
-for _command in (accounts, users, devices, extensions, phone_numbers, locations, keys, call, trace, calls, completion):
+for _command in (accounts, users, devices, extensions, phone_numbers, locations, keys, completion):
+    main.add_command(_command)
+for _command in (call, calls, events, trace):
     main.add_command(_command)

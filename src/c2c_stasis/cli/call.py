@@ -5,7 +5,6 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from types import FrameType
 
 import click
@@ -15,6 +14,7 @@ from c2c_stasis.cli.names import user_named
 from c2c_stasis.cli.next_steps import next_step
 from c2c_stasis.cli.remote import NotThere, Record, Remote
 from c2c_stasis.cli.reporting import EX_REFUSED
+from c2c_stasis.cli.telling import line_after_acceptance
 
 POLL = 0.2  # seconds between two looks while something happens
 SLOWEST_POLL = 1.0  # seconds, while nothing does
@@ -32,19 +32,6 @@ Exit status:
   78  the configuration is wrong
  130  interrupted twice; the call goes on
 """
-
-_TOLD = {
-    "call.ringing": "the user's phones ring",
-    "call.emergency": "is an emergency call",
-    "call.initiated": "the user answered, the destination is dialled",
-    "call.answered": "both sides are joined",
-    "leg.created": "is made",
-    "leg.dialled": "is dialled",
-    "leg.ringing": "rings",
-    "leg.progress": "is heard before it answers",
-    "leg.answered": "answers",
-    "leg.bridged": "is in the bridge",
-}
 
 
 @click.command(epilog=_EXIT_STATUS)
@@ -102,7 +89,9 @@ class _Followed:
         """Tell the events that were not told yet, and give them."""
         new: list[Record] = self._remote.ask("GET", f"{self._path}/events")["data"][self._told :]
         for event in new:
-            click.echo(json.dumps(event, separators=(",", ":")) if self._remote.as_json else _line(event))
+            click.echo(
+                json.dumps(event, separators=(",", ":")) if self._remote.as_json else line_after_acceptance(event)
+            )
         self._told += len(new)
         return new
 
@@ -121,41 +110,6 @@ def _sleep(seconds: float, interrupted: list[int]) -> None:
     before = len(interrupted)
     while len(interrupted) == before and (left := until - time.monotonic()) > 0:
         time.sleep(min(left, POLL))  # a signal does not end a sleep
-
-
-def _line(event: Record) -> str:
-    """One event for a person: the seconds since the call was accepted, who, and what."""
-    data = event["data"]
-    who = data["leg"]["device"] or data["leg"]["number"] if "leg" in data else "call"
-    match event["type"]:
-        case "call.end":
-            what = _ending(data)
-        case "leg.ended":
-            what = _leg_ending(data["leg"])
-        case _:
-            what = _TOLD.get(event["type"], str(event["type"]))
-    return f"{_moment(event['created_at']) - _moment(data['started_at']):9.3f} s  {who:<16} {what}"
-
-
-def _ending(data: Record) -> str:
-    talked = f", {data['duration_seconds']} s" if data["outcome"] == "completed" else ""
-    by = f", by {data['ended_by']}" if data["ended_by"] else ""
-    return f"ended: {data['outcome']}, reason {data['reason']}{by}{talked}"
-
-
-def _leg_ending(leg: Record) -> str:
-    """How a leg ended. Of one that was answered that was told before, and it says nothing of why the call ended."""
-    outcome = "" if leg["outcome"] == "answered" else f": {str(leg['outcome'] or leg['state']).replace('_', ' ')}"
-    known = [
-        f"cause {leg['hangup_cause']}" if leg["hangup_cause"] else "",
-        f"SIP {leg['sip_code']}" if leg["sip_code"] else "",
-    ]
-    why = ", ".join(filter(None, known))
-    return f"ended{outcome}" + (f" ({why})" if why else "")
-
-
-def _moment(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
 
 
 @contextmanager

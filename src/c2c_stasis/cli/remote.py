@@ -112,6 +112,14 @@ class Remote:
             while piece := response.read1(PIECE):
                 file.write(piece)
 
+    @contextmanager
+    def lines(self, *path: str, headers: dict[str, str], **query: str) -> Iterator[Iterator[bytes]]:
+        """The lines of an answer as they come; at its end there are no more. Raises `Failed`, also while they are read."""
+        with self._answered("GET", address(*path, **query), None, self._headers() | headers) as response:
+            if response.status >= 400:
+                raise self._failure(response.status, response.read())
+            yield iter(response.readline, b"")
+
     def _headers(self) -> dict[str, str]:
         account = {"DialStack-Account": self.account} if self.account else {}
         return {"Authorization": f"Bearer {self.key}", "Accept": "application/json"} | account
