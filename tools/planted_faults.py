@@ -173,7 +173,7 @@ FAULTS = [
     ),
     Fault(
         "recovery.py",
-        "    for leg in gone:\n        on_ended(move, leg.id, None, None)",
+        "    for leg in gone:\n        on_ended(move, LegEnded(leg.id))",
         "    pass",
         "a leg that is gone is waited for",
     ),
