@@ -15,6 +15,7 @@ import uvloop
 
 from c2c_stasis import logs, systemd
 from c2c_stasis.api.cors import Cors
+from c2c_stasis.api.metrics import MetricServer
 from c2c_stasis.api.server import HttpServer, build_app
 from c2c_stasis.api.tls import CertificateNotUsable
 from c2c_stasis.ari.connection import Connection
@@ -23,6 +24,7 @@ from c2c_stasis.arilog import Settings as AriLogSettings
 from c2c_stasis.call.model import Now
 from c2c_stasis.config import Ari, Config, ConfigError, Http, LogNumbers, changes
 from c2c_stasis.errors import StoreUnavailable, SwitchRefused, SwitchUnavailable
+from c2c_stasis.metrics import Metrics
 from c2c_stasis.ports import SipServer
 from c2c_stasis.publish.envelope import Envelopes
 from c2c_stasis.service import CallService
@@ -32,6 +34,7 @@ from c2c_stasis.store.sql_store import SqlStore, open_store
 
 logger = logging.getLogger(__name__)
 
+LOOK_AT_LOOP = 0.25  # seconds
 DIRECTORY_POLL = 1.0  # seconds; how soon a change that another process made in the directory counts
 
 COLLECT_AFTER = (10_000, 20, 20)  # new objects, then rounds: a call makes some hundreds that live until its end
@@ -60,20 +63,24 @@ def ari_log_settings(ari: Ari) -> AriLogSettings | None:
 
 
 class App:
-    """The whole service in one process; `async with` starts and stops it. `url` is where it listens."""
+    """The whole service in one process; `async with` starts and stops it. `url` is where it listens, `metrics_url` where the
+    figures alone are served, if that is configured."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._cors = Cors(config.http.cors_origins)
+        self._metrics = Metrics()
         self._stack = AsyncExitStack()
         self._connecting: asyncio.Task[None] | None = None
         self.url = ""
+        self.metrics_url = ""
 
     async def __aenter__(self) -> "App":
         async with AsyncExitStack() as stack:
             config = self._config
             stack.enter_context(served(config.database.url))
-            store = await open_store(config.database.url)
+            metrics = self._metrics
+            store = await open_store(config.database.url, metrics=metrics)
             stack.push_async_callback(store.close)
             ari = config.ari
             self._ari_log = AriLog(ari_log_settings(ari))
@@ -89,6 +96,7 @@ class App:
                 timeout=ari.request_timeout,
                 contact_acl=config.sip.contact_acl,
                 log=self._ari_log,
+                metrics=metrics,
             )
             connection.use_trunks(config.trunks)
             stack.push_async_callback(connection.close)
@@ -103,6 +111,7 @@ class App:
                 provision=connection.provision,
                 sip_server=sip_server(config),
                 ari_log=self._ari_log,
+                metrics=metrics,
             )
             seen = await store.directory_revision()  # before the directory is read, so that no change falls in between
             await self.service.start()
@@ -115,14 +124,26 @@ class App:
             self._tidying = Tidying(store, SystemClock(), config.retention.calls_days)
             tidier = asyncio.create_task(self._tidying.run(), name="tidying")
             stack.push_async_callback(_end, tidier)
-            self._server = server = HttpServer(build_app(self.service, store, self._cors), config.http)
+            self._server = server = HttpServer(build_app(self.service, store, self._cors, metrics), config.http)
             stack.push_async_callback(server.stop)
+            await self._serve_metrics(stack)
             self.url = replace(config.http, listen=await server.start()).url
             logger.info("listening", extra={"url": self.url})
             # Last: to connect takes the application from whoever has it, and what cannot serve must not do that.
             self._connecting = asyncio.create_task(connection.run(self.service), name="asterisk")
             self._stack = stack.pop_all()
         return self
+
+    async def _serve_metrics(self, stack: AsyncExitStack) -> None:
+        watching = asyncio.create_task(_watch_loop(self._metrics), name="loop lag")
+        stack.push_async_callback(_end, watching)
+        listen = self._config.metrics.address
+        if listen is None:
+            return
+        server = MetricServer(self._metrics, listen)
+        self.metrics_url = f"http://{await server.start()}/metrics"
+        stack.push_async_callback(server.stop)
+        logger.info("metrics served", extra={"url": self.metrics_url})
 
     @property
     def lost(self) -> asyncio.Task[None]:
@@ -240,6 +261,15 @@ async def _follow_directory(store: SqlStore, service: CallService, seen: int) ->
             logger.warning("directory not read", extra={"error": str(error)})
         except Exception:
             logger.exception("directory not read")  # whatever it was: the next change shall be noticed all the same
+
+
+async def _watch_loop(metrics: Metrics) -> None:
+    """Tell how late the loop is, again and again: a second in which it does nothing else is a second for every call."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + LOOK_AT_LOOP
+        await asyncio.sleep(LOOK_AT_LOOP)
+        metrics.loop_lag.observe(max(0.0, loop.time() - due))
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -54,6 +54,7 @@ def test_before_the_first_report_loss_and_delay_are_not_known() -> None:
         {"RTPAUDIOQOS": "rxcount=many;lp=0"},
         {"RTPAUDIOQOS": "rxcount=nan;lp=0"},
         {"RTPAUDIOQOS": 7},
+        {"RTPAUDIOQOS": BEFORE_THE_FIRST_REPORT.replace("rxcount=149", "rxcount=49")},
         "RTPAUDIOQOS",
     ],
 )

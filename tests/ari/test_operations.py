@@ -7,6 +7,7 @@ import pytest
 
 from c2c_stasis.ari.operations import Operation, Operations
 from c2c_stasis.ari.transport import Reply
+from c2c_stasis.metrics import Metrics
 
 HANG_UP = {
     "nickname": "hangup",
@@ -31,7 +32,7 @@ class Wire:
 
 
 def hang_up(wire: Wire) -> Operation:
-    return Operation(wire, URI, HANG_UP)  # type: ignore[arg-type]  # all that it uses of a transport
+    return Operation(wire, URI, HANG_UP, Metrics())  # type: ignore[arg-type]  # all that it uses of a transport
 
 
 async def test_the_path_is_filled_in_and_the_rest_is_given_to_the_transport() -> None:

@@ -69,7 +69,7 @@ BROKEN: tuple[Broken, ...] = (
     # Keys and sections.
     _file("a section without its key", "\n[ari]\n", "2: ari.password is missing"),
     _file("a key outside of its section", f'listen = "x:1"\n{OK}', "1: listen is not known. It belongs under [http]"),
-    _file("a section nobody knows", f"{OK}[metrics]\n", "3: metrics is not known"),
+    _file("a section nobody knows", f"{OK}[statistics]\n", "3: statistics is not known"),
     _file("a section with a typing mistake", f"{OK}[cals]\n", "3: cals is not known. Did you mean calls?"),
     _file("a section that is a value", f"http = 1\n{OK}", "1: http is not a section"),
     _file("a section that is a list", f"{OK}[[http]]\nlisten = 'x:1'\n", "3: http is not a section"),

@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 from c2c_stasis.api.admission import Admission, Turn
 from c2c_stasis.api.clients import CLIENT, client_of, scheme_of
 from c2c_stasis.api.cors import CORS
+from c2c_stasis.api.metrics import METRICS, count_request
 from c2c_stasis.api.problems import problem_of, response_to
 from c2c_stasis.api.protocol import REQUEST_ID_HEADER
 from c2c_stasis.api.routes import PROBES
@@ -42,7 +43,9 @@ async def answer_everything(request: web.Request, handler: Handler) -> web.Strea
         if problem.status == 500:
             logger.exception("request failed", extra={"request_id": request_id})
         response = response_to(problem, request_id)
-    _log(request, client, response.status, time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    count_request(request.app[METRICS], request, response, seconds)
+    _log(request, client, response.status, seconds)
     return response
 
 

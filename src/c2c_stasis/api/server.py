@@ -16,6 +16,7 @@ from c2c_stasis.api.event_streams import STREAMS
 from c2c_stasis.api.events import EventRoutes
 from c2c_stasis.api.health import HealthRoutes
 from c2c_stasis.api.listener import Listener
+from c2c_stasis.api.metrics import METRICS, MetricRoutes
 from c2c_stasis.api.port import DirectoryStore, Service
 from c2c_stasis.api.protocol import Protocol, sound
 from c2c_stasis.api.resources import resource_routes
@@ -23,6 +24,7 @@ from c2c_stasis.api.routes import Route
 from c2c_stasis.api.strict_json import MAX_BYTES
 from c2c_stasis.api.tls import context_for
 from c2c_stasis.config import Address, Http
+from c2c_stasis.metrics import Metrics, ask
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +38,9 @@ ROUTES = web.AppKey("routes", list[Route])
 """The route table of an application."""
 
 
-def build_app(service: Service, store: DirectoryStore, cors: Cors | None = None) -> web.Application:
+def build_app(
+    service: Service, store: DirectoryStore, cors: Cors | None = None, metrics: Metrics | None = None
+) -> web.Application:
     """The whole API in front of a service and the store of its directory; without `cors`, for no pages of elsewhere.
 
     Raises `RouteNotTold` for a route that does not say whom it serves, or anything else that the document must tell.
@@ -47,14 +51,17 @@ def build_app(service: Service, store: DirectoryStore, cors: Cors | None = None)
         )
     app = web.Application(middlewares=[answer_everything], client_max_size=MAX_BYTES)
     app[CORS] = cors or Cors()
+    figures = app[METRICS] = metrics or Metrics()
     calls, events = CallRoutes(service), EventRoutes(service)
     routes = [*calls.routes(), *events.routes(), *resource_routes(service, store), *HealthRoutes(service).routes()]
+    routes += MetricRoutes(service, figures).routes()
     routes += DocumentRoutes(routes.copy()).routes()
     told(routes)
     app[ROUTES] = routes
     app.add_routes([route.definition() for route in routes])
     app.on_response_prepare.append(finish_headers)
     app[STREAMS] = events.streams
+    ask(figures.event_streams, lambda: events.streams.count)
     app.on_shutdown.append(events.streams.close)
     app.on_cleanup.append(calls.drain)
     return app
@@ -64,7 +71,9 @@ class HttpServer:
     """The API on a socket. Raises `CertificateNotUsable` when there shall be TLS and cannot."""
 
     def __init__(self, app: web.Application, http: Http) -> None:
-        self._admission = app[ADMISSION] = Admission(http)
+        self._admission = admission = app[ADMISSION] = Admission(http)
+        ask(app[METRICS].http_connections, lambda: admission.connections)
+        ask(app[METRICS].http_in_progress, lambda: admission.requests)
         self._listener = Listener(http.listen, self._admission, context_for(http))
         self._runner = _Runner(
             app,

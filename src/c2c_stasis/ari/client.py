@@ -12,6 +12,7 @@ from asyncari.client import Client as AsyncariClient
 
 from c2c_stasis.ari.transport import Transport
 from c2c_stasis.arilog import AriLog
+from c2c_stasis.ids import CALL, call_of, is_id
 
 logger = logging.getLogger(__name__)
 
@@ -76,5 +77,7 @@ def _about(event: Any) -> dict[str, str]:
     if not isinstance(event, dict):
         return {"event": type(event).__name__}
     channel = event.get("channel", event.get("peer"))
-    channel_id = channel.get("id") if isinstance(channel, dict) else None
-    return {"event": str(event.get("type"))[:64], "channel": str(channel_id)[:64]}
+    channel_id = str(channel.get("id") if isinstance(channel, dict) else None)[:64]
+    call_id = call_of(channel_id)
+    about = {"event": str(event.get("type"))[:64], "channel": channel_id}
+    return about | ({"call_id": call_id} if is_id(call_id, CALL) else {})

@@ -25,7 +25,8 @@ from c2c_stasis.call.commands import Command
 from c2c_stasis.call.model import Call
 from c2c_stasis.config import Trunk
 from c2c_stasis.errors import ClickToCallError, SwitchRefused, SwitchUnavailable, first_of
-from c2c_stasis.ids import CallId, LegId
+from c2c_stasis.ids import CallId, LegId, call_of
+from c2c_stasis.metrics import Metrics, ask
 from c2c_stasis.ports import Contact, Listener, Stock
 
 logger = logging.getLogger(__name__)
@@ -60,8 +61,11 @@ class Connection:
         timeout: float = 3.0,
         contact_acl: str = NO_ACL,
         log: AriLog | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._log = log or AriLog()
+        self._metrics = metrics or Metrics()
+        ask(self._metrics.ari_connected, lambda: self._connected)
         self._url = url
         self._app = app
         self._devices_app = f"{app}-devices"  # its own application: else each channel event would come twice
@@ -147,6 +151,7 @@ class Connection:
                     await self._attempt(listener)
                     pause = FIRST_PAUSE
                     self.problem, self._told = "the event connection to Asterisk is lost", ""
+                    self._metrics.ari_losses.inc()
                     logger.warning("connection to Asterisk lost", extra={"app": self._app})
                 except (SwitchUnavailable, SwitchRefused) as error:
                     self._failed(_explain(error), pause)
@@ -193,9 +198,10 @@ class Connection:
                 client = Client(group, self._url, apps, self._transport, self._hearing(listener), self._log)
                 async with client:
                     self._client = client
-                    self._ready = Operations(client.swagger, self._transport)
+                    self._ready = Operations(client.swagger, self._transport, self._metrics)
                     await self._set_up(self._ready)
                     self._connected = True
+                    self._metrics.ari_connections.inc()
                     self.problem = ""
                     logger.info("connected to Asterisk", extra={"app": self._app})
                     await listener.connected()
@@ -264,7 +270,8 @@ async def _release(name: str, request: Any) -> None:
         await request
     except SwitchRefused as refusal:
         if refusal.status != GONE:
-            logger.warning("leftover not released", extra={"id": name, "error": str(refusal)})
+            extra = {"call_id": call_of(LegId(name)), "id": name, "error": str(refusal)}
+            logger.warning("leftover not released", extra=extra)
 
 
 def _explain(error: Exception) -> str:

@@ -16,6 +16,7 @@ from c2c_stasis.call.model import Quality
 
 _REPORT = "RTPAUDIOQOS"
 _JITTER = "RTPAUDIOQOSJITTER"
+_TOO_FEW = 50  # packets, a second of speech; less than that without a report says nothing
 
 MEDIA_REPORT: dict[str, Any] = {name: {"value": "", "report_events": True} for name in (_REPORT, _JITTER)}
 """Variables of a new channel that let its last event tell how its media were."""
@@ -28,10 +29,10 @@ def read_quality(variables: object) -> Quality | None:
     try:
         figures, jitters = _figures(variables.get(_REPORT)), _figures(variables.get(_JITTER))
         received = figures.get("rxcount", 0.0)
-        if received <= 0:
+        reported = figures.get("txmes", 0.0) > 0
+        if received < (1 if reported else _TOO_FEW):
             return None
         lost = max(0.0, figures.get("lp", 0.0))
-        reported = figures.get("txmes", 0.0) > 0
         rtt = figures.get("rtt", 0.0)
         return Quality(
             jitter=jitters.get("avgrxjitter") or figures.get("txjitter", 0.0),

@@ -21,6 +21,7 @@ from c2c_stasis.call.commands import (
 )
 from c2c_stasis.call.model import Call, Party
 from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
+from c2c_stasis.ids import call_of
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +106,9 @@ async def _dial(operations: Any, leg_id: str, caller: str | None, timeout: int) 
     except NeverSent:
         await operations.channels.dial(channelId=leg_id, timeout=timeout, **optional)
     except SwitchUnavailable as error:
-        logger.warning("no answer to a dial request", extra={"leg_id": leg_id, "error": str(error)})
+        logger.warning(
+            "no answer to a dial request", extra={"call_id": call_of(leg_id), "leg_id": leg_id, "error": str(error)}
+        )
 
 
 async def _repeat(request: Callable[[], Awaitable[Any]], met: frozenset[int] | set[int] = frozenset()) -> None:

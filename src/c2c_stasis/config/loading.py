@@ -22,6 +22,7 @@ from c2c_stasis.config.model import (
     Database,
     Http,
     Log,
+    MetricsAt,
     NumberFormat,
     Retention,
     Sip,
@@ -239,9 +240,9 @@ class _Reader:
         match parts:
             case {"http": Http() as http, "ari": Ari() as ari, "database": Database() as database,
                   "calls": Calls() as calls, "sip": Sip() as sip,
-                  "retention": Retention() as retention, "log": Log() as log}:  # fmt: skip
+                  "retention": Retention() as retention, "metrics": MetricsAt() as metrics, "log": Log() as log}:  # fmt: skip
                 ways_out = tuple(trunk for trunk in trunks if isinstance(trunk, Trunk))
-                return Config(ari, http, database, ways_out, calls, sip, retention, log)
+                return Config(ari, http, database, ways_out, calls, sip, retention, metrics, log)
         return None
 
     def _make(self, model: type, settings: _Section, label: str) -> object | None:

@@ -72,6 +72,10 @@ def _address(text: str) -> Address:
     return Address(host, int(port))
 
 
+def _address_or_none(text: str) -> str:
+    return str(_address(text)) if text else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Networks:
     """Parts of the network, each an address or a range such as 10.0.0.0/8."""
@@ -154,6 +158,12 @@ _LISTEN = Text(
     "host:port, an IPv6 address in [brackets]; port 0 is any free one",
     r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}",
     parse=_address,
+)
+_METRICS_LISTEN = Text(
+    'Write it as listen = "127.0.0.1:9464", or leave it empty',
+    "host:port, an IPv6 address in [brackets]; or none",
+    rf"({_LISTEN.pattern})?",
+    parse=_address_or_none,
 )
 _TRUSTED_FIX = 'Write it as trusted_proxies = "127.0.0.1, 10.0.0.0/8"'
 _TRUSTED = Text(_TRUSTED_FIX, "addresses and networks, with commas; or none", "[0-9A-Fa-f:./, ]*", parse=_networks)
@@ -441,6 +451,25 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsAt:
+    """`[metrics]`: where Prometheus reads. On the port of the API it takes a platform key to read `/metrics`."""
+
+    listen: Annotated[
+        str,
+        _METRICS_LISTEN,
+        About(
+            "Where /metrics is served besides, to everybody who reaches it and without TLS: an address that only Prometheus"
+            ' reaches, such as "127.0.0.1:9464"'
+        ),
+    ] = ""
+
+    @property
+    def address(self) -> Address | None:
+        """Where that is, if anywhere."""
+        return _address(self.listen) if self.listen else None
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """`[log]`: how much is logged, and how it is written."""
 
@@ -459,6 +488,7 @@ class Config:
     calls: Calls = field(default_factory=Calls)
     sip: Sip = field(default_factory=Sip)
     retention: Retention = field(default_factory=Retention)
+    metrics: MetricsAt = field(default_factory=MetricsAt)
     log: Log = field(default_factory=Log)
 
 
@@ -470,6 +500,7 @@ SECTIONS: dict[str, type] = {
     "calls": Calls,
     "sip": Sip,
     "retention": Retention,
+    "metrics": MetricsAt,
     "log": Log,
 }
 

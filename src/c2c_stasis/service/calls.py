@@ -41,6 +41,7 @@ from c2c_stasis.errors import (
     UserNotFound,
 )
 from c2c_stasis.ids import AccountId, CallId, LegId, NumberId, UserId, call_of
+from c2c_stasis.metrics import Metrics, ask
 from c2c_stasis.ports import (
     Clock,
     Contact,
@@ -58,6 +59,7 @@ from c2c_stasis.service.call_log import CallLog
 from c2c_stasis.service.credentials import Credentials
 from c2c_stasis.service.current_directory import CurrentDirectory, Provision, Watch
 from c2c_stasis.service.feed import Feed
+from c2c_stasis.service.measuring import measure, measure_accepted
 from c2c_stasis.service.placing import Planner
 from c2c_stasis.service.readiness import DatabaseProbe
 from c2c_stasis.service.repeats import Clicks, OnceOnly
@@ -96,9 +98,12 @@ class CallService:
         provision: Provision,
         sip_server: SipServer,
         ari_log: AriLog | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._ari_log = ari_log or AriLog()
         self.sip_server = sip_server
+        self._metrics = metrics or Metrics()
+        ask(self._metrics.calls_live, lambda: self.live)
         self._store = store
         self._switch = switch
         self._publisher = publisher
@@ -418,7 +423,8 @@ class CallService:
         try:
             await self._sweep([leg_id], [call_of(leg_id)])
         except (SwitchUnavailable, SwitchRefused) as error:
-            logger.warning("leftover not released", extra={"leg_id": leg_id, "error": str(error)})
+            extra = {"call_id": call_of(leg_id), "leg_id": leg_id, "error": str(error)}
+            logger.warning("leftover not released", extra=extra)
 
     def _leave_alone(self, call_id: CallId) -> None:
         """Do not steer a call whose legs are in another Stasis application: it may talk, and we would not hear of its end.
@@ -504,6 +510,7 @@ class CallService:
             logger.info("emergency call accepted", extra=extra)
             if self._ari_log.on:
                 self._ari_log.step(call, placed, now, step)
+            measure_accepted(self._metrics, step.call)
             runner = self._launch(step.call, step.commands)
             runner.record(step)  # beside the call, which waits for nothing
             await runner.recorded()
@@ -516,9 +523,13 @@ class CallService:
             self._ari_log.step(call, placed, now, step)
         tell(step.call, step.events)
         if not step.call.live:
+            measure_accepted(self._metrics, step.call)
+            measure(self._metrics, step.call, step.events)
             return step.call
         # Written with what happens next: to store it would be one more commit.
         call = replace(step.call, committed_at=self._clock.now().mono - step.call.clock_zero)
+        measure_accepted(self._metrics, call)
+        measure(self._metrics, call, step.events)
         self._launch(call, step.commands)
         return call
 
@@ -531,6 +542,7 @@ class CallService:
             clock=self._clock,
             in_touch=self._in_touch,
             ari_log=self._ari_log,
+            metrics=self._metrics,
         )
         self._runners[call.id] = runner
         drive = self._drives[call.id] = asyncio.create_task(self._drive(runner, commands), name=f"call {call.id}")

@@ -16,7 +16,9 @@ from c2c_stasis.call.model import Call, CallState, Now, Reason
 from c2c_stasis.call.move import Move, Step
 from c2c_stasis.call.signals import NO_REPLY, CallBroken, CommandRefused, DeadlinePassed, Signal
 from c2c_stasis.errors import StoreUnavailable, SwitchRefused, SwitchUnavailable
+from c2c_stasis.metrics import Metrics
 from c2c_stasis.ports import Clock, Publisher, Store, StoredEvent, Switch
+from c2c_stasis.service.measuring import measure
 from c2c_stasis.service.orders import Orders
 
 logger = logging.getLogger(__name__)
@@ -57,7 +59,9 @@ class Runner:
         clock: Clock,
         in_touch: Callable[[], bool],
         ari_log: AriLog | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
+        self._metrics = metrics or Metrics()
         self.call = call
         self.unrecorded: list[StoredEvent] = []  # events of which the store has not said that it has them
         self.behind = False  # whether the store failed to take the newest record; it may have kept it
@@ -179,6 +183,7 @@ class Runner:
 
     def _hand_over(self, step: Step, events: list[StoredEvent], *, patient: bool = False) -> asyncio.Future[None]:
         tell(step.call, step.events)
+        measure(self._metrics, step.call, step.events)
         self.unrecorded = [*self.unrecorded, *events]
         # No task of ours around it: a call hands over some twenty records, and waits for four of them.
         record = asyncio.ensure_future(self._store.record(step.call, events, patient=patient))

@@ -15,6 +15,7 @@ from c2c_stasis.directory.call_log import Once
 from c2c_stasis.directory.model import DirectoryRows
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ids import AccountId, CallId
+from c2c_stasis.metrics import Metrics
 from c2c_stasis.ports import EventFilter, EventPage, Hear, StoredEvent
 from c2c_stasis.store import schema, sqlite
 from c2c_stasis.store.call_log import CallLog
@@ -32,7 +33,7 @@ logger = logging.getLogger(__name__)
 MOST_IDS = 500  # in one statement; SQLite takes 32,766 parameters, other databases fewer
 
 
-async def open_store(url: str, *, migrate: bool = False) -> "SqlStore":
+async def open_store(url: str, *, migrate: bool = False, metrics: Metrics | None = None) -> "SqlStore":
     """Open the database, or refuse in plain words.
 
     With `migrate` it is created, or brought to this version, first. Raises `DatabaseNotUsable` when it is missing, not a
@@ -46,7 +47,7 @@ async def open_store(url: str, *, migrate: bool = False) -> "SqlStore":
             await database.alone(lambda: schema.upgrade(url))
         guard = sqlite.same_file_guard(file)
         await database.read(lambda connection: _require_usable(connection, file))
-        return await SqlStore.started(database, Writer(database, guard))
+        return await SqlStore.started(database, Writer(database, guard, metrics))
     except StoreUnavailable as error:
         await database.close()
         raise sqlite.why_not_usable(file, error.__cause__ or error) from error

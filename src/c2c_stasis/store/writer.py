@@ -10,6 +10,7 @@ import contextlib
 import functools
 import logging
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection
 
 from c2c_stasis.errors import ClickToCallError, StoreUnavailable
+from c2c_stasis.metrics import Metrics, ask
 from c2c_stasis.ports import Hear, NumberedEvent
 from c2c_stasis.store.database import Database
 from c2c_stasis.store.errors import UNCONFIRMED, RecordRefused, is_outage, reason_of, sqlite_name
@@ -75,7 +77,10 @@ class Committed:
 class Writer:
     """The writer of one database. `guard` is asked before each transaction and raises when it must not be written to."""
 
-    def __init__(self, database: Database, guard: Callable[[], None]) -> None:
+    def __init__(self, database: Database, guard: Callable[[], None], metrics: Metrics | None = None) -> None:
+        self._metrics = metrics or Metrics()
+        ask(self._metrics.store_waiting, lambda: len(self._waiting))
+        ask(self._metrics.store_failing, lambda: self._failing)
         self._database = database
         self._guard = guard
         self._waiting: deque[Piece] = deque()
@@ -181,6 +186,7 @@ class Writer:
 
     async def _commit(self, batch: Sequence[Piece]) -> bool:
         """Commit these. False: the database failed, all who wait were told, and what must be kept waits on."""
+        began = time.perf_counter()
         try:
             committed = await self._database.write(functools.partial(_commit_now, batch, self._guard))
         except Exception as error:
@@ -189,6 +195,8 @@ class Writer:
             self._outage(batch, error)
             return False
         self.transactions += 1
+        self._metrics.commit_seconds.observe(time.perf_counter() - began)
+        self._metrics.batch_records.observe(len(batch))
         if self._failing:
             self._failing = False
             logger.info("the database can be written again")
