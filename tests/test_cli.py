@@ -418,6 +418,19 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         assert option in result.output
 
 
+@pytest.mark.parametrize("there", [False, True], ids=["new", "again"])
+def test_the_endpoint_of_a_trunk_is_nobodys_device(folder: Path, there: bool) -> None:
+    if there:
+        facts(*ARI, "--trunk", "carrier")
+
+    result = init(*(() if there else (*ARI, "--trunk", "carrier")), *ALICE[:-4], "--device", "carrier")
+
+    assert result.exit_code == USAGE
+    assert "--device: carrier is the endpoint of a trunk" in result.output
+    assert (folder / "c2c.toml").exists() is there
+    assert not there or rows().devices == ()
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -184,6 +184,9 @@ class FakeService:
 
     sip_server = SipServer("pbx.example.com")
 
+    def is_trunk(self, endpoint: str) -> bool:
+        return False
+
     def provisioned(self, endpoint: str) -> bool:
         return False
 

@@ -473,6 +473,19 @@ async def test_a_device_that_asterisk_does_not_have(well: Clinic, tmp_path: Path
     assert "`c2c-stasis devices update ghost --endpoint NAME`" in finding.fix
 
 
+async def test_a_device_that_became_a_trunk(well: Clinic, tmp_path: Path) -> None:
+    database = await well.directory(tmp_path / "both.db", [DESK.name, MOBILE.name])
+    trunks = (TRUNK, Trunk("second", f"PJSIP/{{number}}@{MOBILE.name}"))
+
+    report = await well.examined(replace(well.config, database=database, trunks=trunks))
+
+    assert "device_is_trunk" in report.codes
+    assert report.status is Status.CONFIG
+    (finding,) = report.of("devices")
+    assert finding.fact == "a trunk leads out through mobile (of Alice)"
+    assert "`c2c-stasis devices delete mobile`" in finding.fix
+
+
 async def test_a_directory_whose_devices_are_all_away(well: Clinic, tmp_path: Path) -> None:
     database = await well.directory(tmp_path / "away.db", [MOBILE.name])
 

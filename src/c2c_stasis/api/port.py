@@ -135,6 +135,10 @@ class Service(Protocol):
         """Where provisioned phones register."""
         ...
 
+    def is_trunk(self, endpoint: str) -> bool:
+        """Whether calls leave through this endpoint."""
+        ...
+
     def provisioned(self, endpoint: str) -> bool:
         """Whether Asterisk has this endpoint by our doing, as the directory says."""
         ...

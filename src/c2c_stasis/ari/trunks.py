@@ -35,7 +35,7 @@ class Trunks:
 
 
 async def _look(operations: Any, trunk: Trunk) -> None:
-    endpoint = trunk.endpoint.rpartition("@")[2]
+    endpoint = trunk.pjsip_endpoint
     try:
         await operations.asterisk.getObject(configClass="res_pjsip", objectType="endpoint", id=endpoint)
     except (SwitchRefused, SwitchUnavailable) as error:

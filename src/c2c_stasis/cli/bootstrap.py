@@ -4,7 +4,7 @@ Everything is compared with what is there before anything is written, and what i
 again, and one that was interrupted is completed by the same command.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -72,10 +72,14 @@ class Outcome:
 
 
 class Plan:
-    """The wishes held against the directory. Raises `Refused` with everything that is wrong, and has then changed nothing."""
+    """The wishes held against the directory, and against the endpoints of the trunks.
 
-    def __init__(self, rows: DirectoryRows, wishes: Wishes) -> None:
+    Raises `Refused` with everything that is wrong, and has then changed nothing.
+    """
+
+    def __init__(self, rows: DirectoryRows, wishes: Wishes, trunks: Collection[str] = ()) -> None:
         self._rows = rows
+        self._trunks = trunks
         self._wishes = wishes
         self._problems: list[str] = []
         self._platform = self._find_platform()
@@ -213,6 +217,10 @@ class Plan:
 
     def _find_device(self, endpoint: str) -> Device | None:
         self._check("--device", endpoint, validation.endpoint)
+        if endpoint in self._trunks:
+            self._refuse(
+                f"--device: {endpoint} is the endpoint of a trunk, and no phone. Name the endpoint of a phone."
+            )
         found = next((device for device in self._rows.devices if device.endpoint == endpoint), None)
         if found is not None and (self._user is None or found.user_id != self._user.id):
             self._refuse(

@@ -117,7 +117,7 @@ def _stock(remote: Remote) -> _Stock:
 
 
 def _trunks(config: Config) -> frozenset[str]:
-    return frozenset(trunk.endpoint.rpartition("@")[2] for trunk in config.trunks)
+    return frozenset(trunk.pjsip_endpoint for trunk in config.trunks)
 
 
 def _matching(remote: Remote, stock: _Stock) -> list[tuple[str, str]]:

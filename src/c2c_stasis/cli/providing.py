@@ -42,12 +42,13 @@ def provide(path: Path, settings: Settings, wishes: Wishes, asterisk_etc: Path, 
 
 
 async def _provide(config: Config, wishes: Wishes, before_key: Callable[[], None] = lambda: None) -> Outcome:
+    trunks = {trunk.pjsip_endpoint for trunk in config.trunks}
     if not database_file(parse_url(config.database.url)).exists():
-        Plan(DirectoryRows(), wishes)  # what is refused leaves no empty database behind
+        Plan(DirectoryRows(), wishes, trunks)  # what is refused leaves no empty database behind
     await asyncio.to_thread(migrate, config.database.url)  # one of an older version is copied first
     store = await open_store(config.database.url)
     try:
-        outcome = await Plan(await store.directory(), wishes).carry_out(store)
+        outcome = await Plan(await store.directory(), wishes, trunks).carry_out(store)
         before_key()
         if outcome.needs_key:
             outcome.key, _ = await store.create_key(outcome.platform.id)

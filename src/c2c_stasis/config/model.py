@@ -382,6 +382,11 @@ class Trunk:
         bool, Flag(), About("Whether it carries the calls of test keys, and then nothing else", reloads=True)
     ] = False
 
+    @property
+    def pjsip_endpoint(self) -> str:
+        """The name of its endpoint at Asterisk."""
+        return self.endpoint.rpartition("@")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class Calls:

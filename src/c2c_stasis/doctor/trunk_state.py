@@ -47,14 +47,9 @@ class TrunkState:
     registration: Registration | None = None
 
 
-def endpoint_of(trunk: Trunk) -> str:
-    """The name of a trunk's PJSIP endpoint: carrier of PJSIP/{number}@carrier."""
-    return trunk.endpoint.rpartition("@")[2]
-
-
 async def look_at(patient: Patient, trunk: Trunk) -> TrunkState:
     """Ask Asterisk about one trunk. Raises `CannotSee` or `NotLoaded`."""
-    name = endpoint_of(trunk)
+    name = trunk.pjsip_endpoint
     settings = await patient.endpoint(name)
     if settings is None:
         return TrunkState(trunk, name, Reach.UNKNOWN_ENDPOINT)

@@ -360,6 +360,10 @@ class CallService:
         """Where a device is registered now; nowhere, as far as anybody knows, while Asterisk is not connected."""
         return self._switch.contacts(endpoint) if self._switch.connected else ()
 
+    def is_trunk(self, endpoint: str) -> bool:
+        """Whether a trunk that is in use now leads out through this endpoint."""
+        return any(trunk.pjsip_endpoint == endpoint for trunk in self._trunks)
+
     def provisioned(self, endpoint: str) -> bool:
         """Whether Asterisk has this endpoint as the directory says; not, as far as anybody knows, while it is not connected."""
         return self._switch.provisioned(endpoint)

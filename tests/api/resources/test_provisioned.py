@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from c2c_stasis.config import Calls
 from c2c_stasis.directory.sip_account import REALM
 from c2c_stasis.ports import Contact
 from tests.api.resources.office import Json, Office
@@ -161,6 +162,17 @@ async def test_while_asterisk_is_away_a_phone_is_made_all_the_same_and_pending(o
     office.switch.registered[device["endpoint"]] = [Contact("sip:a@192.0.2.1")]
     shown = await office.get(path_of(office, device))
     assert (shown["provisioning"], shown["status"]) == ("done", "online")
+
+
+async def test_a_trunk_is_nobodys_phone(office: Office) -> None:
+    devices = f"/v1/users/{office.user.id}/endpoints"
+    device = await made(office, endpoint="desk")
+    told = (400, "validation_error", {"endpoint": "is that of a trunk, and no phone"})
+
+    assert await office.refused("POST", devices, {"endpoint": "carrier"}) == told
+    assert await office.refused("POST", path_of(office, device), {"endpoint": "carrier"}) == told
+    office.service.reconfigure(Calls(), ())  # the configuration names no trunk any more
+    assert (await made(office, endpoint="carrier"))["endpoint"] == "carrier"
 
 
 async def test_no_password_is_kept(office: Office, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from c2c_stasis.api.resources.base import NoFields, ResourceRoutes, known_form, 
 from c2c_stasis.api.routes import AskedForAccount, Route, answer, nothing
 from c2c_stasis.directory.model import Device, User
 from c2c_stasis.directory.sip_account import SipAccount, new_account, new_username
-from c2c_stasis.errors import DeviceNotFound, UserNotFound
+from c2c_stasis.errors import DeviceNotFound, InvalidRequest, UserNotFound
 from c2c_stasis.ids import DEVICE, USER, LocationId
 from c2c_stasis.times import rfc3339
 
@@ -131,6 +131,7 @@ class DeviceRoutes(ResourceRoutes):
         given = said(body)
         endpoint = given.pop("endpoint", "")
         if body.endpoint not in (UNSET, None):
+            self._require_no_trunk(endpoint)
             attached = self._store.create_device(asked.account.id, user.id, endpoint, **given)
             return answer(self._record(await self._changed(attached)), 201)
         sip = new_account(new_username())
@@ -152,6 +153,7 @@ class DeviceRoutes(ResourceRoutes):
     async def update(self, asked: AskedForAccount) -> web.Response:
         """Change a device."""
         device, changes = await self._device(asked), said(await asked.body(UpdateDevice))
+        self._require_no_trunk(changes.get("endpoint"))
         change = self._store.update_device(asked.account.id, device.id, changes)  # type: ignore[arg-type]  # by its struct
         return answer(self._record(await self._changed(change)))
 
@@ -177,6 +179,11 @@ class DeviceRoutes(ResourceRoutes):
         if device.user_id != user.id:
             raise DeviceNotFound
         return device
+
+    def _require_no_trunk(self, endpoint: object) -> None:
+        """Raises `InvalidRequest` for an endpoint that would ring the carrier, and not the user."""
+        if isinstance(endpoint, str) and self._service.is_trunk(endpoint):
+            raise InvalidRequest("endpoint", "is that of a trunk, and no phone")
 
     def _with_password(self, device: Device, user: User, sip: SipAccount) -> DeviceRecord:
         record = self._record(device)

@@ -27,6 +27,13 @@ UNKNOWN = Fault(
     " `c2c-stasis devices import` lists them all.",
 )
 
+TRUNK = Fault(
+    "device_is_trunk",
+    Status.CONFIG,
+    "A device has the endpoint of a trunk: who calls from it rings the carrier, and not the user.",
+    "Delete the device, `c2c-stasis devices delete DEVICE`, or name another endpoint in [[trunks]].",
+)
+
 SHOWN = 10  # names in one fact
 
 
@@ -42,7 +49,8 @@ async def look(patient: Patient) -> list[Finding]:
     ours = {device.endpoint for device in directory.devices if device.provisioned}  # of these, another check tells
     missing = [name for name, settings in unlisted.items() if settings is None]
     unknown = [name for name in missing if name not in ours]
-    found = [_unknown(directory, unknown)] if unknown else []
+    found = _on_trunks(directory, {trunk.pjsip_endpoint for trunk in patient.config.trunks})
+    found += [_unknown(directory, unknown)] if unknown else []
     online = sum(states.get(name) == "online" for name in names)
     if not online and not await _any_registered(patient, [name for name in names if name not in missing]):
         return [*found, OFFLINE.found(f"none of {len(names)} devices is registered")]
@@ -62,12 +70,25 @@ async def _any_registered(patient: Patient, names: list[str]) -> bool:
 
 
 def _unknown(directory: DirectoryRows, endpoints: list[str]) -> Finding:
-    """The devices of these endpoints, each with its user, and the command that mends the first."""
+    """The devices of these endpoints, and the command that mends the first."""
+    fix = UNKNOWN.fix.replace("update DEVICE", f"update {endpoints[0]}")
+    return replace(UNKNOWN.found(f"Asterisk has no endpoint {_with_users(directory, endpoints)}"), fix=fix)
+
+
+def _on_trunks(directory: DirectoryRows, trunks: set[str]) -> list[Finding]:
+    """The devices that are trunks: the trunks may be younger, and SIGHUP refuses none."""
+    both = [device.endpoint for device in directory.devices if device.endpoint in trunks]
+    if not both:
+        return []
+    fix = TRUNK.fix.replace("delete DEVICE", f"delete {both[0]}")
+    return [replace(TRUNK.found(f"a trunk leads out through {_with_users(directory, both)}"), fix=fix)]
+
+
+def _with_users(directory: DirectoryRows, endpoints: list[str]) -> str:
+    """The devices of these endpoints, each with its user."""
     users = {user.id: user.name for user in directory.users}
     whose = {device.endpoint: users.get(device.user_id, "") for device in directory.devices}
-    named = [f"{endpoint} (of {whose[endpoint]})" for endpoint in endpoints]
-    fix = UNKNOWN.fix.replace("update DEVICE", f"update {endpoints[0]}")
-    return replace(UNKNOWN.found(f"Asterisk has no endpoint {_listed(named)}"), fix=fix)
+    return _listed([f"{endpoint} (of {whose[endpoint]})" for endpoint in endpoints])
 
 
 def _listed(names: list[str]) -> str:
@@ -78,7 +99,7 @@ def _listed(names: list[str]) -> str:
 CHECK = Check(
     "devices",
     "Are the devices of the directory in Asterisk, and is any there?",
-    (NONE, OFFLINE, UNKNOWN),
+    (NONE, OFFLINE, UNKNOWN, TRUNK),
     look,
     DEADLINE_OF_ALL_ENDPOINTS,
 )
