@@ -96,6 +96,7 @@ class AriServer:
     connects: int = 0
     deaf: bool = False  # whether it answers no ping
     mute: bool = False  # whether it never answers the closing of a socket
+    serving: asyncio.Event | None = None  # until it is set, an event socket is open, and nobody reads from it
 
     def asked(self, name: str) -> list[Request]:
         """The requests for one operation."""
@@ -179,6 +180,8 @@ class AriServer:
         self.connects += 1
         self.sockets.append(socket)
         try:
+            if self.serving is not None:
+                await self.serving.wait()
             async for _ in socket:
                 pass
             if self.mute:

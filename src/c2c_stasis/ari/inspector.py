@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote, urljoin
 
+import aiohttp
 from typeid import TypeID
 
 from c2c_stasis.ari.devices import HELPER_ENDPOINT, HELPER_LIFETIME
@@ -20,6 +21,7 @@ CONNECTIONS = 8  # at once; a busy Asterisk has other work
 IN_STASIS_WITHIN = 2.0  # seconds from the creation of a channel until it can be given variables; 20 ms are usual
 RELEASED_WITHIN = 1.0  # seconds from the end of a channel until its application has let go of it
 POLL = 0.01  # seconds
+LAST_WORD = "ChannelDestroyed"  # no event of a channel comes after it
 
 FORBIDDEN, NOT_FOUND, CONFLICT, UNREADABLE = 403, 404, 409, 500
 
@@ -60,6 +62,7 @@ class Inspector:
 
     def __init__(self, url: str, username: str, password: str, *, timeout: float) -> None:
         self._url = url
+        self._timeout = timeout
         self._transport = Transport(url, username, password, connections=CONNECTIONS, timeout=timeout)
 
     async def close(self) -> None:
@@ -116,9 +119,11 @@ class Inspector:
         app = str(TypeID(prefix="doctor"))
         channel_id = str(TypeID(prefix="helper"))
         # While nobody listens for its application, a new channel vanishes at once.
-        socket = await self._transport.ws_connect(urljoin(self._url, "/ari/events"), {"app": app})
-        reading = asyncio.create_task(_discard(socket))
+        socket = await self._transport.ws_connect(urljoin(self._url, "/ari/events"), {"app": app}, autoping=False)
+        stream = _Stream(socket)
+        reading = asyncio.create_task(stream.read())
         try:
+            await self._until_served(stream)
             await self._transport.request(
                 "POST",
                 urljoin(self._url, "/ari/channels/create"),
@@ -132,20 +137,32 @@ class Inspector:
             try:
                 yield Helper(self, channel_id)
             finally:
-                await self._remove(channel_id, app)
+                await self._remove(channel_id, app, stream)
         finally:
             reading.cancel()
             await asyncio.wait({reading})
             await socket.close()
 
-    async def _remove(self, channel_id: str, app: str) -> None:
-        """End the channel, and wait until its application has let go of it.
+    async def _until_served(self, stream: "_Stream") -> None:
+        """Wait until Asterisk reads from the event stream. It opens one before it can write to it, and warns in its log of what
+        it has to tell meanwhile ("websocket is not ready", 22.10.1)."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                await stream.socket.ping()
+                await stream.served.wait()
+        except (OSError, TimeoutError) as error:
+            raise SwitchUnavailable(f"no event stream from Asterisk: {type(error).__name__}") from error
 
-        An application whose event stream ends before that stays in Asterisk until another one ends (22.10.1).
+    async def _remove(self, channel_id: str, app: str, stream: "_Stream") -> None:
+        """End the channel, and wait until Asterisk has told so and its application has let go of it.
+
+        An application whose event stream ends before that stays in Asterisk until another one ends, and Asterisk warns of what
+        it could not tell (22.10.1).
         """
         try:
             await self.ask("DELETE", f"channels/{channel_id}")
             async with asyncio.timeout(RELEASED_WITHIN):
+                await stream.gone.wait()
                 while True:
                     if not (await self.get(f"applications/{app}"))["channel_ids"]:
                         return
@@ -154,7 +171,20 @@ class Inspector:
             return  # its own timer ends it
 
 
-async def _discard(socket: Any) -> None:
-    """Read what Asterisk tells of the helper: unread, it would fill the socket."""
-    async for _ in socket:
-        pass
+class _Stream:
+    """The events of a helper. `served` is set when Asterisk answers a ping, `gone` with its last word about the channel."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.socket = socket
+        self.served = asyncio.Event()
+        self.gone = asyncio.Event()
+
+    async def read(self) -> None:
+        """Read all that there is: unread, it would fill the socket."""
+        async for message in self.socket:
+            if message.type is aiohttp.WSMsgType.PONG:
+                self.served.set()
+            elif message.type is aiohttp.WSMsgType.PING:
+                await self.socket.pong(message.data)
+            elif message.type is aiohttp.WSMsgType.TEXT and message.json()["type"] == LAST_WORD:
+                self.gone.set()

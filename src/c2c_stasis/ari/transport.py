@@ -131,9 +131,9 @@ class Transport:
         return Reply(response.status, content)
 
     async def ws_connect(
-        self, url: str, params: Mapping[str, Any] | None = None, headers: object = None
+        self, url: str, params: Mapping[str, Any] | None = None, headers: object = None, *, autoping: bool = True
     ) -> aiohttp.ClientWebSocketResponse:
-        """Open the event websocket. Raises like `request`."""
+        """Open the event websocket; without `autoping` its reader sees pings and their answers. Raises like `request`."""
         del headers  # asyncari's accept header; the session's own carry what is needed
         query = _in_words(params)
         try:
@@ -142,6 +142,7 @@ class Transport:
                     self._own(url),
                     params=query,
                     heartbeat=HEARTBEAT,
+                    autoping=autoping,
                     max_msg_size=MAX_EVENT,
                     timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_WITHIN),
                 )
