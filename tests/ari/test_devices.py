@@ -125,6 +125,17 @@ async def test_an_endpoint_that_asterisk_does_not_have_has_no_contacts_and_hinde
     assert devices.contacts("nobody") == ()
 
 
+async def test_an_endpoint_that_asterisk_should_have_is_missed_and_one_that_is_deleted_meanwhile_is_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    devices = Devices(lambda endpoint: endpoint != "deleted")
+
+    await devices.read(asterisk({}), "c2c-devices", {"nobody", "deleted"})
+
+    told = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert [record.__dict__["endpoint"] for record in told] == ["nobody"]
+
+
 @pytest.mark.parametrize("failure", [SwitchUnavailable("lost"), SwitchRefused(404, "Channel not found")])
 async def test_a_reading_that_fails_is_no_reading_and_the_helper_is_removed(failure: Exception) -> None:
     """A helper that is gone tells nothing about the phones."""

@@ -4,12 +4,14 @@ import asyncio
 import hashlib
 import json
 import logging
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from c2c_stasis.ari.phone_objects import NO_ACL, phone_objects
-from c2c_stasis.ari.provisioning import Provisioning
+from c2c_stasis.ari.provisioning import AT_ONCE, Provisioning
 from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
 from tests.ari.operations import Operations
 from tests.fakes.waiting import until
@@ -27,6 +29,7 @@ class Asterisk:
         self.objects: Objects = {}
         self.changes: list[tuple[str, str, str]] = []
         self.failure: Exception | None = None
+        self.spoil: Callable[[str, str], BaseException | None] = lambda operation, kind: self.failure
         self.operations = Operations()
         self.operations.answer = self._answer
 
@@ -39,8 +42,9 @@ class Asterisk:
         key = given["objectType"], given["id"]
         if operation != "asterisk.getObject":
             self.changes.append((operation.removeprefix("asterisk."), *key))
-        if self.failure is not None:
-            raise self.failure
+        failure = self.spoil(operation.removeprefix("asterisk."), given["objectType"])
+        if failure is not None:
+            raise failure
         if operation == "asterisk.updateObject":
             fields = {row["attribute"]: row["value"] for row in given["fields"]}
             read = {"allow": "(opus|g722|alaw|ulaw)"} if "allow" in fields else {}
@@ -107,7 +111,7 @@ async def test_at_the_next_connect_it_is_looked_at_and_left_as_it_is(
     provisioning: Provisioning, asterisk: Asterisk
 ) -> None:
     await settled(provisioning, asterisk)
-    provisioning.forget()
+    await provisioning.forget()
     assert not provisioning.there(PHONE)
 
     await provisioning.settle(asterisk.operations)
@@ -119,7 +123,7 @@ async def test_at_the_next_connect_it_is_looked_at_and_left_as_it_is(
 @pytest.mark.parametrize(
     ("kind", "altered", "changes"),
     [
-        ("auth", {"md5_cred": OTHER_HA1}, [("updateObject", "auth")]),
+        ("auth", {"md5_cred": OTHER_HA1}, [("deleteObject", "auth"), ("updateObject", "auth")]),
         ("aor", {"max_contacts": "0"}, [("updateObject", "aor")]),
         ("endpoint", {"context": "default"}, [("deleteObject", "endpoint"), ("updateObject", "endpoint")]),
         ("endpoint", {"allow": "(ulaw)"}, [("deleteObject", "endpoint"), ("updateObject", "endpoint")]),
@@ -135,7 +139,7 @@ async def test_what_was_altered_is_put_right_and_told(
 ) -> None:
     await settled(provisioning, asterisk)
     asterisk.objects[kind, PHONE] |= altered
-    provisioning.forget()
+    await provisioning.forget()
 
     await provisioning.settle(asterisk.operations)
 
@@ -149,7 +153,7 @@ async def test_a_setting_that_is_not_ours_is_left_to_the_operator(
 ) -> None:
     await settled(provisioning, asterisk)
     asterisk.objects["endpoint", PHONE]["tone_zone"] = "gb"
-    provisioning.forget()
+    await provisioning.forget()
 
     await provisioning.settle(asterisk.operations)
 
@@ -161,7 +165,7 @@ async def test_with_another_password_registrations_end_and_without_they_stay(
 ) -> None:
     await settled(provisioning, asterisk)
     asterisk.register()
-    provisioning.forget()
+    await provisioning.forget()
     await provisioning.settle(asterisk.operations)
     assert len(asterisk.objects) == 4
 
@@ -169,7 +173,56 @@ async def test_with_another_password_registrations_end_and_without_they_stay(
     await provisioning.settle(asterisk.operations)
 
     assert asterisk.objects == wanted(OTHER_HA1)
-    assert [change[:2] for change in asterisk.changes] == [("updateObject", "auth"), ("deleteObject", "contact")]
+    assert [change[:2] for change in asterisk.changes] == [
+        ("deleteObject", "auth"),
+        ("deleteObject", "contact"),
+        ("updateObject", "auth"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "failure", [SwitchUnavailable("no answer"), SwitchRefused(500, "no"), asyncio.CancelledError()]
+)
+@pytest.mark.parametrize("at", [("deleteObject", "auth"), ("deleteObject", "contact"), ("updateObject", "auth")])
+async def test_wherever_a_change_of_password_is_cut_off_no_registration_of_the_old_one_outlives_it(
+    provisioning: Provisioning, asterisk: Asterisk, at: tuple[str, str], failure: BaseException
+) -> None:
+    await settled(provisioning, asterisk)
+    asterisk.register()
+    provisioning.want({PHONE: OTHER_HA1}, ())
+    left = [failure]
+
+    def once(operation: str, kind: str) -> BaseException | None:
+        return left.pop() if left and (operation, kind) == at else None
+
+    asterisk.spoil = once
+    with suppress(SwitchUnavailable, asyncio.CancelledError):
+        await provisioning.settle_new(asterisk.operations)
+    assert not left
+    assert not provisioning.there(PHONE)
+
+    await provisioning.settle(asterisk.operations)
+
+    assert provisioning.there(PHONE)
+    assert asterisk.objects == wanted(OTHER_HA1)
+
+
+async def test_a_password_that_we_changed_is_no_alarm_and_one_that_somebody_else_changed_is(
+    provisioning: Provisioning, asterisk: Asterisk, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    await settled(provisioning, asterisk)
+
+    provisioning.want({PHONE: OTHER_HA1}, ())
+    await provisioning.settle_new(asterisk.operations)
+    asterisk.objects["auth", PHONE]["md5_cred"] = HA1  # which was right once
+    await provisioning.forget()
+    await provisioning.settle(asterisk.operations)
+
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("INFO", "password of a phone changed in Asterisk"),
+        ("WARNING", "altered phone put right in Asterisk"),
+    ]
 
 
 async def test_a_removed_phone_is_taken_away_and_a_strangers_stays(
@@ -198,7 +251,7 @@ async def test_what_is_wanted_is_never_removed(provisioning: Provisioning, aster
 async def test_an_asterisk_without_a_place_for_phones_is_told_of_once_and_keeps_nobody_from_the_others(
     provisioning: Provisioning, asterisk: Asterisk, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asterisk.failure = SwitchRefused(403, "Cannot create sorcery objects of type 'auth'")
+    asterisk.spoil = without_place
     provisioning.want({PHONE: HA1}, ())
 
     with caplog.at_level(logging.WARNING):
@@ -206,12 +259,147 @@ async def test_an_asterisk_without_a_place_for_phones_is_told_of_once_and_keeps_
         await provisioning.settle(asterisk.operations)
 
     (told,) = caplog.records
-    assert told.__dict__["hint"] == "sorcery.conf gives it no place"
+    assert told.__dict__["hint"] == "sorcery.conf gives them no place"
     assert HA1 not in repr(told.__dict__)
     assert not provisioning.there(PHONE)
-    asterisk.failure = None
+    asterisk.spoil = lambda operation, kind: None
     await provisioning.settle(asterisk.operations)
     assert provisioning.there(PHONE)
+
+
+def without_place(operation: str, kind: str) -> Exception | None:
+    """What an Asterisk says whose sorcery.conf is empty."""
+    return (
+        SwitchRefused(403, f"Cannot create sorcery objects of type '{kind}'") if operation == "updateObject" else None
+    )
+
+
+async def test_where_no_phone_has_a_place_hundreds_cost_one_line_and_as_few_requests_as_a_handful(
+    provisioning: Provisioning, asterisk: Asterisk, caplog: pytest.LogCaptureFixture
+) -> None:
+    asterisk.spoil = without_place
+    many = {f"c2c-{number}": HA1 for number in range(600)}
+    provisioning.want(many, ())
+
+    await provisioning.settle(asterisk.operations)
+
+    assert len(asterisk.operations.asked) < 3 * 2 * AT_ONCE
+    (told,) = caplog.records
+    assert (told.levelname, told.__dict__["phones"]) == ("WARNING", 600)
+    asterisk.operations.asked.clear()
+    provisioning.want(many, ())  # somebody changed the name of a user
+    await provisioning.settle_new(asterisk.operations)
+    assert asterisk.operations.asked == []
+    provisioning.want(many | {PHONE: HA1}, ())
+    await provisioning.settle_new(asterisk.operations)
+    assert {given["id"] for _, given in asterisk.operations.asked} == {PHONE}
+
+
+async def test_a_phone_that_alone_is_refused_is_told_by_name_and_the_others_are_put(
+    provisioning: Provisioning, asterisk: Asterisk, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused = {f"c2c-{number}": HA1 for number in range(AT_ONCE - 1)}
+    answer = asterisk.operations.answer
+
+    def refuse(operation: str, given: dict[str, Any]) -> bytes:
+        if operation == "asterisk.updateObject" and given["id"] in refused:
+            raise SwitchRefused(500, "no")
+        return answer(operation, given)
+
+    asterisk.operations.answer = refuse
+    provisioning.want(refused | {PHONE: HA1}, ())
+
+    await provisioning.settle(asterisk.operations)
+    await provisioning.settle(asterisk.operations)
+
+    assert provisioning.there(PHONE)
+    assert sorted(record.__dict__["endpoint"] for record in caplog.records) == sorted(refused)
+
+
+async def test_changes_elsewhere_do_not_hurry_what_is_refused(
+    provisioning: Provisioning, asterisk: Asterisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("c2c_stasis.ari.provisioning.FIRST_RETRY", 3600.0)
+    asterisk.spoil = without_place
+    provisioning.want({PHONE: HA1}, ())
+    keeping = asyncio.create_task(provisioning.keep(asterisk.operations))
+    await until(lambda: asterisk.changes, "the first try")
+    before = len(asterisk.operations.asked)
+
+    provisioning.want({PHONE: HA1, "c2c-new": HA1}, ())
+    await until(lambda: len(asterisk.changes) == 2, "a try of the new one")
+
+    assert {given["id"] for _, given in asterisk.operations.asked[before:]} == {"c2c-new"}
+    keeping.cancel()
+    await asyncio.wait({keeping})
+
+
+async def test_what_is_still_settled_on_the_old_connection_is_not_taken_for_the_new_one(
+    provisioning: Provisioning, asterisk: Asterisk
+) -> None:
+    provisioning.want({PHONE: HA1}, ())
+    old = Held(asterisk.operations)
+    settling = asyncio.create_task(provisioning.settle(old))
+    await until(lambda: old.waiting, "the last request on the old connection")
+    forgetting = asyncio.create_task(provisioning.forget())
+    await asyncio.sleep(0)
+
+    old.go_on.set()
+    await asyncio.gather(settling, forgetting)
+
+    assert not provisioning.there(PHONE)
+    asterisk.objects.clear()  # it is another Asterisk
+    await provisioning.settle(asterisk.operations)
+    assert asterisk.objects == wanted()
+
+
+class Held:
+    """The operations of an Asterisk that is slow to say that it has taken an endpoint."""
+
+    def __init__(self, operations: Any) -> None:
+        self.waiting = False
+        self.go_on = asyncio.Event()
+        self._operations = operations
+
+    @property
+    def asterisk(self) -> "Held":
+        return self
+
+    async def getObject(self, **given: Any) -> Any:  # noqa: N802 # as asyncari calls it
+        return await self._operations.asterisk.getObject(**given)
+
+    async def updateObject(self, **given: Any) -> Any:  # noqa: N802 # as asyncari calls it
+        reply = await self._operations.asterisk.updateObject(**given)
+        if given["objectType"] == "endpoint":
+            self.waiting = True
+            await self.go_on.wait()
+        return reply
+
+
+async def test_a_phone_that_was_deleted_and_is_wanted_again_is_there_and_can_be_deleted_again(
+    provisioning: Provisioning, asterisk: Asterisk
+) -> None:
+    await settled(provisioning, asterisk)
+    for _ in range(2):
+        provisioning.want({}, [PHONE])
+        await provisioning.settle_new(asterisk.operations)
+        assert asterisk.objects == {}
+
+        provisioning.want({PHONE: HA1}, ())
+        await provisioning.settle_new(asterisk.operations)
+        assert asterisk.objects == wanted()
+
+
+async def test_what_may_be_missing_in_asterisk_because_of_us_is_known(
+    provisioning: Provisioning, asterisk: Asterisk
+) -> None:
+    provisioning.want({PHONE: HA1}, ["c2c-removed"])
+    assert (provisioning.in_work(PHONE), provisioning.in_work("c2c-removed")) == (True, True)
+
+    await provisioning.settle(asterisk.operations)
+
+    assert (provisioning.in_work(PHONE), provisioning.in_work("c2c-removed")) == (False, True)
+    assert not provisioning.in_work("desk")
 
 
 async def test_an_asterisk_that_does_not_answer_is_said_to_be_unavailable(

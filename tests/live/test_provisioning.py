@@ -3,9 +3,12 @@
 import asyncio
 import json
 import logging
+import os
 import shutil
+import signal
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +17,11 @@ from urllib.parse import quote
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from c2c_stasis.app import App
 from c2c_stasis.ari.connection import Connection
-from c2c_stasis.config import Config, Database
+from c2c_stasis.config import Ari, Config, Database
 from c2c_stasis.directory.model import User
 from c2c_stasis.directory.sip_account import SipAccount, new_account, new_username
 from c2c_stasis.lab.asterisk import Asterisk
@@ -26,12 +30,16 @@ from c2c_stasis.lab.obtain import obtain
 from c2c_stasis.lab.phone import RINGS, Phone, RegistrationRefused, Script
 from tests.contract.benches import Ear
 from tests.live.client import Client, Record, leg
+from tests.live.meddler import Asked, Meddler, Meddling
 from tests.live.story import ANSWERS_SOON, TALKS_BRIEFLY, Story
 from tests.live.waiting import eventually, until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]  # the first run on a machine fetches 80 MB
 
 OBJECTS = ("endpoint", "auth", "aor")
+OBJECTS_AT = "asterisk/config/dynamic/res_pjsip/"
+REQUEST_TIMEOUT = Ari("").request_timeout
+PHONES = 200  # where there is no place for any
 
 
 class Desk:
@@ -116,6 +124,14 @@ async def asked(client: Client, method: str, path: str, user: User, **fields: ob
     return record
 
 
+@pytest_asyncio.fixture(loop_scope="session")
+async def meddler(story: Story) -> AsyncIterator[Meddler]:
+    """What can lose single requests to Asterisk."""
+    meddler = await Meddler.start(story.town.asterisk.http_url)
+    yield meddler
+    await meddler.stop()
+
+
 async def refused(desk: Desk, password: str | None = None) -> int | None:
     """The status with which a registration is refused."""
     with pytest.raises(RegistrationRefused) as refusal:
@@ -190,6 +206,49 @@ async def test_with_another_password_the_old_one_and_its_registration_end_at_onc
     await desk.until("online")
     await desk.rings(successor)
     assert phone.calls == []
+    assert "password of a phone changed" in desk.story.journal.text()
+    assert warnings_about(desk) == []
+
+
+def warnings_about(desk: Desk) -> list[str]:
+    """What was told of it that somebody might have to look at."""
+    records = [record for record in desk.story.journal.records if record.levelno >= logging.WARNING]
+    return [record.getMessage() for record in records if record.__dict__.get("endpoint") == desk.name]
+
+
+async def test_a_change_of_password_that_is_cut_off_shuts_the_old_one_out_and_is_completed(
+    story: Story, meddler: Meddler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("c2c_stasis.ari.provisioning.FIRST_RETRY", 1.0)
+    alice = await story.user()
+    await story.open(ari_url=meddler.url)
+    desk = await Desk.make(story, alice)
+    phones = [await desk.phone(), await desk.phone()]
+    await desk.until("online", 2)
+    old_password = desk.password
+    lost: list[str] = []
+
+    def once_each(asked: Asked) -> Meddling | None:
+        if asked.method == "DELETE" and "/contact/" in asked.path and asked.path not in lost:
+            lost.append(asked.path)
+            return Meddling(500)
+        return None
+
+    meddler.meddle = once_each
+    await desk.reset()
+
+    assert lost
+    assert (await desk.show())["provisioning"] == "pending"
+    assert await refused(desk, old_password) is not None  # although the new one is not there yet
+    assert await refused(desk) is not None
+    await eventually(desk.show, lambda record: record["provisioning"] == "done", "the change", within=30.0)
+    assert len(lost) == 2
+    await desk.until("offline", 0)
+    assert not any([phone.uri in await story.town.asterisk.cli("pjsip show contacts") for phone in phones])
+    successor = await desk.phone(ANSWERS_SOON)
+    await desk.until("online")
+    await desk.rings(successor)
+    await story.until_asterisk_is_empty()  # while the way there is open
 
 
 async def test_deleted_it_can_no_longer_register_and_nothing_of_it_is_left(story: Story) -> None:
@@ -201,6 +260,7 @@ async def test_deleted_it_can_no_longer_register_and_nothing_of_it_is_left(story
 
     assert await desk.objects() == dict.fromkeys(OBJECTS)
     assert phone.uri not in await story.town.asterisk.cli("pjsip show contacts")
+    assert warnings_about(desk) == []
     assert await refused(desk) in (401, 404)
     record = await story.ended(await story.place(desk.user, story.destination(TALKS_BRIEFLY)))
     assert record["reason"] == "no_device"
@@ -308,6 +368,26 @@ async def test_a_deleted_phone_that_asterisk_brings_back_is_removed_again(story:
     assert await desk.objects() == dict.fromkeys(OBJECTS)
 
 
+async def test_while_asterisk_hangs_a_device_is_made_within_the_time_of_one_request(story: Story) -> None:
+    desk = await opened(story)
+    asterisk = story.town.asterisk.pid
+    assert asterisk is not None
+    os.kill(asterisk, signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        new = await Desk.make(story, desk.user)
+        took = time.monotonic() - begun
+    finally:
+        os.kill(asterisk, signal.SIGCONT)
+
+    assert new.record["provisioning"] == "pending"
+    assert took < 1.5 * REQUEST_TIMEOUT
+    await eventually(new.show, lambda record: record["provisioning"] == "done", "the phone to be there", within=30.0)
+    phone = await new.phone(ANSWERS_SOON)
+    await new.until("online")
+    await new.rings(phone)
+
+
 async def test_two_services_on_one_asterisk_leave_each_others_phones_alone(story: Story) -> None:
     alice = await story.user()
     database_url = await story.town.new_database(story.folder / "other.db")
@@ -336,12 +416,18 @@ async def test_an_asterisk_without_a_place_for_phones_serves_all_else_and_takes_
     place = (etc / "sorcery.conf").read_text()
     (etc / "sorcery.conf").write_text("")
     phone = new_account(new_username())
+    phones = {f"c2c-{number}": phone.ha1 for number in range(PHONES)} | {phone.username: phone.ha1}
     async with await Asterisk.start(await obtain(), etc=etc) as asterisk:
-        connection = Connection(asterisk.http_url, asterisk.ari_username, asterisk.ari_password, asterisk.app)
-        await connection.provision({phone.username: phone.ha1}, [])
+        meddler = await Meddler.start(asterisk.http_url)
+        connection = Connection(meddler.url, asterisk.ari_username, asterisk.ari_password, asterisk.app)
+        await connection.provision(phones, [])
         running = asyncio.create_task(connection.run(Ear()))
         await until(lambda: connection.connected, "the connection")
         assert not connection.provisioned(phone.username)
+        assert len([asked for asked in meddler.asked if asked.path.startswith(OBJECTS_AT)]) < PHONES / 2
+        meddler.asked.clear()
+        await connection.provision(phones, [])  # something else in the directory changed
+        assert meddler.asked == []
 
         (asterisk.run_dir / "etc/sorcery.conf").write_text(place)
         await asterisk.restart()
@@ -353,8 +439,11 @@ async def test_an_asterisk_without_a_place_for_phones_serves_all_else_and_takes_
             assert registered.registered
         running.cancel()
         await asyncio.wait({running})
-    told = [record for record in caplog.records if record.message == "Asterisk does not take a provisioned phone"]
-    assert [record.__dict__["hint"] for record in told] == ["sorcery.conf gives it no place"]
+        await meddler.stop()
+    told = [record for record in caplog.records if "provisioned phone" in record.message]
+    assert [(record.__dict__["hint"], record.__dict__["phones"]) for record in told] == [
+        ("sorcery.conf gives them no place", PHONES + 1)
+    ]
 
 
 # --- secrets ---

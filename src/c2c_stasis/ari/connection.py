@@ -70,7 +70,8 @@ class Connection:
         self._app = app
         self._devices_app = f"{app}-devices"  # its own application: else each channel event would come twice
         self._transport = Transport(url, username, password, connections=connections, timeout=timeout, log=self._log)
-        self._devices = Devices()
+        self._patience = timeout
+        self._devices = Devices(self._expected)
         self._trunks = Trunks()
         self._provisioning = Provisioning(contact_acl)
         self._client: Client | None = None
@@ -102,14 +103,16 @@ class Connection:
         """Say which endpoints Asterisk must have by our doing, with the HA1 of each, and which it must not have any more.
 
         When this returns that is so, or it is told why not and tried again; while we are not connected, at the next connect.
+        Raises `SwitchUnavailable` when Asterisk does not answer in time; that is tried again, too.
         """
         self._provisioning.want(phones, removed)
         if not self._connected:
             return
         try:
-            await self._provisioning.settle(self._operations)
-        except SwitchUnavailable as error:
-            logger.warning("phones not provisioned yet", extra={"error": str(error)})
+            async with asyncio.timeout(self._patience):  # for all of it, and for whoever settles before us
+                await self._provisioning.settle_new(self._operations)
+        except TimeoutError as error:
+            raise SwitchUnavailable(f"phones not provisioned within {self._patience:g} s") from error
 
     def provisioned(self, endpoint: str) -> bool:
         """Whether Asterisk has this endpoint by our doing, as far as anybody knows."""
@@ -222,7 +225,7 @@ class Connection:
         await self._filter(self._app, CALL_EVENTS)
         await self._filter(self._devices_app, ("ContactStatusChange",))
         await operations.applications.subscribe(applicationName=self._devices_app, eventSource=EVERY_DEVICE)
-        self._provisioning.forget()
+        await self._provisioning.forget()
         await self._provisioning.settle(operations)  # before contacts are read: Asterisk may have lost its phones
         self._read = frozenset()
         await self._read_contacts(operations)
@@ -232,6 +235,10 @@ class Connection:
         while new := self._watched - self._read:
             await self._devices.read(operations, self._devices_app, new)
             self._read |= new
+
+    def _expected(self, endpoint: str) -> bool:
+        """Whether Asterisk should have this endpoint; not if its device was deleted meanwhile, or we have not put it there."""
+        return endpoint in self._watched and not self._provisioning.in_work(endpoint)
 
     def _is_elsewhere(self, channel: dict[str, Any]) -> bool:
         """Whether a channel is in another Stasis application; Asterisk tells its name and arguments, with commas between."""

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 HELPER_ENDPOINT = "Local/x@c2c-helper"  # never dialled; the dialplan has no such context, and needs none (22.10.1)
 HELPER_LIFETIME = 30  # seconds after which Asterisk removes the helper channel if we could not
+UNREADABLE = 500  # what ARI answers when a function cannot be read
 READERS = 8  # parallel questions while contacts are read
 
 # What `ContactStatusChange` may say. Only a contact that failed to answer a qualify request is not worth dialling.
@@ -29,9 +30,10 @@ _UNREACHABLE = {"Unreachable"}
 
 
 class Devices:
-    """The registered contacts of every endpoint we care for."""
+    """The registered contacts of every endpoint we care for. `expected` are those that Asterisk should have."""
 
-    def __init__(self) -> None:
+    def __init__(self, expected: Callable[[str], bool] = lambda _: True) -> None:
+        self._expected = expected
         self._contacts: dict[str, dict[str, Contact]] = {}
         self._changes: Counter[str] = Counter()  # how often each endpoint's contacts changed
         self._strangers: asyncio.Queue[tuple[str, str]] = asyncio.Queue()  # contacts whose user agent is not known
@@ -76,7 +78,7 @@ class Devices:
                 changes = None
                 while changes != self._changes[endpoint]:  # a change that overtakes the answer would not be told again
                     changes = self._changes[endpoint]
-                    contacts = await _contacts(operations, channel_id, endpoint)
+                    contacts = await self._ask(operations, channel_id, endpoint)
                 self._contacts[endpoint] = contacts
 
         try:
@@ -91,6 +93,20 @@ class Devices:
         finally:
             await _remove(operations, channel_id)
 
+    async def _ask(self, operations: Any, channel_id: str, endpoint: str) -> dict[str, Contact]:
+        try:
+            reply = await operations.channels.getChannelVar(
+                channelId=channel_id, variable=f"PJSIP_DIAL_CONTACTS({endpoint})"
+            )
+        except SwitchRefused as refusal:
+            if refusal.status == UNREADABLE:  # one device that Asterisk has not must not keep us from all others
+                level = logging.WARNING if self._expected(endpoint) else logging.DEBUG
+                logger.log(level, "Asterisk does not know this endpoint", extra={"endpoint": endpoint})
+                return {}
+            raise
+        found = dial_contacts(reply.json()["value"], endpoint)
+        return {contact.uri: await _named(operations, endpoint, contact) for contact in found}
+
     async def meet_strangers(self, operations: Any) -> None:
         """Ask for the user agent of each contact that registers from now on, until cancelled."""
         while True:
@@ -99,20 +115,6 @@ class Devices:
             known = self._contacts.get(endpoint, {})
             if agent and uri in known:
                 known[uri] = replace(known[uri], user_agent=agent)
-
-
-async def _contacts(operations: Any, channel_id: str, endpoint: str) -> dict[str, Contact]:
-    try:
-        reply = await operations.channels.getChannelVar(
-            channelId=channel_id, variable=f"PJSIP_DIAL_CONTACTS({endpoint})"
-        )
-    except SwitchRefused as refusal:
-        if refusal.status == 500:  # one device that Asterisk has not must not keep us from all others
-            logger.warning("Asterisk does not know this endpoint", extra={"endpoint": endpoint})
-            return {}
-        raise
-    found = dial_contacts(reply.json()["value"], endpoint)
-    return {contact.uri: await _named(operations, endpoint, contact) for contact in found}
 
 
 async def _named(operations: Any, endpoint: str, contact: Contact) -> Contact:

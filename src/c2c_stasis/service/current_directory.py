@@ -35,8 +35,9 @@ class CurrentDirectory:
     async def refresh(self) -> None:
         """Read it again; one reading serves all who ask while another one runs.
 
-        Raises `StoreUnavailable`; and `SwitchUnavailable` or `SwitchRefused` when the directory is read, but the contacts of
-        new devices could not be looked up.
+        Raises `StoreUnavailable`; and `SwitchUnavailable` or `SwitchRefused` when the directory is read, but new devices could
+        not be provisioned, or their contacts not be looked up. A switch that did not answer the one is not asked for the other:
+        somebody waits.
         """
         wanted = self._begun + 1  # one that has begun already may not see the change that we were asked for
         async with self._turn:
