@@ -48,7 +48,7 @@ def trace(
     file: Path | None,
     again: bool,
 ) -> None:
-    """Draw the ladder of a call: who was asked what, who answered, and when.
+    """Draw the ladder of a call: who did what when.
 
     It is drawn from the ARI log when that has the call; else from the record and the event log of the call, for which the
     service is asked. With --replay the signals of the log go through the rules again, and each decision is compared with
