@@ -16,9 +16,11 @@ from c2c_stasis.config.model import (
     Networks,
     NumberFormat,
     Origins,
+    Ports,
     Retention,
     Sip,
     Trunk,
+    Webhooks,
 )
 from c2c_stasis.config.problems import ConfigError, Problem
 from c2c_stasis.config.template import template
@@ -41,12 +43,14 @@ __all__ = [
     "NumberFormat",
     "Origin",
     "Origins",
+    "Ports",
     "Problem",
     "Retention",
     "Setting",
     "Sip",
     "Source",
     "Trunk",
+    "Webhooks",
     "as_toml",
     "changes",
     "load",

@@ -27,6 +27,7 @@ from c2c_stasis.config.model import (
     Retention,
     Sip,
     Trunk,
+    Webhooks,
     keys_of,
 )
 from c2c_stasis.config.problems import ConfigError, Problem, Wrong
@@ -240,9 +241,10 @@ class _Reader:
         match parts:
             case {"http": Http() as http, "ari": Ari() as ari, "database": Database() as database,
                   "calls": Calls() as calls, "sip": Sip() as sip,
-                  "retention": Retention() as retention, "metrics": MetricsAt() as metrics, "log": Log() as log}:  # fmt: skip
+                  "retention": Retention() as retention, "metrics": MetricsAt() as metrics,
+                  "webhooks": Webhooks() as webhooks, "log": Log() as log}:  # fmt: skip
                 ways_out = tuple(trunk for trunk in trunks if isinstance(trunk, Trunk))
-                return Config(ari, http, database, ways_out, calls, sip, retention, metrics, log)
+                return Config(ari, http, database, ways_out, calls, sip, retention, metrics, webhooks, log)
         return None
 
     def _make(self, model: type, settings: _Section, label: str) -> object | None:

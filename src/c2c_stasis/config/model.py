@@ -86,13 +86,23 @@ class Networks:
         return ", ".join(str(one) for one in self.ranges)
 
 
-def _networks(text: str) -> Networks:
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Numbers of ports."""
+
+    numbers: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.numbers))
+
+
+def _networks(text: str, fix: str = "") -> Networks:
     ranges = []
     for part in text.replace(",", " ").split():
         try:
             ranges.append(ip_network(part))
         except ValueError:
-            raise Wrong(f"names {part[:64]!r}, which is no network", _TRUSTED_FIX) from None
+            raise Wrong(f"names {part[:64]!r}, which is no network", fix or _TRUSTED_FIX) from None
     return Networks(tuple(ranges))
 
 
@@ -187,6 +197,24 @@ _ARI_USER = Text(
 )
 _ARI_PASSWORD = Text(
     "Give the password of the ARI user, as in Asterisk's ari.conf", "any text of one line", private=True
+)
+_PORTS_FIX = 'Write it as ports = "4443, 9443"'
+
+
+def _ports(text: str) -> Ports:
+    found = tuple(dict.fromkeys(int(part) for part in text.replace(",", " ").split()))
+    if any(not 0 < port < 65_536 for port in found):
+        raise Wrong("names a port that does not exist", _PORTS_FIX)
+    return Ports(found)
+
+
+_PORTS = Text(_PORTS_FIX, "ports, with commas between them; or none", "[0-9, ]*", parse=_ports)
+_SUBNETS_FIX = 'Write it as allow_subnets = "10.1.2.0/24, fd00:1::/64"'
+_SUBNETS = Text(
+    _SUBNETS_FIX,
+    "addresses and networks, with commas; or none",
+    "[0-9A-Fa-f:./, ]*",
+    parse=lambda text: _networks(text, _SUBNETS_FIX),
 )
 _DATABASE_URL = Text(
     'Write it as url = "sqlite+aiosqlite:///c2c.db"',
@@ -475,6 +503,33 @@ class MetricsAt:
 
 
 @dataclass(frozen=True, slots=True)
+class Webhooks:
+    """`[webhooks]`: where events may be sent, and how long that is tried. Customers choose the addresses."""
+
+    allow_subnets: Annotated[
+        Networks,
+        _SUBNETS,
+        About(
+            "Networks that are not of the internet and may be reached nevertheless: every customer can then send requests"
+            " there, except to this service and to Asterisk's HTTP server"
+        ),
+    ] = Networks()
+    allow_http: Annotated[bool, Flag(), About("Whether events may be sent without TLS, for everybody to read")] = False
+    ports: Annotated[Ports, _PORTS, About("The ports that are allowed beside 443 and 8443; for http, 80 too")] = Ports()
+    ca_file: Annotated[
+        str, _FILE, About("Certificates of authorities that are trusted beside the system's, in PEM; for an intranet")
+    ] = ""
+    disable_after: Annotated[
+        float,
+        Number(0.01, 60, "days"),
+        About("An endpoint at which every attempt failed for so long is disabled, and that is announced"),
+    ] = 5.0
+    keep_deliveries: Annotated[
+        float, Number(1, 365, "days"), About("How long it is kept what was sent, and what was answered")
+    ] = 7.0
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """`[log]`: how much is logged, and how it is written."""
 
@@ -494,6 +549,7 @@ class Config:
     sip: Sip = field(default_factory=Sip)
     retention: Retention = field(default_factory=Retention)
     metrics: MetricsAt = field(default_factory=MetricsAt)
+    webhooks: Webhooks = field(default_factory=Webhooks)
     log: Log = field(default_factory=Log)
 
 
@@ -506,6 +562,7 @@ SECTIONS: dict[str, type] = {
     "sip": Sip,
     "retention": Retention,
     "metrics": MetricsAt,
+    "webhooks": Webhooks,
     "log": Log,
 }
 
