@@ -8,8 +8,10 @@ ClickToCallError
 ├── AccountNotAllowed        the account is unknown or belongs to another platform
 ├── NotFound                 there is none, or it is another account's
 │   └── UserNotFound, CallNotFound, AccountNotFound, DeviceNotFound, ExtensionNotFound, PhoneNumberNotFound,
-│       LocationNotFound, KeyNotFound
+│       LocationNotFound, KeyNotFound, WebhookEndpointNotFound, DeliveryNotFound
 ├── StillInUse               it cannot be removed as long as something needs it
+├── TooMany                  there are as many as there may be
+├── WebhookDisabled          nothing is sent to an endpoint that is disabled
 ├── NotAllowed               this key or session may not do that
 │   └── KeyInBrowser         a platform key where everybody can read it
 ├── DestinationNotAllowed    a rule forbids this destination             (rule)
@@ -113,6 +115,29 @@ class KeyNotFound(NotFound):
     """The platform has no such key."""
 
     what = "Key"
+
+
+class WebhookEndpointNotFound(NotFound):
+    """The account has no such webhook endpoint, or a key of the other mode made it."""
+
+    what = "Webhook endpoint"
+
+
+class DeliveryNotFound(NotFound):
+    """The webhook endpoint has no such delivery, or it is no longer kept."""
+
+    what = "Delivery"
+
+
+class TooMany(ClickToCallError):
+    """There are as many as there may be; the text says how many of what."""
+
+
+class WebhookDisabled(ClickToCallError):
+    """Nothing is sent to a webhook endpoint that is disabled."""
+
+    def __init__(self) -> None:
+        super().__init__("the webhook endpoint is disabled; enable it first")
 
 
 class StillInUse(ClickToCallError):

@@ -13,10 +13,13 @@ NumberId = NewType("NumberId", str)
 LocationId = NewType("LocationId", str)
 CallId = NewType("CallId", str)
 LegId = NewType("LegId", str)
+WebhookId = NewType("WebhookId", str)
+DeliveryId = NewType("DeliveryId", str)
 
 PLATFORM, ACCOUNT, USER, DEVICE, NUMBER, CALL, EVENT, KEY = "plat", "acct", "user", "ep", "did", "call", "evt", "key"
 SESSION, SIGNING_KEY = "sess", "sig"
 LOCATION = "loc"
+WEBHOOK, DELIVERY = "we", "wd"
 
 
 def new_id(prefix: str) -> str:

@@ -1,6 +1,6 @@
 """What the service needs from the outside, as protocols; the adapters in `ari`, `store` and `publish` provide it."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +11,8 @@ from c2c_stasis.call.signals import Signal
 from c2c_stasis.directory.call_log import CallFilter, Once
 from c2c_stasis.directory.model import DirectoryRows
 from c2c_stasis.directory.pages import Page, Wish
-from c2c_stasis.ids import AccountId, CallId, LegId, UserId
+from c2c_stasis.directory.webhooks import Attempt, DeliveryStatus, Message, WebhookEndpoint
+from c2c_stasis.ids import AccountId, CallId, DeliveryId, LegId, UserId, WebhookId
 
 
 class Clock(Protocol):
@@ -172,6 +173,66 @@ class EventPage:
 
 Hear = Callable[[Sequence[NumberedEvent]], None]
 """Is told events as they were committed. Without any, what was committed is not known: the store has to be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueDelivery:
+    """An event that is to be sent to a webhook endpoint now. `body` is null when the event is no longer kept.
+
+    `line` is the call whose later events wait for this one; `attempts` were made before.
+    """
+
+    id: DeliveryId
+    event_id: str
+    type: str
+    line: CallId | None
+    attempts: int
+    created_at: float  # Unix seconds
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of an attempt. The endpoint fails since `failing_since`; before the attempt that was `failed_before`."""
+
+    delivery: DueDelivery
+    attempt: Attempt
+    status: DeliveryStatus
+    next_attempt_at: float | None = None
+    failing_since: float | None = None
+    failed_before: float | None = None
+
+
+class WebhookStore(Protocol):
+    """What the sender of webhooks needs of the store; each method may raise `StoreUnavailable`."""
+
+    def tell_webhooks(self, told: Callable[[Set[WebhookId], bool], None]) -> None:
+        """Let this be told, after each commit, for whom something waits and whether endpoints have changed."""
+        ...
+
+    async def enabled_webhook_endpoints(self) -> tuple[WebhookEndpoint, ...]:
+        """Every endpoint that events are sent to."""
+        ...
+
+    async def due_deliveries(
+        self, endpoint_id: WebhookId, now: float, limit: int
+    ) -> tuple[list[DueDelivery], float | None]:
+        """What is to be sent now, the urgent first and of each call the first alone; and when the next is due."""
+        ...
+
+    async def settle_delivery(self, endpoint_id: WebhookId, settled: Settled) -> None:
+        """Write down what became of an attempt."""
+        ...
+
+    async def disable_webhook_endpoint(
+        self, account_id: AccountId, endpoint_id: WebhookId, reason: str, announcement: Message
+    ) -> bool:
+        """Send nothing more to an endpoint, and announce it to the others of its account; false if that is done already."""
+        ...
+
+    async def forget_deliveries(self, before: float) -> int:
+        """Remove some of what was settled before this time (Unix seconds), and say how much."""
+        ...
 
 
 class Publisher(Protocol):

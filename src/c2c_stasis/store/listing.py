@@ -7,10 +7,11 @@ from sqlalchemy import ColumnElement, Connection, Table, exists, or_, select, tu
 
 from c2c_stasis.directory.model import Account, Device, Extension, Key, Location, PhoneNumber, Platform, User
 from c2c_stasis.directory.pages import Page, Place, Wish
+from c2c_stasis.directory.webhooks import Delivery, WebhookEndpoint
 from c2c_stasis.store.database import Database
 from c2c_stasis.store.rows import TABLES, all_of, read
 
-T = TypeVar("T", Platform, Account, User, Device, Extension, PhoneNumber, Location, Key)
+T = TypeVar("T", Platform, Account, User, Device, Extension, PhoneNumber, Location, Key, WebhookEndpoint, Delivery)
 
 NO_CONDITION: Mapping[str, object] = {}
 SEARCHED = ("name", "email")  # the columns that a search looks into

@@ -4,9 +4,10 @@ from c2c_stasis.store.creating import Creating
 from c2c_stasis.store.credentials import Credentials
 from c2c_stasis.store.removing import Removing
 from c2c_stasis.store.updating import Updating
+from c2c_stasis.store.webhooks import WebhookEndpoints
 
 
-class Provisioning(Creating, Updating, Removing, Credentials):
+class Provisioning(Creating, Updating, Removing, Credentials, WebhookEndpoints):
     """The part of the store that changes the directory.
 
     Each method returns when its change is committed, and raises `InvalidRequest` (naming the field), `AlreadyInUse`,

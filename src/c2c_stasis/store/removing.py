@@ -9,6 +9,7 @@ from c2c_stasis.store import tables
 from c2c_stasis.store.changing import Changing, account_of, user_of
 from c2c_stasis.store.rows import read
 from c2c_stasis.store.updating import device_of, extension_of, location_of, number_of
+from c2c_stasis.store.webhooks import forget_endpoints
 
 FORGOTTEN = {"name": "", "email": "", "kept": "{}", "caller_number_id": None}  # nothing personal stays in a deleted row
 
@@ -21,7 +22,7 @@ class Removing(Changing):
     """The part of the store that removes."""
 
     async def delete_account(self, account_id: AccountId) -> None:
-        """Remove an account without users, with its numbers and locations. Raises `StillInUse` as long as it has users."""
+        """Remove an account with its numbers, locations and webhooks. Raises `StillInUse` as long as it has users."""
 
         def change(connection: Connection) -> None:
             account_of(connection, account_id)
@@ -31,6 +32,8 @@ class Removing(Changing):
             connection.execute(update(tables.accounts).where(tables.accounts.c.id == account_id).values(forgotten))
             for table in (tables.locations, tables.phone_numbers):
                 connection.execute(delete(table).where(table.c.account_id == account_id))
+            forget_endpoints(connection, tables.webhook_endpoints.c.account_id == account_id)
+            self._writer.outbox.endpoints_changed()
 
         await self._change(change)
 

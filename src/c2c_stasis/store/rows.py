@@ -17,9 +17,12 @@ from c2c_stasis.directory.model import (
     SigningKey,
     User,
 )
+from c2c_stasis.directory.webhooks import Delivery, WebhookEndpoint
 from c2c_stasis.store import tables
 
-T = TypeVar("T", Platform, Account, User, Device, Extension, PhoneNumber, Location, Key, SigningKey)
+T = TypeVar(
+    "T", Platform, Account, User, Device, Extension, PhoneNumber, Location, Key, SigningKey, WebhookEndpoint, Delivery
+)
 
 TABLES: dict[type[Any], Table] = {
     Platform: tables.platforms,
@@ -31,6 +34,8 @@ TABLES: dict[type[Any], Table] = {
     Location: tables.locations,
     Key: tables.keys,
     SigningKey: tables.signing_keys,
+    WebhookEndpoint: tables.webhook_endpoints,
+    Delivery: tables.webhook_deliveries,
 }
 
 
@@ -63,7 +68,7 @@ def read_directory(connection: Connection) -> DirectoryRows:
 
 
 def row_of(
-    value: Platform | Account | User | Device | Extension | PhoneNumber | Location | Key | SigningKey,
+    value: Platform | Account | User | Device | Extension | PhoneNumber | Location | Key | SigningKey | WebhookEndpoint,
 ) -> dict[str, Any]:
     """The value's fields by column."""
     return dataclasses.asdict(value)

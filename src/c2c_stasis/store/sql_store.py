@@ -20,6 +20,7 @@ from c2c_stasis.ports import EventFilter, EventPage, Hear, StoredEvent
 from c2c_stasis.store import schema, sqlite
 from c2c_stasis.store.call_log import CallLog
 from c2c_stasis.store.database import Database
+from c2c_stasis.store.deliveries import Deliveries
 from c2c_stasis.store.following import read_after
 from c2c_stasis.store.listing import Listing
 from c2c_stasis.store.provisioning import Provisioning
@@ -61,7 +62,7 @@ def _require_usable(connection: Connection, file: Path) -> None:
     schema.require_current(connection, file)
 
 
-class SqlStore(Provisioning, Listing, CallLog):
+class SqlStore(Provisioning, Listing, CallLog, Deliveries):
     """Calls, events and the directory in one SQL database; `open_store` makes it and `close` ends it."""
 
     def __init__(self, database: Database, writer: Writer) -> None:

@@ -160,7 +160,7 @@ keys = Table(
     Column("last_used_at", Float),
 )
 
-# The one secret that is kept as it is: who can read it can make sessions.
+# A secret that is kept as it is: who can read it can make sessions.
 signing_keys = Table(
     "signing_keys",
     metadata,
@@ -287,6 +287,77 @@ event_counters = Table(
     metadata,
     Column("account_id", ForeignKey("accounts.id"), primary_key=True),
     Column("last_sequence", BigInteger, nullable=False),
+)
+
+# The secrets are kept as they are, for they must sign: who can read them can make events that look like ours.
+webhook_endpoints = Table(
+    "webhook_endpoints",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("url", String, nullable=False),
+    Column("events", Text, nullable=False),
+    Column("livemode", Boolean, nullable=False),
+    Column("secret", String, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("status", String, nullable=False),
+    Column("previous_secret", String),
+    Column("previous_until", Float),
+    Column("failing_since", Float),
+    Column("disabled_reason", String),
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("account_id", "id"),
+)
+
+# The outbox: a row for each event and endpoint, written with the event. Of a call's events for one endpoint only the first
+# that is pending has a time: the others follow, each when the one before is settled. `line` is the call they belong to; what
+# has none waits for nothing. An event without a call has its `body` here. Events may be forgotten earlier: so there is no
+# foreign key.
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account_id", String, nullable=False),
+    Column("endpoint_id", String, nullable=False),
+    Column("event_id", String, nullable=False),
+    Column("type", String, nullable=False),
+    Column("call_id", String),
+    Column("line", String),
+    Column("position", Integer, nullable=False),
+    Column("urgent", Boolean, nullable=False),
+    Column("status", String, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_at", Float),
+    Column("settled_at", Float),
+    Column("created_at", Float, nullable=False),
+    Column("body", LargeBinary),
+    ForeignKeyConstraint(["account_id", "endpoint_id"], ["webhook_endpoints.account_id", "webhook_endpoints.id"]),
+    Index(None, "endpoint_id", "created_at", "id"),
+    Index("ix_webhook_deliveries_settled", "settled_at"),
+    Index(
+        "ix_webhook_deliveries_due",
+        *("endpoint_id", "next_attempt_at"),
+        sqlite_where=text("status = 'pending'"),
+        postgresql_where=text("status = 'pending'"),
+    ),
+    Index(
+        "ix_webhook_deliveries_line",
+        *("endpoint_id", "line", "position"),
+        sqlite_where=text("status = 'pending'"),
+        postgresql_where=text("status = 'pending'"),
+    ),
+)
+
+webhook_attempts = Table(
+    "webhook_attempts",
+    metadata,
+    Column("delivery_id", ForeignKey("webhook_deliveries.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("status_code", Integer),
+    Column("error", Text),
+    Column("response", Text, nullable=False),
 )
 
 counters = Table(

@@ -23,6 +23,7 @@ from c2c_stasis.metrics import Metrics, ask
 from c2c_stasis.ports import Hear, NumberedEvent
 from c2c_stasis.store.database import Database
 from c2c_stasis.store.errors import UNCONFIRMED, RecordRefused, is_outage, reason_of, sqlite_name
+from c2c_stasis.store.outbox import Outbox
 from c2c_stasis.store.records import CallWrite, write_calls
 
 logger = logging.getLogger(__name__)
@@ -91,6 +92,7 @@ class Writer:
         self._task: asyncio.Task[None] | None = None
         self.transactions = 0  # committed so far
         self.hear: Hear = lambda _events: None
+        self.outbox = Outbox()
 
     def start(self) -> None:
         """Begin to write."""
@@ -188,7 +190,7 @@ class Writer:
         """Commit these. False: the database failed, all who wait were told, and what must be kept waits on."""
         began = time.perf_counter()
         try:
-            committed = await self._database.write(functools.partial(_commit_now, batch, self._guard))
+            committed = await self._database.write(functools.partial(_commit_now, batch, self._guard, self.outbox))
         except Exception as error:
             if not is_outage(error):
                 logger.exception("writing failed in a way that is not known", extra={"pieces": len(batch)})
@@ -207,6 +209,7 @@ class Writer:
                 piece.resolve(outcome)
         if committed.events is None or committed.events:
             self._tell(committed.events or [])
+        self.outbox.tell()
         return True
 
     def _tell(self, events: Sequence[NumberedEvent]) -> None:
@@ -232,19 +235,29 @@ class Writer:
             logger.warning("the database cannot be written", extra=extra)
 
 
-def _commit_now(batch: Sequence[Piece], guard: Callable[[], None], connection: Connection) -> Committed:
+def _commit_now(batch: Sequence[Piece], guard: Callable[[], None], outbox: Outbox, connection: Connection) -> Committed:
     """Commit the batch in one transaction; what is refused alone is left out of it. Raises when the database failed."""
     guard()
     try:
         with connection.begin():
-            events = write_calls(connection, _works(batch), repeated=False)
+            events = _write(connection, _works(batch), outbox, repeated=False)
             return Committed(_records_done(batch) + _run_jobs(connection, batch), events)
     except Exception as error:
         if is_outage(error):
             raise
     with connection.begin():  # one record is bad, or was written already: find which
         records = [piece for piece in batch if isinstance(piece.work, CallWrite)]
-        return Committed(_write_apart(connection, records) + _run_jobs(connection, batch), None)
+        return Committed(_write_apart(connection, records, outbox) + _run_jobs(connection, batch), None)
+
+
+def _write(
+    connection: Connection, writes: Sequence[CallWrite], outbox: Outbox, *, repeated: bool
+) -> list[NumberedEvent]:
+    """Write records, and to whom their events are owed; gives the events."""
+    new_events = write_calls(connection, writes, repeated=repeated)
+    if new_events:
+        outbox.fill(connection, new_events)
+    return new_events
 
 
 def _records_done(batch: Sequence[Piece]) -> list[Outcome]:
@@ -266,19 +279,19 @@ def _run_apart(connection: Connection, job: Job) -> object:
         return error
 
 
-def _write_apart(connection: Connection, records: Sequence[Piece]) -> list[Outcome]:
+def _write_apart(connection: Connection, records: Sequence[Piece], outbox: Outbox) -> list[Outcome]:
     """Write what can be written, in order, by halving until what cannot stands alone."""
     if not records:
         return []
-    outcome = _run_apart(connection, lambda nested: _write_again(nested, records))
+    outcome = _run_apart(connection, lambda nested: _write_again(nested, records, outbox))
     if not isinstance(outcome, Exception) or len(records) == 1:
         return [(piece, outcome) for piece in records]
     middle = len(records) // 2
-    return _write_apart(connection, records[:middle]) + _write_apart(connection, records[middle:])
+    return _write_apart(connection, records[:middle], outbox) + _write_apart(connection, records[middle:], outbox)
 
 
-def _write_again(connection: Connection, records: Sequence[Piece]) -> None:
-    write_calls(connection, _works(records), repeated=True)
+def _write_again(connection: Connection, records: Sequence[Piece], outbox: Outbox) -> None:
+    _write(connection, _works(records), outbox, repeated=True)
 
 
 def _refuse(piece: Piece, error: Exception) -> None:
