@@ -22,11 +22,15 @@ from c2c_stasis.ari.connection import Connection
 from c2c_stasis.arilog import AriLog
 from c2c_stasis.arilog import Settings as AriLogSettings
 from c2c_stasis.call.model import Now
-from c2c_stasis.config import Ari, Config, ConfigError, Http, LogNumbers, changes
+from c2c_stasis.config import Ari, Config, ConfigError, Http, LogNumbers, Webhooks, changes
 from c2c_stasis.errors import StoreUnavailable, SwitchRefused, SwitchUnavailable
 from c2c_stasis.metrics import Metrics
+from c2c_stasis.policy.webhook_urls import WebhookUrls
 from c2c_stasis.ports import SipServer
 from c2c_stasis.publish.envelope import Envelopes
+from c2c_stasis.publish.guard import Guard
+from c2c_stasis.publish.poster import Poster
+from c2c_stasis.publish.webhooks import WebhookSender
 from c2c_stasis.service import CallService
 from c2c_stasis.service.tidying import Tidying
 from c2c_stasis.store.ownership import served
@@ -60,6 +64,17 @@ def ari_log_settings(ari: Ari) -> AriLogSettings | None:
     if not ari.log:
         return None
     return AriLogSettings(Path(ari.log), ari.app, ari.log_max_mb * 1_000_000, full=ari.log_numbers is LogNumbers.FULL)
+
+
+def webhook_urls(webhooks: Webhooks) -> WebhookUrls:
+    """Where webhooks may go, as configured."""
+    return WebhookUrls(webhooks.allow_http, webhooks.ports.numbers, webhooks.allow_subnets)
+
+
+def place_of(url: str) -> tuple[str, int]:
+    """Host and port of a server of ours or of Asterisk, which no webhook may reach."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 class App:
@@ -124,11 +139,27 @@ class App:
             self._tidying = Tidying(store, SystemClock(), config.retention.calls_days)
             tidier = asyncio.create_task(self._tidying.run(), name="tidying")
             stack.push_async_callback(_end, tidier)
-            self._server = server = HttpServer(build_app(self.service, store, self._cors, metrics), config.http)
+            guard = Guard(webhook_urls(config.webhooks), [place_of(ari.url)])
+            poster = Poster(guard, wall=time.time, ca_file=config.webhooks.ca_file)
+            stack.push_async_callback(poster.close)
+            self.webhooks = WebhookSender(
+                store,
+                poster.post,
+                time.time,
+                disable_after_days=config.webhooks.disable_after,
+                keep_days=config.webhooks.keep_deliveries,
+            )
+            stack.push_async_callback(self.webhooks.stop)
+            api = build_app(self.service, store, self._cors, metrics, poster.vetted)
+            self._server = server = HttpServer(api, config.http)
             stack.push_async_callback(server.stop)
             await self._serve_metrics(stack)
             self.url = replace(config.http, listen=await server.start()).url
             logger.info("listening", extra={"url": self.url})
+            guard.ours += [
+                place_of(url) for url in (self.url, self.metrics_url) if url
+            ]  # before the first event goes out
+            self.webhooks.start()
             # Last: to connect takes the application from whoever has it, and what cannot serve must not do that.
             self._connecting = asyncio.create_task(connection.run(self.service), name="asterisk")
             self._stack = stack.pop_all()

@@ -1,0 +1,118 @@
+"""Names become addresses here, for webhooks, and every one of them is held against the rules before anything is dialled.
+
+What was looked at is what is dialled: a name that changes between the look and the connection changes nothing.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv6Address, ip_address
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from c2c_stasis.policy.webhook_urls import Ip, Place, WebhookUrls, own
+
+LOOK_UPS = 8  # at a time; threads of their own, for a name server that hangs must not stop what others look up
+
+LookUp = Callable[[str], Awaitable[Sequence[Ip]]]
+"""The addresses of a name. Raises `OSError`."""
+
+
+class ForbiddenAddress(OSError):
+    """The name stands for an address that webhooks may not go to; one such address among several is enough."""
+
+    def __init__(self) -> None:
+        super().__init__("the address is not allowed")
+
+
+class Guard:
+    """The rules, and which places are ours: host and port of this service and of Asterisk's HTTP server."""
+
+    def __init__(self, rules: WebhookUrls, ours: Sequence[tuple[str, int]], look_up: LookUp | None = None) -> None:
+        self.rules = rules
+        self.ours = list(ours)
+        self._threads = ThreadPoolExecutor(LOOK_UPS, thread_name_prefix="webhook-names")
+        self._look_up = look_up or self._ask_system
+
+    async def addresses(self, host: str, port: int) -> Sequence[Ip]:
+        """Where a host is. Raises `ForbiddenAddress`, and `OSError` when nobody knows it."""
+        found = await self._of(host)
+        if not found:
+            raise OSError("the name has no address")
+        places = await self._places()
+        for address in found:
+            if self.rules.forbids(address) or own(address, port, places) or self._listens_everywhere(address, port):
+                raise ForbiddenAddress
+        return found
+
+    def close(self) -> None:
+        """Ask for no more names."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _of(self, host: str) -> Sequence[Ip]:
+        try:
+            return [ip_address(host)]
+        except ValueError:
+            return await self._look_up(host)
+
+    async def _places(self) -> list[Place]:
+        places: list[Place] = []
+        for host, port in self.ours:
+            try:
+                places += [(address, port) for address in await self._of(host)]
+            except OSError:
+                continue  # what nobody finds cannot be reached either
+        return places
+
+    def _listens_everywhere(self, address: Ip, port: int) -> bool:
+        """Whether this is an address of this machine, and a port at which we listen on all of them."""
+        wild = [host for host, own_port in self.ours if own_port == port and host in ("0.0.0.0", "::")]  # noqa: S104
+        return bool(wild) and _is_local(address)
+
+    async def _ask_system(self, host: str) -> Sequence[Ip]:
+        def ask() -> list[Ip]:
+            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+            return [ip_address(address[0]) for *_, address in found]
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+
+
+class GuardedResolver(AbstractResolver):
+    """The guard, as aiohttp asks for the addresses that it dials."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    async def resolve(
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_UNSPEC,  # noqa: ARG002 # both
+    ) -> list[ResolveResult]:
+        """Every address of the host, all of which are allowed. Raises `OSError`."""
+        return [
+            ResolveResult(
+                hostname=host,
+                host=str(address),
+                port=port,
+                family=socket.AF_INET6 if isinstance(address, IPv6Address) else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for address in await self._guard.addresses(host, port)
+        ]
+
+    async def close(self) -> None:
+        """There is nothing of its own."""
+
+
+def _is_local(address: Ip) -> bool:
+    """Whether an interface of this machine has this address: only then a socket can be bound to it."""
+    family = socket.AF_INET6 if isinstance(address, IPv6Address) else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as trial:
+        try:
+            trial.bind((str(address), 0))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,81 @@
+"""docs/webhooks.md holds: its examples accept what we sign, and nothing else."""
+
+import re
+import shutil
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from c2c_stasis.directory.webhooks import DISABLED_EVENT, TEST_EVENT, WebhookEndpoint, new_secret
+from c2c_stasis.ids import AccountId, WebhookId
+from c2c_stasis.publish import lane, poster, schedule
+from c2c_stasis.publish.signature import headers_for
+
+PAGE = (Path(__file__).parents[2] / "docs/webhooks.md").read_text()
+BODY = '{"id":"evt_x","type":"call.end","data":{"name":"Ünïcode"}}'.encode()
+SECRET = new_secret()
+ENDPOINT = WebhookEndpoint(WebhookId("we_x"), AccountId("acct_x"), "https://a.example/", "*", True, SECRET)
+CASES = [
+    pytest.param(BODY, 0.0, SECRET, True, id="genuine"),
+    pytest.param(BODY + b" ", 0.0, SECRET, False, id="altered"),
+    pytest.param(BODY, 0.0, new_secret(), False, id="somebody else's"),
+    pytest.param(BODY, -400.0, SECRET, False, id="old"),
+]
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+
+
+def signed(age: float) -> dict[str, str]:
+    return headers_for(ENDPOINT, "evt_x", BODY, time.time() + age)
+
+
+@pytest.mark.parametrize(("body", "age", "secret", "good"), CASES)
+def test_the_examples_in_python(body: bytes, age: float, secret: str, good: bool) -> None:
+    names: dict[str, Any] = {}
+    for block in blocks("python"):
+        exec(block, names)
+    headers = signed(age)
+    assert names["verify"](body, headers["X-DialStack-Signature"], secret) is good
+    if good:
+        assert names["event_of"](body, headers, secret)["id"] == "evt_x"
+    else:
+        with pytest.raises(Exception, match=r"signature|Message timestamp"):
+            names["event_of"](body, headers, secret)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not here")
+@pytest.mark.parametrize(("body", "age", "secret", "good"), CASES)
+def test_the_example_in_node(body: bytes, age: float, secret: str, good: bool) -> None:
+    (block,) = blocks("js")
+    script = block + (
+        "const [body, header, secret] = process.argv.slice(1);"
+        'process.stdout.write(String(verify(Buffer.from(body, "hex"), header, secret)));'
+    )
+    header = signed(age)["X-DialStack-Signature"]
+    said = subprocess.run(
+        ["node", "-e", script, body.hex(), header, secret], capture_output=True, text=True, check=True
+    )
+    assert said.stdout == str(good).lower()
+
+
+def test_the_vector_of_the_page_is_what_we_sign() -> None:
+    (body,) = re.findall(r"^`(\{.*\})` give", PAGE, re.MULTILINE)
+    headers = headers_for(replace(ENDPOINT, secret="whsec_test"), "evt_x", body.encode(), 1_700_000_000)
+    assert f"`{headers['X-DialStack-Signature'].partition('v1=')[2]}`" in PAGE
+
+
+def test_the_figures_of_the_page_are_those_of_the_code() -> None:
+    assert schedule.DELAYS == (1.0, 5.0, 30.0, 120.0, 600.0, 3600.0)
+    assert "1 s, 5 s, 30 s, 2 min, 10 min, and then every hour, each a fifth" in PAGE
+    assert schedule.JITTER == 0.2
+    assert schedule.GIVE_UP_AFTER == 86_400
+    assert (poster.ANSWER_WITHIN, poster.READ_AT_MOST, poster.SHOWN) == (10.0, 65_536, 1_024)
+    assert (lane.TROUBLED_AFTER, lane.WIDTH, lane.LONGEST_PAUSE) == (3, 8, 3600.0)
+    assert TEST_EVENT in PAGE
+    assert DISABLED_EVENT in PAGE
