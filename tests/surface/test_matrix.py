@@ -17,7 +17,7 @@ from msgspec.structs import fields
 
 from c2c_stasis.api.routes import KEYS, KEYS_FOR_ACCOUNT, OPEN, Route, Scope
 from tests.api.resources.office import TABLE, Office
-from tests.surface.world import ADDRESS, Actor, Owner, World
+from tests.surface.world import ADDRESS, HOOKS, Actor, Owner, World
 
 PROTECTED = [route for route in TABLE if route.scopes != OPEN]
 FIELDS = {
@@ -36,6 +36,8 @@ FIELDS = {
 KEPT = {"hold_music_clip_id", "main_location_id", "directory_listing_location_id", "routing_target"}
 """Fields that are kept for the client and looked up nowhere."""
 KEPT_BY = {("POST", "/v1/phone-numbers", "location_id"), ("POST", "/v1/phone-numbers/{number_id}", "location_id")}
+OF_A_MODE = {"call_id", "webhook_endpoint_id", "delivery_id"}
+"""What a test key does not see, when a live one made it."""
 _ID_FIELD = re.compile(r".*_id|.*target|did")
 _NEVER_THE_SAME = ("x-request-id", "date")
 _PART = re.compile(r"\{(\w+)[^}]*\}")
@@ -52,6 +54,7 @@ BODIES: dict[str, Callable[[World, dict[str, str]], dict[str, object]]] = {
     "/v1/extensions": lambda world, own: {"number": world.next(""), "target": own["user_id"]},
     "/v1/phone-numbers": lambda world, own: {"phone_number": world.next("+1202556")},
     "/v1/locations": lambda world, own: {"name": "made here", "address": ADDRESS},
+    "/v1/webhook_endpoints": lambda world, own: {"url": HOOKS},
     "/v1/account_sessions": lambda world, own: {"account_id": own["account_id"]},
     "/v1/user_sessions": lambda world, own: {"user_id": own["user_id"]},
 }
@@ -188,7 +191,7 @@ def _belongs(kind: str, owner: Owner, cell: Cell) -> bool:
     if kind in ("account_id", "key_id"):
         ours = owner in (Owner.OWN, Owner.OTHER_USER, Owner.SIBLING)
         return ours if actor.platform == "ours" else owner is Owner.STRANGER
-    if kind == "call_id" or not actor.platform:
+    if kind in OF_A_MODE or not actor.platform:
         return owner in actor.sees
     return owner in (Owner.OWN, Owner.OTHER_USER)
 

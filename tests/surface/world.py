@@ -187,6 +187,18 @@ class World:
         await self.office.service.directory_changed()
         return key.id
 
+    async def _webhook_endpoint_id(self, owner: Owner) -> str:
+        if owner is Owner.UNKNOWN:
+            return new_id("we")
+        fields = {"url": HOOKS, "description": NAMES[owner]}
+        return str((await self._post(owner, "/v1/webhook_endpoints", fields))["id"])
+
+    async def _delivery_id(self, owner: Owner) -> str:
+        if owner is Owner.UNKNOWN:
+            return new_id("wd")
+        endpoint = await self.id_of("webhook_endpoint_id", owner)
+        return str((await self._post(owner, f"/v1/webhook_endpoints/{endpoint}/test", {}))["id"])
+
     async def _call_id(self, owner: Owner) -> str:
         if owner is Owner.UNKNOWN:
             return new_id("call")
@@ -221,6 +233,7 @@ NAMES = {
     Owner.SIBLING: "canary-sid",
     Owner.STRANGER: "canary-fay",
 }
+HOOKS = "https://hooks.example.com/canary"
 ADDRESS = {
     "address_number": "1",
     "street": "Main Street",

@@ -1,6 +1,6 @@
 """What the handlers need from the service and from the store of the directory; they know nothing else of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
@@ -18,15 +18,19 @@ from c2c_stasis.directory.changes import (
 from c2c_stasis.directory.model import Account, Device, Extension, Key, Location, PhoneNumber, SigningKey, User
 from c2c_stasis.directory.pages import Page, Wish
 from c2c_stasis.directory.sessions import OpenedSession, Session
-from c2c_stasis.ids import AccountId, DeviceId, LocationId, NumberId, PlatformId, UserId
+from c2c_stasis.directory.webhooks import Attempt, Delivery, WebhookEndpoint
+from c2c_stasis.ids import AccountId, DeliveryId, DeviceId, LocationId, NumberId, PlatformId, UserId, WebhookId
 from c2c_stasis.ports import Contact, EventFilter, EventPage, Hear, SipServer, StoredEvent
+
+Vet = Callable[[str], Awaitable[str]]
+"""Holds the URL of a webhook endpoint against the rules and gives it as it is kept. Raises `InvalidRequest`."""
 
 Equal = Mapping[str, object]
 """Values that a field must have."""
 
 NO_CONDITION: Equal = {}
 
-T = TypeVar("T", Account, User, Device, Extension, PhoneNumber, Location, Key)
+T = TypeVar("T", Account, User, Device, Extension, PhoneNumber, Location, Key, WebhookEndpoint, Delivery)
 
 
 class Service(Protocol):
@@ -314,4 +318,40 @@ class DirectoryStore(Protocol):
 
     async def renew_signing_key(self, older_than: float) -> SigningKey:
         """The newest signing key, after a new one was made if there was none that is younger."""
+        ...
+
+    async def create_webhook_endpoint(
+        self, account_id: AccountId, url: str, *, livemode: bool, events: Sequence[str], description: str
+    ) -> WebhookEndpoint:
+        """A new webhook endpoint, with its secret. Raises `TooMany`."""
+        ...
+
+    async def update_webhook_endpoint(
+        self, account_id: AccountId, endpoint_id: WebhookId, changes: Mapping[str, object]
+    ) -> WebhookEndpoint:
+        """Change a webhook endpoint."""
+        ...
+
+    async def rotate_webhook_secret(
+        self, account_id: AccountId, endpoint_id: WebhookId, overlap: float
+    ) -> WebhookEndpoint:
+        """Give a webhook endpoint another secret; the old one counts for so many seconds more."""
+        ...
+
+    async def delete_webhook_endpoint(self, account_id: AccountId, endpoint_id: WebhookId) -> None:
+        """Remove a webhook endpoint."""
+        ...
+
+    async def test_webhook_endpoint(self, account_id: AccountId, endpoint_id: WebhookId) -> Delivery:
+        """Send a test event. Raises `WebhookDisabled`."""
+        ...
+
+    async def redeliver(self, account_id: AccountId, endpoint_id: WebhookId, delivery_id: DeliveryId) -> Delivery:
+        """Send an event again. Raises `WebhookDisabled`."""
+        ...
+
+    async def delivery_attempts(
+        self, delivery_ids: Sequence[DeliveryId], most: int
+    ) -> Mapping[DeliveryId, Sequence[Attempt]]:
+        """The newest attempts of these deliveries."""
         ...

@@ -20,8 +20,10 @@ from c2c_stasis.errors import (
     NotAuthenticated,
     NotFound,
     StillInUse,
+    TooMany,
     Unavailable,
     UserBusy,
+    WebhookDisabled,
 )
 
 
@@ -154,6 +156,10 @@ def problem_of(error: Exception) -> Problem:
             return Problem(404, f"{error.what} not found", f"{error.what.lower().replace(' ', '_')}_not_found")
         case StillInUse():
             return Problem(409, f"Still in use: {error}", "in_use")
+        case TooMany():
+            return Problem(409, f"Too many: {error}", "too_many")
+        case WebhookDisabled():
+            return Problem(409, f"Webhook endpoint disabled: {error}", "webhook_endpoint_disabled")
         case KeyInBrowser():
             return Problem(403, f"Not allowed: {error}", "key_in_browser")
         case NotAllowed():

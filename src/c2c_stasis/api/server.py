@@ -17,7 +17,7 @@ from c2c_stasis.api.events import EventRoutes
 from c2c_stasis.api.health import HealthRoutes
 from c2c_stasis.api.listener import Listener
 from c2c_stasis.api.metrics import METRICS, MetricRoutes
-from c2c_stasis.api.port import DirectoryStore, Service
+from c2c_stasis.api.port import DirectoryStore, Service, Vet
 from c2c_stasis.api.protocol import Protocol, sound
 from c2c_stasis.api.resources import resource_routes
 from c2c_stasis.api.routes import Route
@@ -25,6 +25,7 @@ from c2c_stasis.api.strict_json import MAX_BYTES
 from c2c_stasis.api.tls import context_for
 from c2c_stasis.config import Address, Http
 from c2c_stasis.metrics import Metrics, ask
+from c2c_stasis.policy.webhook_urls import WebhookUrls
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +39,20 @@ ROUTES = web.AppKey("routes", list[Route])
 """The route table of an application."""
 
 
+async def _by_rules_alone(url: str) -> str:
+    return str(WebhookUrls().checked(url))
+
+
 def build_app(
-    service: Service, store: DirectoryStore, cors: Cors | None = None, metrics: Metrics | None = None
+    service: Service,
+    store: DirectoryStore,
+    cors: Cors | None = None,
+    metrics: Metrics | None = None,
+    vet: Vet = _by_rules_alone,
 ) -> web.Application:
     """The whole API in front of a service and the store of its directory; without `cors`, for no pages of elsewhere.
+
+    `vet` looks at the URLs of webhooks; what is not given looks up no name.
 
     Raises `RouteNotTold` for a route that does not say whom it serves, or anything else that the document must tell.
     """
@@ -53,7 +64,7 @@ def build_app(
     app[CORS] = cors or Cors()
     figures = app[METRICS] = metrics or Metrics()
     calls, events = CallRoutes(service), EventRoutes(service)
-    routes = [*calls.routes(), *events.routes(), *resource_routes(service, store), *HealthRoutes(service).routes()]
+    routes = [*calls.routes(), *events.routes(), *resource_routes(service, store, vet), *HealthRoutes(service).routes()]
     routes += MetricRoutes(service, figures).routes()
     routes += DocumentRoutes(routes.copy()).routes()
     told(routes)

@@ -21,6 +21,7 @@ from c2c_stasis.api.server import ROUTES, build_app
 from c2c_stasis.call.causes import STATUS_BY_OUTCOME
 from c2c_stasis.call.events import EventType
 from c2c_stasis.call.model import CallState, EndedBy, FailedLeg, LegOutcome, LegState, Outcome, Reason, Side
+from c2c_stasis.directory.webhooks import DeliveryStatus
 from c2c_stasis.ports import Contact
 from tests.api.fakes import NO_STORE, FakeService
 from tests.api.resources.office import Office
@@ -52,6 +53,7 @@ def section(heading: str) -> str:
         ("`legs[].outcome`", LegOutcome),
         ("`type` of an event", EventType),
         ("`provisioning` of a device", Provisioning),
+        ("`status` of a delivery", DeliveryStatus),
     ],
 )
 def test_every_word_of_an_enumeration_is_explained(heading: str, words: type[StrEnum]) -> None:

@@ -33,6 +33,10 @@ ERRORS = {
     "phone_number_not_found": ErrorCode(404, "the account has no such number"),
     "location_not_found": ErrorCode(404, "the account has no such location"),
     "key_not_found": ErrorCode(404, "the platform has no such key"),
+    "webhook_endpoint_not_found": ErrorCode(
+        404, "the account has no such webhook endpoint, or a key of the other mode made it"
+    ),
+    "delivery_not_found": ErrorCode(404, "the webhook endpoint has no such delivery, or it is no longer kept"),
     "not_found": ErrorCode(404, "there is no such path"),
     "method_not_allowed": ErrorCode(405, "the path has no such method"),
     "header_timeout": ErrorCode(408, "the header did not arrive within 10 s"),
@@ -41,6 +45,8 @@ ERRORS = {
     "idempotency_conflict": ErrorCode(409, "the `Idempotency-Key` was sent with another body within 24 hours"),
     "already_in_use": ErrorCode(409, "what must be unique belongs to somebody already; `details` names the field"),
     "in_use": ErrorCode(409, "something still needs it; `error` says what"),
+    "too_many": ErrorCode(409, "there are as many as there may be; `error` says how many of what"),
+    "webhook_endpoint_disabled": ErrorCode(409, "nothing is sent to a webhook endpoint that is disabled"),
     "body_too_large": ErrorCode(413, "the body is longer than 16,384 bytes"),
     "unsupported_media_type": ErrorCode(415, "the body is not announced as plain `application/json`"),
     "expectation_failed": ErrorCode(417, "`Expect` asks for something else than `100-continue`"),

@@ -42,6 +42,8 @@ PATH_PARTS = {
     "location_id": _by_id(ids.LOCATION, "the location", errors.LocationNotFound),
     "key_id": _by_id(ids.KEY, "the key", errors.KeyNotFound),
     "call_id": _by_id(ids.CALL, "the call", errors.CallNotFound),
+    "webhook_endpoint_id": _by_id(ids.WEBHOOK, "the webhook endpoint", errors.WebhookEndpointNotFound),
+    "delivery_id": _by_id(ids.DELIVERY, "the delivery", errors.DeliveryNotFound),
     "number": PathPart(Word("the extension", "1042", {"pattern": "^[0-9]{3,6}$"}), errors.ExtensionNotFound),
 }
 

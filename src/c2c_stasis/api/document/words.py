@@ -11,6 +11,7 @@ from typing import Any
 from c2c_stasis import ids
 from c2c_stasis.call.events import EventType
 from c2c_stasis.call.model import CallState, EndedBy, FailedLeg, LegOutcome, LegState, Outcome, Reason, Side
+from c2c_stasis.directory.webhooks import EVENT_TYPES, TEST_EVENT, DeliveryStatus, WebhookStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,12 @@ _DEVICE = id_word(ids.DEVICE, "the device of the user that answered")
 _CALLER_NUMBER = id_word(ids.NUMBER, "the number that is shown to whoever is called; null for the account's, or none")
 _LOCATION = id_word(ids.LOCATION, "where it is, for emergency services; null if that is not known")
 _PRIMARY = id_word(ids.NUMBER, "the number under which somebody there can be called back")
+_ENDPOINT = id_word(ids.WEBHOOK, "the webhook endpoint")
+_EVENT = id_word(ids.EVENT, "the event; the same in every attempt")
+_CALL = id_word(ids.CALL, "the call; null for an event of none")
+_WEBHOOK_URL = Word(
+    "where events are sent: https, port 443 or 8443", "https://app.example.com/hooks", {"maxLength": 2048}
+)
 _LINE = {"maxLength": 128}
 _CONFIG = Word("settings of the client, kept as they are", {"theme": "dark"})
 _PROVINCE = Word("state or province", "IL", _LINE)
@@ -244,6 +251,30 @@ WORDS: dict[str, Word] = {
     "types": Word("names of events, `call.*`, `leg.*` or `*`, with commas between them", "call.ringing,call.end"),
     "sequence": Word("counts the events of a call, from 1", 11),
     "leg": Word("the leg that it happened to; in `leg.*`"),
+    # webhooks
+    "webhook_endpoint": _ENDPOINT,
+    "webhook_endpoint_id": _ENDPOINT,
+    "enabled_events": Word(
+        "which events: `*` for all but `leg.*`, a family such as `leg.*`, or single types", ["*"], {"minItems": 1}
+    ),
+    "description": Word("what people call it", "CRM", {"maxLength": 256}),
+    "failing_since": _moment(
+        "when the first of the attempts failed after which none succeeded; null while all is well"
+    ),
+    "disabled_reason": Word("why it is disabled; null while it is enabled", None),
+    "previous_secret_until": _moment("until when the secret before this one signs as well; null if there was none"),
+    "event": _EVENT,
+    "event_id": _EVENT,
+    "attempt_count": Word("how often it was tried", 1),
+    "next_attempt_at": _moment(
+        "when it is tried next; null if it is settled, or waits for an earlier event of its call"
+    ),
+    "settled_at": _moment("when it was delivered or given up; null while it is pending"),
+    "attempts": Word("the newest five attempts, newest first"),
+    "at": _moment("when it was sent"),
+    "duration_ms": Word("how long it took", 84),
+    "status_code": Word("the status that was answered; null if nothing was", 200),
+    "response": Word("how the answer begins, at most 1,024 bytes", "ok"),
     # service
     "openapi": Word("the version of the specification", "3.1.0"),
     "info": Word("name and version of the service"),
@@ -264,6 +295,22 @@ OF_ONE: dict[tuple[str, str], Word] = {
     ("KeyRecord", "id"): id_word(ids.KEY, "the key"),
     ("CallRecord", "id"): id_word(ids.CALL, "the call"),
     ("EventRecord", "id"): id_word(ids.EVENT, "the event"),
+    ("DeliveryRecord", "id"): id_word(ids.DELIVERY, "the delivery"),
+    ("DeliveryRecord", "type"): Word("the type of the event", "call.end", {"enum": [*EVENT_TYPES, TEST_EVENT]}),
+    ("DeliveryRecord", "call"): _CALL,
+    ("DeliveryRecord", "call_id"): _CALL,
+    ("DeliveryRecord", "status"): _one_of("what became of it", "delivered", DeliveryStatus, always=True),
+    ("DeliveryFilters", "status"): _one_of("what became of it", "failed", DeliveryStatus, always=True),
+    ("AttemptRecord", "error"): Word("why nothing was answered, or why the answer does not count; else null", None),
+    ("WebhookEndpointRecord", "id"): _ENDPOINT,
+    ("WebhookEndpointRecord", "url"): _WEBHOOK_URL,
+    ("WebhookEndpointRecord", "status"): _one_of("whether events are sent", "enabled", WebhookStatus, always=True),
+    ("WebhookEndpointRecord", "secret"): Word("with what events are signed: shown once", "whsec_…"),
+    ("WebhookEndpointRecord", "livemode"): Word("false when it is told of test calls, and true of all others", True),
+    ("CreateWebhookEndpoint", "url"): _WEBHOOK_URL,
+    ("UpdateWebhookEndpoint", "url"): _WEBHOOK_URL,
+    ("UpdateWebhookEndpoint", "status"): _one_of("whether events are sent", "disabled", WebhookStatus, always=True),
+    ("RotateSecret", "overlap_seconds"): Word("for how long the old secret signs beside the new one", 86_400),
     ("LegRecord", "id"): Word("the call's id, with side and number", "call_01h2xcejqtf2nbrexx3vqjhp41.a1"),
     ("EventLeg", "id"): Word("the call's id, with side and number", "call_01h2xcejqtf2nbrexx3vqjhp41.a1"),
     ("CallRecord", "endpoint"): _DEVICE,

@@ -9,11 +9,12 @@ from c2c_stasis.api import problems
 from c2c_stasis.api.port import DirectoryStore, Service
 from c2c_stasis.api.routes import Doors
 from c2c_stasis.directory.model import Account, Device, Extension, Key, Location, PhoneNumber, User
+from c2c_stasis.directory.webhooks import Delivery, WebhookEndpoint
 from c2c_stasis.errors import NotFound
 from c2c_stasis.ids import is_id
 
 T = TypeVar("T")
-V = TypeVar("V", Account, User, Device, Extension, PhoneNumber, Location, Key)
+V = TypeVar("V", Account, User, Device, Extension, PhoneNumber, Location, Key, WebhookEndpoint, Delivery)
 
 
 class NoFields(Struct):
