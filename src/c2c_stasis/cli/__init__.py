@@ -27,6 +27,7 @@ from c2c_stasis.cli.sessions import sessions
 from c2c_stasis.cli.trace import trace
 from c2c_stasis.cli.trunks import trunks
 from c2c_stasis.cli.users import users
+from c2c_stasis.cli.webhooks import webhooks
 
 __all__ = ["main"]
 
@@ -64,7 +65,7 @@ def main() -> None:
 
 for _command in (serve, init, doctor, config, trunks, migrate, backup, restore, sessions, demo, lab):
     main.add_command(_command)
-for _command in (accounts, users, devices, extensions, phone_numbers, locations, keys, completion):
+for _command in (accounts, users, devices, extensions, phone_numbers, locations, keys, webhooks, completion):
     main.add_command(_command)
 for _command in (call, calls, events, trace):
     main.add_command(_command)

@@ -96,6 +96,14 @@ def key_named(remote: Remote, text: str) -> str:
     return _only("key", text, found, "c2c-stasis keys list")
 
 
+def webhook_named(remote: Remote, text: str) -> str:
+    """The id of a webhook endpoint by id or URL. Raises `Failed`."""
+    if text.startswith("we_"):
+        return text
+    found = [one for one in remote.every("webhook_endpoints") if one["url"] == text]
+    return _only("webhook endpoint", text, found, "c2c-stasis webhooks list")
+
+
 def _only(kind: str, text: str, found: Iterable[Record], see: str) -> str:
     candidates = list(found)
     if not candidates:
@@ -110,7 +118,7 @@ def _same(one: str, other: str) -> bool:
 
 
 def _name(record: Record) -> str:
-    return str(record.get("name") or record.get("hint") or record.get("endpoint") or "")
+    return str(record.get("name") or record.get("hint") or record.get("endpoint") or record.get("url") or "")
 
 
 def _listed(records: list[Record], name: Callable[[Record], str]) -> str:
