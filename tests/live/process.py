@@ -8,7 +8,7 @@ from asyncio.subprocess import DEVNULL, Process
 from pathlib import Path
 from typing import Any
 
-from c2c_stasis.config import Config
+from c2c_stasis.config import Config, Http, Webhooks
 from c2c_stasis.lab import child
 from tests.live.waiting import eventually
 
@@ -118,14 +118,11 @@ def as_toml(config: Config) -> str:
     """The configuration file of a configuration, as far as stories vary it."""
     ari, calls = config.ari, config.calls
     sections: dict[str, dict[str, object]] = {
-        "[http]": {
-            name: value if isinstance(value, int) else str(value)
-            for name in config.http.__dataclass_fields__
-            for value in [getattr(config.http, name)]
-        },
+        "[http]": _plain(config.http),
         "[ari]": {"url": ari.url, "username": ari.username, "password": ari.password, "app": ari.app, "log": ari.log},
         "[database]": {"url": config.database.url},
         "[calls]": {name: getattr(calls, name) for name in calls.__dataclass_fields__},
+        "[webhooks]": _plain(config.webhooks),
         "[log]": {"level": config.log.level, "format": "json"},
     }
     texts = [f"{header}\n{as_lines(values)}" for header, values in sections.items()]
@@ -133,6 +130,11 @@ def as_toml(config: Config) -> str:
         values = {name: getattr(trunk, name) for name in ("name", "endpoint", "format", "prefix")}
         texts.append(f"[[trunks]]\n{as_lines(values)}")
     return "\n".join(texts)
+
+
+def _plain(section: Http | Webhooks) -> dict[str, object]:
+    values = {name: getattr(section, name) for name in section.__dataclass_fields__}
+    return {name: value if isinstance(value, int | float) else str(value) for name, value in values.items()}
 
 
 def as_lines(values: dict[str, object]) -> str:

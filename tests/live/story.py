@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from c2c_stasis.app import App
-from c2c_stasis.config import Address, Ari, Calls, Config, Database, Http, Trunk
+from c2c_stasis.config import Address, Ari, Calls, Config, Database, Http, Trunk, Webhooks
 from c2c_stasis.directory.model import Account, Platform, User
 from c2c_stasis.lab.phone import RINGS, Phone, PhoneCall, Script
 from c2c_stasis.lab.tones import TonePattern
@@ -69,6 +69,8 @@ class Story:
         """Messages of level ERROR that this story is about, in their order."""
         self.app: App | None = None
         self.database_url = ""
+        self.webhooks = Webhooks()
+        """Where the service may send events."""
         self._numbers = (f"+1202555{number:04d}" for number in itertools.count(100))
         self._devices = iter(device_names())
         self._store: SqlStore | None = None
@@ -192,6 +194,7 @@ class Story:
             database=Database(self.database_url),
             trunks=(Trunk("carrier", "PJSIP/{number}@carrier"),),
             calls=Calls(**{**values, **limits}),
+            webhooks=self.webhooks,
         )
 
     async def close_directory(self) -> None:
