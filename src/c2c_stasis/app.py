@@ -156,6 +156,8 @@ class App:
             await self._serve_metrics(stack)
             self.url = replace(config.http, listen=await server.start()).url
             logger.info("listening", extra={"url": self.url})
+            if self.metrics_url:
+                logger.info("metrics served", extra={"url": self.metrics_url})
             guard.ours += [
                 place_of(url) for url in (self.url, self.metrics_url) if url
             ]  # before the first event goes out
@@ -174,7 +176,6 @@ class App:
         server = MetricServer(self._metrics, listen)
         self.metrics_url = f"http://{await server.start()}/metrics"
         stack.push_async_callback(server.stop)
-        logger.info("metrics served", extra={"url": self.metrics_url})
 
     @property
     def lost(self) -> asyncio.Task[None]:
