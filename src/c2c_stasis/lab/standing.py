@@ -120,6 +120,7 @@ class _Standing:
             "C2C_ARI__USERNAME": asterisk.ari_username,
             "C2C_ARI__PASSWORD": asterisk.ari_password,
             "C2C_ARI__APP": asterisk.app,
+            "C2C_SIP__PORT": asterisk.sip_address[1],
             "C2C_TRUNKS__0__NAME": CARRIER,
             "C2C_TRUNKS__0__ENDPOINT": ENDPOINT,
             "C2C_LAB_SERVER": _address(asterisk),

@@ -37,10 +37,14 @@ def environment() -> dict[str, str]:
 
 
 class ServiceProcess:
-    """One run of `c2c-stasis serve`; `listener` is given each line of its log as a dictionary."""
+    """One run of `c2c-stasis serve`; `listener` is given each line of its log as a dictionary.
 
-    def __init__(self, config: Path, listener: Listener) -> None:
+    `sip_port` is where the phones that it makes register.
+    """
+
+    def __init__(self, config: Path, listener: Listener, sip_port: int = 0) -> None:
         self._config = config
+        self._sip_port = sip_port
         self._listener = listener
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -65,7 +69,7 @@ class ServiceProcess:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             cwd=self._config.parent,
-            env=environment(),
+            env={**environment(), "C2C_SIP__PORT": str(self._sip_port)},
             start_new_session=True,  # Ctrl-C is for us, who then stop it in order
             preexec_fn=child.preparation(rename=False),
         )

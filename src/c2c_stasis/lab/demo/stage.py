@@ -95,7 +95,7 @@ class Stage:
             "phones are registered: desk and mobile (Alice), bob (Bob); the carrier waits behind the trunk"
         )
         await self._provide()
-        self.service = ServiceProcess(self._config, self._hear)
+        self.service = ServiceProcess(self._config, self._hear, self.asterisk.sip_address[1])
         await self.service.start(self.base_url)
         stack.push_async_callback(self._stop_service)
         self._screen.say(f"the service runs (process {self.service.pid}): {self.base_url}")
@@ -189,6 +189,7 @@ class Stage:
                 "C2C_ARI_URL": self.asterisk.http_url.rstrip("/"),
                 "C2C_ARI_USERNAME": self.asterisk.ari_username,
                 "C2C_ARI_PASSWORD": self.asterisk.ari_password,
+                "C2C_LAB_SERVER": "{}:{}".format(*self.asterisk.sip_address),
                 "C2C_DATABASE_URL": self._made["database_url"],
                 "C2C_SERVICE_PID": self.service.pid,
                 "C2C_ASTERISK_PID": self.asterisk.pid or "",
@@ -236,7 +237,7 @@ class Stage:
             if short_lives >= MOST_STARTS:
                 raise LaboratoryError(f"the service {how}, again and again:\n{self.service.last_words}")
             self._tell("service", f"{how}; starting it again")
-            service = ServiceProcess(self._config, self._hear)
+            service = ServiceProcess(self._config, self._hear, self.asterisk.sip_address[1])
             await service.start(self.base_url)
             self.service = service
             self._tell("service", f"runs again (process {service.pid})")
