@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import Counter, Gauge, Histogram
 from ruamel.yaml import YAML
 
-from c2c_stasis.metrics import Metrics
+from c2c_stasis.metrics import Counted, Metrics
 
 DOCS = Path(__file__).parents[1] / "docs"
 DASHBOARD: dict[str, Any] = json.loads((DOCS / "grafana.json").read_text())
@@ -31,6 +31,8 @@ def series() -> dict[str, set[str]]:
             case Histogram():
                 for end in ("bucket", "sum", "count"):
                     found[f"{figure._name}_{end}"] = {*figure._labelnames, "le"}
+            case Counted():
+                found[f"{figure.family.name}_total"] = {"result"}
     process = re.findall(r"^# TYPE (process_\w+) ", Metrics().text().decode(), re.MULTILINE)
     return found | {name: set() for name in process}
 

@@ -13,7 +13,21 @@ OF_THE_PROCESS = {
     *("process_virtual_memory_bytes", "process_resident_memory_bytes", "process_start_time_seconds"),
     *("process_cpu_seconds", "process_open_fds", "process_max_fds"),
 }
-LABELS = {"kind", "outcome", "reason", "side", "step", "leg", "operation", "status", "method", "route", "version", "le"}
+LABELS = {
+    "result",
+    "kind",
+    "outcome",
+    "reason",
+    "side",
+    "step",
+    "leg",
+    "operation",
+    "status",
+    "method",
+    "route",
+    "version",
+    "le",
+}
 
 
 def families() -> dict[str, str]:
@@ -56,6 +70,13 @@ def test_two_services_in_one_process_count_apart() -> None:
     one.calls_accepted.labels("external").inc()
     assert b'c2c_calls_accepted_total{kind="external"} 1.0' in one.text()
     assert b'kind="external"' not in other.text()
+
+
+def test_counts_that_somebody_else_keeps_are_asked_for() -> None:
+    metrics = Metrics()
+    assert b"c2c_webhook_results_total{" not in metrics.text()
+    metrics.webhook_results.read = lambda: {"delivered": 3, "given_up": 1}
+    assert b'\nc2c_webhook_results_total{result="delivered"} 3.0\n' in metrics.text()
 
 
 def test_a_label_that_is_forgotten_is_a_fault() -> None:

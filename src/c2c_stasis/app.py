@@ -1,13 +1,14 @@
 """The composition root: builds every part, starts them in order, stops them in the opposite order, and reconfigures them."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import signal
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -38,6 +39,7 @@ from c2c_stasis.store.sql_store import SqlStore, open_store
 
 logger = logging.getLogger(__name__)
 
+COUNT_OUTBOX = 15.0  # seconds
 LOOK_AT_LOOP = 0.25  # seconds
 DIRECTORY_POLL = 1.0  # seconds; how soon a change that another process made in the directory counts
 
@@ -162,6 +164,9 @@ class App:
                 place_of(url) for url in (self.url, self.metrics_url) if url
             ]  # before the first event goes out
             self.webhooks.start()
+            metrics.webhook_results.read = lambda: asdict(self.webhooks.tally)
+            counting = asyncio.create_task(_count_outbox(store, metrics), name="outbox")
+            stack.push_async_callback(_end, counting)
             # Last: to connect takes the application from whoever has it, and what cannot serve must not do that.
             self._connecting = asyncio.create_task(connection.run(self.service), name="asterisk")
             self._stack = stack.pop_all()
@@ -293,6 +298,14 @@ async def _follow_directory(store: SqlStore, service: CallService, seen: int) ->
             logger.warning("directory not read", extra={"error": str(error)})
         except Exception:
             logger.exception("directory not read")  # whatever it was: the next change shall be noticed all the same
+
+
+async def _count_outbox(store: SqlStore, metrics: Metrics) -> None:
+    """Tell from time to time how many webhooks wait: whoever reads the figures shall not wait for the database."""
+    while True:
+        with contextlib.suppress(StoreUnavailable):
+            metrics.webhooks_waiting.set(await store.pending_deliveries())
+        await asyncio.sleep(COUNT_OUTBOX)
 
 
 async def _watch_loop(metrics: Metrics) -> None:

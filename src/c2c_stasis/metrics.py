@@ -6,7 +6,7 @@ holds a number, a name, an id or anything else that a stranger chose: what each 
 A new figure: one attribute of `Metrics`, and one line in `docs/metrics.md`, which a test holds to the code.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 
 from prometheus_client import (
@@ -19,6 +19,8 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a third of the text, for what nobody asks: when each counter began
 
@@ -34,6 +36,26 @@ _TALK = (10.0, 30.0, 60.0, 180.0, 600.0, 1800.0, 3600.0, 14_400.0)
 _BATCH = (1, 2, 5, 10, 20, 50, 100, 500)  # records
 _SCORE = (1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.3)
 _LOSS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1)
+
+
+class Counted(Collector):
+    """Counters that somebody else keeps, by one label, and that are asked for when somebody reads."""
+
+    def __init__(self, name: str, documentation: str, label: str) -> None:
+        self._described = (name, documentation, None, [label])
+        self.read: Callable[[], Mapping[str, float]] = dict
+
+    @property
+    def family(self) -> CounterMetricFamily:
+        """The counters as they are now."""
+        found = CounterMetricFamily(*self._described)
+        for value, count in self.read().items():
+            found.add_metric([value], count)
+        return found
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        """For the registry."""
+        return [self.family]
 
 
 class Metrics:
@@ -149,6 +171,14 @@ class Metrics:
             "c2c_http_requests_in_progress", "Requests that are being answered", registry=registry
         )
         self.event_streams = Gauge("c2c_event_streams", "Clients that follow events", registry=registry)
+        # webhooks
+        self.webhook_results = Counted(
+            "c2c_webhook_results", "Attempts to deliver webhooks, and what was given up, by result", "result"
+        )
+        registry.register(self.webhook_results)
+        self.webhooks_waiting = Gauge(
+            "c2c_webhooks_waiting", "Webhooks that are still to be delivered, counted every 15 s", registry=registry
+        )
         # the process
         self.loop_lag = Histogram(
             "c2c_loop_lag_seconds",

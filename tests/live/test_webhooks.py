@@ -62,6 +62,9 @@ async def test_a_call_is_told_in_order_signed_and_with_the_bytes_of_its_log(stor
     assert {one["attempts"][0]["status_code"] for one in sent} == {200}
     assert endpoint["secret"] not in story.journal.text()
     assert "localhost" not in story.journal.text()
+    _, _, figures = await story.client.ask("GET", "/metrics")
+    assert f'c2c_webhook_results_total{{result="delivered"}} {float(len(log))}' in figures
+    assert endpoint["id"] not in figures
 
 
 async def test_what_happened_while_the_receiver_was_down_is_told_after_the_service_was_killed(
