@@ -14,25 +14,22 @@ from c2c_stasis.call.events import EventType
 from c2c_stasis.directory.webhooks import DeliveryStatus, Message, WebhookEndpoint, WebhookStatus
 from c2c_stasis.ids import DELIVERY, AccountId, WebhookId, new_id
 from c2c_stasis.ports import NumberedEvent, StoredEvent
+from c2c_stasis.store.records import insert_rows
 from c2c_stasis.store.rows import read
 from c2c_stasis.store.tables import webhook_deliveries, webhook_endpoints
 
 _ahead = webhook_deliveries.alias("ahead")
+_WAITS = exists(
+    select(_ahead.c.id).where(
+        _ahead.c.endpoint_id == bindparam("for_endpoint"),
+        _ahead.c.line == bindparam("in_line"),
+        _ahead.c.status == DeliveryStatus.PENDING.value,
+    )
+)
 # One that has others of its call before it gets its time when they are settled.
 INSERT = insert(webhook_deliveries).values(
-    next_attempt_at=case(
-        (
-            exists(
-                select(_ahead.c.id).where(
-                    _ahead.c.endpoint_id == bindparam("for_endpoint"),
-                    _ahead.c.line == bindparam("in_line"),
-                    _ahead.c.status == DeliveryStatus.PENDING.value,
-                )
-            ),
-            None,
-        ),
-        else_=bindparam("at_once"),
-    )
+    {column.name: bindparam(column.name) for column in webhook_deliveries.c}
+    | {"next_attempt_at": case((_WAITS, None), else_=bindparam("at_once"))}
 )
 
 Told = Callable[[Set[WebhookId], bool], None]
@@ -66,7 +63,7 @@ class Outbox:
             if endpoint.livemode is one.livemode and endpoint.wants(one.event.type)
         ]
         if rows:
-            connection.execute(INSERT, rows)
+            insert_rows(connection, INSERT, rows)
             self._filled.update(row["endpoint_id"] for row in rows)
 
     def add(

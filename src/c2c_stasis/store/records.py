@@ -83,11 +83,11 @@ def write_calls(connection: Connection, writes: Sequence[CallWrite], *, repeated
     """
     newest = _without_ended(connection, _newest(writes))
     if newest:
-        _insert(connection, _upsert(connection.dialect.name, calls), [call_row(call) for call in newest])
+        insert_rows(connection, _upsert(connection.dialect.name, calls), [call_row(call) for call in newest])
     if rows := [row for call in newest for row in leg_rows(call)]:
-        _insert(connection, _upsert(connection.dialect.name, legs), rows)
+        insert_rows(connection, _upsert(connection.dialect.name, legs), rows)
     if named := [once_row(write.once, write.call.id, write.call.accepted_at) for write in writes if write.once]:
-        _insert(connection, once_again(connection.dialect.name), named)
+        insert_rows(connection, once_again(connection.dialect.name), named)
     new_events = list({event.id: event for write in writes for event in write.events}.values())
     if repeated:
         new_events = _without_stored(connection, new_events)
@@ -153,11 +153,11 @@ def _insert_events(connection: Connection, new_events: Sequence[StoredEvent]) ->
         number = next_free[event.account_id]
         next_free[event.account_id] = number + 1
         rows.append(dict(zip(EVENT_FIELDS, _fields(event), strict=True)) | {"account_sequence": number})
-    _insert(connection, INSERT_EVENT, rows)
+    insert_rows(connection, INSERT_EVENT, rows)
     return [row["account_sequence"] for row in rows]
 
 
-def _insert(connection: Connection, statement: Insert, rows: Sequence[Row]) -> None:
+def insert_rows(connection: Connection, statement: Insert, rows: Sequence[Row]) -> None:
     """Insert these rows, which all have a value for every column of the table."""
     words, names, fixed = _in_driver_words(connection.dialect, statement)
     pick = itemgetter(*names)
