@@ -17,7 +17,7 @@ from schemathesis import Case, HookContext, Response
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.generation.meta import TestPhase
 
-ID = re.compile(r"(acct|user|ep|did|loc|call|key)_[0-7][0-9abcdefghjkmnpqrstvwxyz]{25}")
+ID = re.compile(r"(acct|user|ep|did|loc|call|key|we|wd)_[0-7][0-9abcdefghjkmnpqrstvwxyz]{25}")
 ENDING = ("revoke_sessions", "rotate")
 EXAMPLE_ENDPOINT = "carol-desk"
 EMERGENCY = ("911", "112", "933")
@@ -47,7 +47,7 @@ class Likely:
 
 
 likely = Likely()
-owners: dict[str, str] = {}  # of devices
+owners: dict[str, str] = {}  # of devices, and of what was sent to webhook endpoints
 numbers: deque[str] = deque(maxlen=20)  # of extensions
 
 
@@ -68,6 +68,8 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
         case.body = case.body | {"endpoint": f"desk-{random.getrandbits(64)}"}  # else it would be in use from then on
     if likely.use_known and case.path == "/v1/calls/erase" and not wrong(case, ParameterLocation.BODY):
         case.body = {"number": "+12025550177"}  # with which nobody talks: a live call is not erased
+    if isinstance(case.body, dict) and case.body.get("status") == "disabled":
+        case.body = case.body | {"status": "enabled"}  # else nothing could be sent to a webhook endpoint from then on
     if ID.fullmatch(case.headers.get("DialStack-Account") or ""):
         case.headers["DialStack-Account"] = next(one for one in SPARED if one.startswith("acct_"))
 
@@ -83,10 +85,12 @@ def after_call(context: HookContext, case: Case[Any], response: Response) -> Non
 
 
 def path_parameters(made_up: dict[str, Any], *, sparing: bool) -> dict[str, Any]:
-    """Names of something that there is: a device together with its user, an extension by its number."""
+    """Names of something that there is: a device with its user, a delivery with its endpoint, an extension by its number."""
     parameters = {name: replaced(value, sparing=sparing, spared=not sparing) for name, value in made_up.items()}
     if parameters.get("endpoint_id") in owners:
         parameters["user_id"] = owners[parameters["endpoint_id"]]
+    if parameters.get("delivery_id") in owners:
+        parameters["webhook_endpoint_id"] = owners[parameters["delivery_id"]]
     if "number" in parameters and numbers and likely.use_known:
         usable = [one for one in numbers if (one in SPARED) is not sparing] or [parameters["number"]]
         parameters["number"] = likely.next_of(usable)
@@ -154,6 +158,8 @@ def learn(answer: Any) -> None:
         case dict():
             if str(answer.get("id")).startswith("ep_"):
                 owners[answer["id"]] = answer["user_id"]
+            if str(answer.get("id")).startswith("wd_"):
+                owners[answer["id"]] = answer["webhook_endpoint_id"]
             if {"number", "target", "status"} <= answer.keys() and isinstance(answer["number"], str):
                 numbers.append(answer["number"])
             for inside in answer.values():

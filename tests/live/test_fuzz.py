@@ -66,6 +66,8 @@ async def test_the_service_answers_whatever_is_asked_as_its_document_tells(story
     await run.spare(f"/v1/users/{alice.id}/endpoints", name="Made here")
     await run.spare(f"/v1/users/{alice.id}/endpoints", name="Attached", endpoint="attached")
     await run.spare("/v1/extensions", number="1001", target=alice.id)
+    hook = await run.spare("/v1/webhook_endpoints", url="https://hooks.example.com/c2c")
+    await run.spare(f"/v1/webhook_endpoints/{hook['id']}/test")
     run.spare_call((await story.place(alice, EXAMPLE_NUMBER)).id)
     tallies = {"platform key": await run.asks("platform key", story.client.key)}
     for kind in ("account", "user"):
@@ -103,11 +105,12 @@ class Fuzz:
         self._file.write_text(json.dumps(document))
         (story.folder / "schemathesis.toml").write_text(CONFIGURATION)
 
-    async def spare(self, path: str, **fields: object) -> None:
+    async def spare(self, path: str, **fields: object) -> Record:
         """Make something that stays to the end, for others to name."""
         status, _, text = await self._story.client.ask("POST", path, self._alice.account_id, json=fields)
         assert status == 201, text
         self._spared.append(json.loads(text))
+        return self._spared[-1]
 
     def spare_call(self, call_id: str) -> None:
         """A call that there is."""

@@ -309,7 +309,7 @@ OF_ONE: dict[tuple[str, str], Word] = {
     ("WebhookEndpointRecord", "livemode"): Word("false when it is told of test calls, and true of all others", True),
     ("CreateWebhookEndpoint", "url"): _WEBHOOK_URL,
     ("UpdateWebhookEndpoint", "url"): _WEBHOOK_URL,
-    ("UpdateWebhookEndpoint", "status"): _one_of("whether events are sent", "disabled", WebhookStatus, always=True),
+    ("UpdateWebhookEndpoint", "status"): _one_of("whether events are sent", "enabled", WebhookStatus, always=True),
     ("RotateSecret", "overlap_seconds"): Word("for how long the old secret signs beside the new one", 86_400),
     ("LegRecord", "id"): Word("the call's id, with side and number", "call_01h2xcejqtf2nbrexx3vqjhp41.a1"),
     ("EventLeg", "id"): Word("the call's id, with side and number", "call_01h2xcejqtf2nbrexx3vqjhp41.a1"),
