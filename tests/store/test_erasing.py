@@ -12,8 +12,10 @@ from c2c_stasis.call.events import Event, EventType
 from c2c_stasis.call.model import Call, Destination, DestinationKind, Leg, LegState, Party, Side
 from c2c_stasis.directory.call_log import CallFilter
 from c2c_stasis.directory.pages import Wish
+from c2c_stasis.directory.webhooks import Attempt, DeliveryStatus
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ids import LegId, leg_id
+from c2c_stasis.ports import Settled
 from c2c_stasis.publish.envelope import Envelopes
 from tests.store.samples import Place, change, ended
 
@@ -112,3 +114,21 @@ async def test_what_cannot_be_read_is_not_passed_over_in_silence(place: Place, f
     change(file, "UPDATE calls SET snapshot = '{}' WHERE id = ?", call.id)
     with pytest.raises(StoreUnavailable):
         await place.store.erase_number(place.account.id, BOTH, NUMBER, 10)
+
+
+async def test_what_a_receiver_sent_back_of_the_call_is_erased_as_well(place: Place, file: Path) -> None:
+    endpoint = await place.store.create_webhook_endpoint(
+        place.account.id, "https://a.example/", livemode=True, events=("*",), description=""
+    )
+    for number in (NUMBER, OTHER):
+        await recorded(place, to(place, number))
+        due, _ = await place.store.due_deliveries(endpoint.id, 2e9, 9)
+        for one in due:
+            attempt = Attempt(1.7e9, 0.1, 200, response=f"thanks for {number}")
+            await place.store.settle_delivery(endpoint.id, Settled(one, attempt, DeliveryStatus.DELIVERED))
+    assert everything(file).count(f"thanks for {NUMBER}") == 1
+    assert await place.store.erase_number(place.account.id, BOTH, NUMBER, 10) == 1
+    assert NUMBER not in everything(file)
+    assert f"thanks for {OTHER}" in everything(file)
+    (waiting, *_), _ = await place.store.due_deliveries(endpoint.id, 2e9, 9)
+    assert NUMBER.encode() not in (waiting.body or b"")

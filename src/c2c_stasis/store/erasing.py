@@ -1,4 +1,4 @@
-"""How a telephone number leaves the call log: out of the rows, the snapshots, and the stored bytes of the events."""
+"""How a telephone number leaves the call log: rows, snapshots, stored bytes of events, and what was answered to those."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from c2c_stasis.call.model import Call, CallState, Leg, Party, Side
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ids import AccountId
 from c2c_stasis.store.records import Row, call_of_row, call_row, leg_rows
-from c2c_stasis.store.tables import calls, events, legs
+from c2c_stasis.store.tables import calls, events, legs, webhook_attempts, webhook_deliveries, webhook_endpoints
 
 NOBODY = Party("")
 CALL_COLUMNS = ("dial_string", "from_number", "from_name", "to_number", "to_name", "snapshot")
@@ -45,6 +45,8 @@ def erase(connection: Connection, account_id: AccountId, modes: Sequence[bool], 
         _execute(connection, ERASE_CALL, CALL_COLUMNS, [call_row(call) for call in erased])
         _execute(connection, ERASE_LEG, LEG_COLUMNS, [row for call in erased for row in leg_rows(call)])
     _erase_events(connection, [call.id for call in erased], number)
+    if erased:
+        _erase_answers(connection, account_id, erased)
     return len(erased)
 
 
@@ -79,6 +81,17 @@ def _erase_events(connection: Connection, ids: Sequence[str], number: str) -> No
     changed = [{"id": row.id, "body": _event_without(row.body, number)} for row in rows]
     if changed:
         _execute(connection, ERASE_EVENT, ("body",), changed)
+
+
+def _erase_answers(connection: Connection, account_id: AccountId, erased: Sequence[Call]) -> None:
+    """What receivers answered to events of these calls: some send back what they were sent."""
+    endpoints = select(webhook_endpoints.c.id).where(webhook_endpoints.c.account_id == account_id)
+    told = select(webhook_deliveries.c.id).where(
+        webhook_deliveries.c.endpoint_id.in_(endpoints),
+        webhook_deliveries.c.created_at >= min(call.accepted_at for call in erased),  # there is an index
+        webhook_deliveries.c.call_id.in_([call.id for call in erased]),
+    )
+    connection.execute(update(webhook_attempts).where(webhook_attempts.c.delivery_id.in_(told)).values(response=""))
 
 
 def _execute(connection: Connection, statement: Update, columns: Sequence[str], rows: Sequence[Row]) -> None:
