@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.child import memory_of
 from bench.orders import settings
 from c2c_stasis import app
-from c2c_stasis.config import load
+from c2c_stasis.config import Config, load
 
 
 def report() -> None:
@@ -28,8 +28,12 @@ def report() -> None:
 
 def main() -> None:
     """Serve until SIGTERM."""
-    config = load(Path(settings()["config"]), os.environ)
-    app.run(config, ready=lambda: asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, report))
+    file = Path(settings()["config"])
+
+    def read() -> Config:
+        return load(file, os.environ)
+
+    app.run(read(), read, ready=lambda: asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, report))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,21 @@
 """What of the ARI log may be seen: no number in any spelling, no secret, and everything one debugs with."""
 
+import json
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from c2c_stasis.arilog.masking import Mask
 
-MASKED, FULL = Mask(full=False), Mask(full=True)
+
+def masked(value: Any) -> Any:
+    return json.loads(Mask(full=False).line(value))
+
+
+def full(value: Any) -> Any:
+    return json.loads(Mask(full=True).line(value))
+
 
 # One number as carriers, people and Asterisk write it.
 SPELLINGS = [
@@ -42,27 +53,31 @@ def digits(text: str) -> str:
 
 @pytest.mark.parametrize("text", SPELLINGS)
 def test_a_number_is_masked_however_it_is_written(text: str) -> None:
-    masked = MASKED(text)
-    assert "•••" in masked
-    assert "1234567" not in digits(masked)
-    assert "5551234" not in digits(masked)
+    seen = masked(text)
+    assert "•••" in seen
+    assert "1234567" not in digits(seen)
+    assert "5551234" not in digits(seen)
 
 
 @pytest.mark.parametrize("text", SPELLINGS)
 def test_what_is_masked_stays_as_it_is(text: str) -> None:
-    assert MASKED(MASKED(text)) == MASKED(text)
+    assert masked(masked(text)) == masked(text)
 
 
 def test_a_number_can_still_be_recognised_and_its_dial_string_read() -> None:
-    assert MASKED("+15551234567") == "+1555•••4567"
-    assert MASKED("PJSIP/+15551234567@carrier") == "PJSIP/+1555•••4567@carrier"
-    assert MASKED('"Ann" <+15551234567>') == '"Ann" <+1555•••4567>'
+    assert masked("+15551234567") == "+1555•••4567"
+    assert masked("PJSIP/+15551234567@carrier") == "PJSIP/+1555•••4567@carrier"
+    assert masked('"Ann" <+15551234567>') == '"Ann" <+1555•••4567>'
 
 
-@pytest.mark.parametrize("key", ["number", "dial_string", "dialstring"])
-def test_where_a_number_stands_it_is_masked_whatever_is_between_its_digits(key: str) -> None:
-    assert MASKED({key: "555 1234"}) == {key: "55•••34"}
-    assert "1234567" not in digits(MASKED({key: "5/5/5/1/2/3/4/5/6/7"})[key])
+@pytest.mark.parametrize("text", ["5,5,5,1,2,3,4,5,6,7", "555-HOME-1234567", "5 5 5  1 2 3 4 5 6 7"])
+def test_of_what_somebody_asked_to_dial_no_spelling_is_left(text: str) -> None:
+    assert Mask(full=False).dial_string(text) == "5551•••567"
+    assert Mask(full=True).dial_string(text) == text
+
+
+def test_an_extension_that_was_dialled_is_kept() -> None:
+    assert Mask(full=False).dial_string("1002") == "1002"
 
 
 @pytest.mark.parametrize(
@@ -86,11 +101,11 @@ def test_where_a_number_stands_it_is_masked_whatever_is_between_its_digits(key: 
     ],
 )
 def test_what_one_debugs_with_is_kept(text: str) -> None:
-    assert MASKED({"name": text}) == {"name": text}
+    assert masked({"name": text}) == {"name": text}
 
 
-@pytest.mark.parametrize("mask", [MASKED, FULL])
-def test_secrets_are_never_written(mask: Mask) -> None:
+@pytest.mark.parametrize("mask", [masked, full])
+def test_secrets_are_never_written(mask: Callable[[Any], Any]) -> None:
     ha1 = "0123456789abcdef0123456789abcdef"
     said = mask(
         {
@@ -111,14 +126,30 @@ def test_secrets_are_never_written(mask: Mask) -> None:
 
 
 def test_numbers_in_full_are_written_when_that_is_wanted() -> None:
-    assert FULL({"number": "+15551234567", "endpoint": "PJSIP/+15551234567@carrier"}) == {
+    assert full({"number": "+15551234567", "endpoint": "PJSIP/+15551234567@carrier"}) == {
         "number": "+15551234567",
         "endpoint": "PJSIP/+15551234567@carrier",
     }
 
 
+def test_numbers_of_json_are_no_telephone_numbers() -> None:
+    numbers = {
+        "wall": 1700000000.123456,
+        "mono": -5000123.25,
+        "small": 1.23456789e-05,
+        "count": 12345678,
+        "n": [1, 2, 3],
+    }
+    assert masked(numbers) == numbers
+
+
+def test_what_only_looks_like_a_number_of_json_is_masked() -> None:
+    for text in ('a":15551234567,', "x:15551234567,", "[15551234567]", "1,15551234567,1"):
+        assert "15551234567" not in masked({"text": text})["text"]
+
+
 def test_what_is_no_text_stays_as_it_is() -> None:
-    assert MASKED({"cause": 16, "at": 1234567890.5, "none": None, "yes": True, "parts": ("a", 1)}) == {
+    assert masked({"cause": 16, "at": 1234567890.5, "none": None, "yes": True, "parts": ("a", 1)}) == {
         "cause": 16,
         "at": 1234567890.5,
         "none": None,

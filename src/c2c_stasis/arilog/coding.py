@@ -4,7 +4,7 @@ from typing import Any, get_args
 
 import msgspec
 from msgspec import Struct, convert, to_builtins
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from c2c_stasis.call.commands import Command
 from c2c_stasis.call.model import Call
@@ -80,7 +80,7 @@ def _changed(before: Call, after: Call) -> Written:
 
 
 def _differences(before: Struct, after: Struct) -> Written:
-    values = ((name, getattr(before, name), getattr(after, name)) for name in after.__struct_fields__)
+    values = zip(after.__struct_fields__, astuple(before), astuple(after), strict=True)
     return {name: to_builtins(now) for name, was, now in values if was is not now and was != now}
 
 

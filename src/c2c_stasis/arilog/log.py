@@ -12,13 +12,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from c2c_stasis.arilog import files
 from c2c_stasis.arilog.coding import Written, decision, written_call, written_signal
+from c2c_stasis.arilog.files import LONGEST as MOST_AT_ONCE
 from c2c_stasis.arilog.files import Files
 from c2c_stasis.arilog.masking import Mask
 from c2c_stasis.call.model import Call, Now
@@ -33,12 +34,13 @@ CAPACITY = 20_000  # things that wait to be written; some 40 MB, and half a minu
 LONGEST = 32_768  # bytes of an answer that are written; the descriptions of Asterisk's resources are longer
 _GATHER = 0.05  # seconds that a line may wait for others
 _AT_ONCE = 16  # lines made between two rests, in which the calls have the interpreter for themselves
+_ENOUGH = MOST_AT_ONCE // 2  # bytes for one write
+_TOO_LONG = MOST_AT_ONCE // 2 - 1024  # bytes of one thing
 _REST = 0.0005  # seconds
 _STOP_WITHIN = 2.0  # seconds to write what is still queued
 _TOLD_EVERY = 60.0  # seconds between two complaints about the same disk
 
 _CALL = re.compile(r"call_[0-9a-z]{26}")
-_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,39 +192,67 @@ class _Pen(threading.Thread):
         if call.id in self._known:
             return []
         self._known.add(call.id)
-        return [{"time": rfc3339_micro(now.wall), "kind": "call", "call": call.id, "planned": written_call(call)}]
+        return [{"time": now.wall, "kind": "call", "call": call.id, "planned": self._planned(call)}]
+
+    def _planned(self, call: Call) -> Written:
+        planned = written_call(call)
+        planned["dial_string"] = self._mask.dial_string(call.dial_string)
+        return planned
 
     def _write(self, items: list[_Item]) -> None:
         """Make lines of what happened and write them; whatever goes wrong costs lines, and never the thread."""
-        for item in items:
+        waiting = iter(items)
+        for first in waiting:
+            made, size = 0, 0
             try:
                 self._files.make_ready()
                 if self._files.opened != self._file:  # another file: what it tells must not need the one before
                     self._file = self._files.opened
                     self._known.clear()
                 lost = self.lost
-                lines = b"".join(self._line(one) for one in [*self._report(lost), *item(self)])
-                self._files.write(_no_longer(lines))
+                lines = self._made(self._report(lost))
+                for item in chain((first,), waiting):
+                    made += 1
+                    lines += self._lines_of(item)
+                    size = sum(map(len, lines))
+                    if size > _ENOUGH:
+                        break
+                self._files.write(b"".join(lines))
                 self._told = lost
             except OSError as error:
-                self._unwritten += 1
+                self._unwritten += max(1, made)
+                self._known.clear()
                 self._complain(error)
-            except Exception:
-                self._unwritten += 1
-                logger.exception("line of the ARI log not made")
+
+    def _lines_of(self, item: _Item) -> list[bytes]:
+        """The lines of one thing; none, and one more that is lost, if they cannot be made or are too long."""
+        try:
+            lines = self._made(item(self))
+            if sum(map(len, lines)) > _TOO_LONG:
+                raise ValueError("too much for a line")
+            return lines
+        except Exception:
+            self._unwritten += 1
+            logger.exception("line of the ARI log not made")
+            return []
 
     def _report(self, lost: int) -> list[Written]:
         """A line about lines that were lost since the last such line."""
         new = lost - self._told
-        return [{"time": rfc3339_micro(time.time()), "kind": "dropped", "lines": new}] if new else []
+        return [{"time": time.time(), "kind": "dropped", "lines": new}] if new else []
+
+    def _made(self, lines: list[Written]) -> list[bytes]:
+        return [self._line(line) for line in lines]
 
     def _line(self, fields: Written) -> bytes:
+        """One line; its number and its moment come first, and need not be looked at for what they might betray."""
         self._number += 1
-        return _encode({"n": self._number, **self._mask(fields)}) + b"\n"
+        moment = rfc3339_micro(fields.pop("time"))
+        return f'{{"n":{self._number},"time":"{moment}",{self._mask.line(fields)[1:]}\n'.encode()
 
     def _head(self) -> bytes:
         numbers = "full" if self._settings.full else "masked"
-        head = {"time": rfc3339_micro(time.time()), "kind": "log", "version": VERSION, "app": self._settings.app}
+        head = {"time": time.time(), "kind": "log", "version": VERSION, "app": self._settings.app}
         return self._line(head | {"numbers": numbers, "pid": os.getpid()})
 
     def _complain(self, error: OSError) -> None:
@@ -231,12 +261,6 @@ class _Pen(threading.Thread):
         self._complained_at = time.monotonic()
         extra = {"folder": str(self._settings.folder), "error": error.strerror or str(error)}
         logger.error("ARI log cannot be written", extra=extra)
-
-
-def _no_longer(lines: bytes) -> bytes:
-    if len(lines) > files.LONGEST:
-        raise ValueError(f"{len(lines)} bytes are too many at once")
-    return lines
 
 
 def _request(
@@ -248,7 +272,7 @@ def _request(
     began: float,
     took: float,
 ) -> Written:
-    line: Written = {"time": rfc3339_micro(began), "kind": "request", "method": method, "path": path}
+    line: Written = {"time": began, "kind": "request", "method": method, "path": path}
     found = _CALL.search(path) or _CALL.search(str(parameters.get("channelId") or parameters.get("channel") or ""))
     if found:
         line["call"] = found[0]
@@ -270,7 +294,7 @@ def _answer(answer: bytes | str) -> Written:
 
 
 def _event(event: object, heard: float) -> Written:
-    line: Written = {"time": rfc3339_micro(heard), "kind": "event"}
+    line: Written = {"time": heard, "kind": "event"}
     if isinstance(event, dict):
         for who in ("channel", "peer", "bridge"):
             about = event.get(who)
@@ -283,7 +307,7 @@ def _event(event: object, heard: float) -> Written:
 
 def _step(call_id: str, signal: Signal | None, now: Now) -> Written:
     return {
-        "time": rfc3339_micro(now.wall),
+        "time": now.wall,
         "kind": "step",
         "call": call_id,
         "now": {"wall": now.wall, "mono": now.mono},

@@ -1,86 +1,123 @@
 """What of the ARI log may be seen: telephone numbers are masked in every spelling, and secrets never get in.
 
 Names of people and devices, addresses of phones and their user agents are kept: without them there is nothing to debug with.
-To mask what is masked already changes nothing; so a log with masked numbers can be replayed.
+To mask what is masked already changes nothing; so a log with masked numbers can be replayed. Whole lines of JSON are masked as
+text, which is ten times as fast as to walk through their values.
 """
 
 import re
 from functools import lru_cache
 from typing import Any
 
-from c2c_stasis.logs import hide_secrets, mask_number
+import msgspec
+
+from c2c_stasis.logs import SIGNS_OF_SECRETS, hide_secrets, mask_number
 
 _MASK = "•••"
 _SHORTEST = 7  # digits; what has fewer is an extension or an emergency number
 
 _SECRET_KEY = re.compile(r"password|secret|token|authorization|api_key|_cred", re.IGNORECASE)
-_NUMBER_KEYS = frozenset({"dial_string", "number", "dialstring", "exten", "CONNECTEDLINE(num,i)"})
+_SIGNS = (*SIGNS_OF_SECRETS, "authorization", "_cred")  # a line without any of them holds no secret
 
-# What stands first keeps its digits: ids, moments, addresses, and the end of a channel's name.
-_NUMBERS = re.compile(
-    r"(?P<kept>"
-    r"[a-z]{2,8}_[0-9a-z]{26}(?:\.[ab][0-9]+)?"  # call_01h2xcejqtf2nbrexx3vqjhp41.a1
-    r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-    r"|(?<![0-9])[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}[0-9:.]*(?:Z|[+-][0-9]{4})?)?(?![0-9])"
-    r"|(?<![0-9.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.])(?::[0-9]{1,5})?"
-    r"|(?<=[A-Za-z0-9_.])-[0-9a-f]{8}(?:;[12])?$"  # PJSIP/carrier-0000001f
-    r")"
-    r"|(?:[+＋]|%2B)\s?\d(?:[ ()./\-\u00a0\u2010-\u2015]{0,2}\d){6,}"  # E.164, however it is grouped
-    r"|\d{7,}"
-    r"|(?<![\w.])\(?\d{2,5}\)?(?:[ .\-]{1,2}\d{2,4}){2,4}(?![\w.])",  # (555) 123-4567, 020 7946 0018
-    re.IGNORECASE,
+# Digits, and between them what people and carriers put there. Whether it is a number is looked at where it stands.
+# That it begins a run of digits, and no moment, is asked after the first one: so the search stops at digits only.
+_CANDIDATE = re.compile(
+    r"\d(?<!\d\d)(?!\d{3}-\d\d-\d\d[T ]\d\d:)[\d ()./\-\u00a0\u2010-\u2015]{5,}\d",
 )
+_CANDIDATE_IN_ASCII = re.compile(  # the same, in half the time
+    r"[0-9](?<![0-9][0-9])(?![0-9]{3}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:)[0-9 ()./\-]{5,}[0-9]",
+)
+_BETWEEN = re.compile(r"\D+")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9-])")
+_SECONDS = re.compile(r"[0-9]{2}\.[0-9]{1,9}")  # of a moment, such as 09:46:52.839123
+_ADDRESS = re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9.])")
+_CHANNEL = re.compile(r"[A-Za-z0-9]+/[^\"\s]+-[0-9a-f]{8}")  # PJSIP/carrier-0000001f
+_CHANNEL_TAIL = 9  # characters
+_ID = re.compile(
+    r"\b[a-z]{2,8}_[0-9a-z]{26}(?![0-9a-z])|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"
+)
+_LONGEST_ID = 40  # characters
 
 
 class Mask:
-    """What is left of a value when it is written; with `full` numbers only secrets are missing."""
+    """What is left of a line when it is written; with `full` numbers only secrets are missing."""
 
     def __init__(self, *, full: bool) -> None:
-        self._text = _without_secrets if full else _masked
         self._full = full
 
-    def __call__(self, value: Any, key: str = "") -> Any:
-        """The value, of whatever shape JSON has; `key` is the name under which it stands."""
-        if isinstance(value, str):
-            return self._named(value, key) if value else value
-        if isinstance(value, dict):
-            hidden = "value" if _SECRET_KEY.search(str(value.get("attribute", ""))) else ""  # a setting of an object
-            return {
-                name: _MASK if name == hidden or _is_secret(name) else self(one, name) for name, one in value.items()
-            }
-        if isinstance(value, list | tuple):
-            return [self(one, key) for one in value]
-        return value
+    def line(self, fields: Any) -> str:
+        """What may be written, as JSON."""
+        text = msgspec.json.encode(fields).decode()
+        if _may_hold_secrets(text):
+            text = msgspec.json.encode(_without_secrets(msgspec.json.decode(text))).decode()
+            text = hide_secrets(text)
+        return text if self._full else mask_numbers(text)
 
-    def _named(self, text: str, key: str) -> str:
-        masked = self._text(text)
-        if key not in _NUMBER_KEYS or self._full:
-            return masked
-        return _number(text) if masked == text else masked
+    def dial_string(self, text: str) -> str:
+        """What somebody asked to dial, which may be written in ways that are not met anywhere else."""
+        if self._full or sum(char.isdecimal() for char in text) < _SHORTEST:
+            return text
+        return _number(text)
 
 
-@lru_cache(512)  # the same few dozen names
-def _is_secret(name: str) -> bool:
-    return _SECRET_KEY.search(name) is not None
+def mask_numbers(text: str) -> str:
+    """The text, of one value or of a line of JSON, with every telephone number in it masked."""
+    return (_CANDIDATE_IN_ASCII if text.isascii() else _CANDIDATE).sub(_seen, text)
 
 
-def _without_secrets(text: str) -> str:
-    return hide_secrets(text)
+def _may_hold_secrets(text: str) -> bool:
+    small = text.lower().replace("asterisk_", "")  # in each event, and no sk_ of a key
+    for sign in _SIGNS:  # noqa: SIM110 # each line comes by here, and any() takes twice as long
+        if sign in small:
+            return True
+    return False
 
 
-@lru_cache(4096)  # names, ids and numbers come again in each event of a call
-def _masked(text: str) -> str:
-    return _NUMBERS.sub(_one, hide_secrets(text))
+def _seen(found: re.Match[str]) -> str:
+    """A candidate as it may be seen: what is no telephone number keeps its digits."""
+    text, start = found.string, found.start()
+    before = text[start - 3 : start]
+    if before[1:] == '":' and before[0] != "\\":
+        return found[0]  # a number of JSON; what stands so in a text has a backslash before the quote
+    end = found.end()
+    if before == '":-' and text[start - 4] != "\\":
+        return found[0]
+    if len(_BETWEEN.sub("", found[0])) < _SHORTEST:
+        return found[0]
+    if text[start - 1 : start] == ":" and _SECONDS.fullmatch(found[0]):
+        return found[0]
+    for kind in (_DATE, _ADDRESS):
+        if kept := kind.match(text, start, end):
+            return kept[0] + mask_numbers(text[kept.end() : end])
+    if text[end - _CHANNEL_TAIL : end - _CHANNEL_TAIL + 1] == "-" and _names_channel(text, end):
+        cut = max(start, end - _CHANNEL_TAIL)
+        return mask_numbers(text[start:cut]) + text[cut:end]
+    if any(one.start() <= start and end <= one.end() for one in _ids(text, start, end)):
+        return found[0]
+    return _number(found[0])
 
 
-def _one(found: re.Match[str]) -> str:
-    return found[0] if found["kept"] else _number(found[0])
+def _names_channel(text: str, end: int) -> bool:
+    """Whether the text that ends here, and began with the last quotation mark, is the name of a channel."""
+    return _CHANNEL.fullmatch(text, text.rfind('"', 0, end) + 1, end) is not None
 
 
+def _ids(text: str, start: int, end: int) -> list[re.Match[str]]:
+    return list(_ID.finditer(text, max(0, start - _LONGEST_ID), end + _LONGEST_ID))
+
+
+@lru_cache(1024)  # the numbers of a call are in each of its events
 def _number(text: str) -> str:
-    """The number of a text that is one, masked, whatever stands between its digits, and whichever digits they are."""
-    written = text.replace("%2B", "+").replace("%2b", "+")
-    digits = "".join(str(int(char)) for char in written if char.isdecimal())
-    if len(digits) < _SHORTEST:
-        return text
-    return mask_number(f"+{digits}" if written.lstrip()[:1] in ("+", "＋") else digits)
+    """A number, masked, whatever stands between its digits, and whichever digits they are; a plus before it stays."""
+    return mask_number("".join(str(int(char)) for char in text if char.isdecimal()))
+
+
+def _without_secrets(value: Any) -> Any:
+    """A value of JSON without what its name, or the name of the setting that it is, calls a secret."""
+    if isinstance(value, dict):
+        hidden = "value" if _SECRET_KEY.search(str(value.get("attribute", ""))) else ""
+        return {
+            name: _MASK if name == hidden or _SECRET_KEY.search(name) else _without_secrets(one)
+            for name, one in value.items()
+        }
+    return [_without_secrets(one) for one in value] if isinstance(value, list) else value

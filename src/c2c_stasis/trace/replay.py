@@ -75,7 +75,7 @@ def _decide(call: Call, line: Line) -> tuple[Decision, Call]:
 
 def _plain(value: Any) -> Any:
     """What would stand in the log with masked numbers."""
-    return msgspec.json.decode(msgspec.json.encode(_mask(value)))
+    return msgspec.json.decode(_mask.line(value))
 
 
 def _now(written: Written) -> Now:
