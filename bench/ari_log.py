@@ -11,7 +11,7 @@ from bench.course import AT_A_TIME, WARM_UP
 from bench.measure import Measured, parallel, quantile, steady
 from bench.town import Town, town
 
-TURNS = 4  # of each
+TURNS = 3  # of each
 CALLS, STEADY, RATE = 200, 60, 10.0
 SWITCHES_WITHIN = 1.0  # seconds
 

@@ -23,6 +23,8 @@ from c2c_stasis.ports import Publisher, SipServer, Store, StoredEvent
 from c2c_stasis.publish.envelope import Envelopes
 from c2c_stasis.service import CallService
 from c2c_stasis.store.sql_store import SqlStore, open_store
+from c2c_stasis.trace.replay import replay
+from tests.fakes.ari_log import KeptLog
 from tests.fakes.clock import Clock, standing_clock
 from tests.fakes.store import MemoryStore, WatchedStore, Written
 from tests.fakes.switch import FakeSwitch, FarEnd, Ring
@@ -56,6 +58,7 @@ class House:
         self.carrier = self.switch.trunk("carrier", Script())  # it takes the INVITE and waits
         self.phones = {name: self.switch.phone(name) for names in DEVICES.values() for name in names}
         self.publisher: Publisher = Envelopes()
+        self.log_lines: list[dict[str, Any]] = []  # of the ARI log
         self.leaves_something = False  # whether the story ends with something left in the switch, and says so
         clock.busy.append(lambda: self.store.busy)
         self._serve()
@@ -71,6 +74,7 @@ class House:
             watch=self.switch.watch,
             provision=self.switch.provision,
             sip_server=SipServer("pbx.example.com"),
+            ari_log=KeptLog(self.log_lines),
         )
 
     # --- its life ---
@@ -195,6 +199,7 @@ class House:
             assert self.switch.empty
             assert self.service.live == 0
         self.prove_dialled_once()
+        self.prove_decided_again()
         for call_id in {record.call.id for record in self.journal if isinstance(record, Written)}:
             call = await self.stored(call_id)
             prove_log(await self.events(call_id), ended=not call.live)
@@ -205,6 +210,22 @@ class House:
         assert len(dialled) == len({command.leg_id for command in dialled})
         destinations = [command for command in dialled if _short(command.leg_id).startswith(Side.B.value)]
         assert all(command.caller is not None for command in destinations)
+
+    def prove_decided_again(self) -> None:
+        """Every decision of every call is the same when it is made again from the ARI log, which has all of them."""
+        calls: dict[str, list[dict[str, Any]]] = {}
+        for line in self.log_lines:
+            calls.setdefault(line["call"], []).append(line)
+        for call_id, lines in calls.items():
+            decisions = list(replay(lines))
+            assert [one for one in decisions if one.differences and "error" not in one.then] == []
+            assert len(decisions) == sum(line["kind"] == "step" for line in lines)
+            written = [one.call for one in self.journal if isinstance(one, Written) and one.call.id == call_id]
+            if written and not written[-1].live:
+                assert lines[-1]["state"] == "ended"
+        placed = {one.call.id for one in self.journal if isinstance(one, Written)}
+        assert placed <= calls.keys()
+        assert NUMBER not in str(self.log_lines)
 
     def hung_up(self) -> dict[str, int]:
         """The cause with which each leg was let go last, by the end of its id."""

@@ -27,7 +27,6 @@ _CANDIDATE = re.compile(
 _CANDIDATE_IN_ASCII = re.compile(  # the same, in half the time
     r"[0-9](?<![0-9][0-9])(?![0-9]{3}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:)[0-9 ()./\-]{5,}[0-9]",
 )
-_BETWEEN = re.compile(r"\D+")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9-])")
 _SECONDS = re.compile(r"[0-9]{2}\.[0-9]{1,9}")  # of a moment, such as 09:46:52.839123
 _ADDRESS = re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9.])")
@@ -82,7 +81,7 @@ def _seen(found: re.Match[str]) -> str:
     end = found.end()
     if before == '":-' and text[start - 4] != "\\":
         return found[0]
-    if len(_BETWEEN.sub("", found[0])) < _SHORTEST:
+    if sum(map(str.isdecimal, found[0])) < _SHORTEST:
         return found[0]
     if text[start - 1 : start] == ":" and _SECONDS.fullmatch(found[0]):
         return found[0]

@@ -5,7 +5,7 @@ import click
 from c2c_stasis.trace.ladder import Kind, Ladder, Row, Tone
 
 _TIME = 10  # characters before the first column's lane
-_NARROWEST, _WIDEST = 14, 26  # characters from one lifeline to the next
+_NARROWEST, _WIDEST = 14, 22  # characters from one lifeline to the next
 _COLOURS = {Tone.GOOD: "green", Tone.BAD: "red"}
 
 

@@ -48,7 +48,7 @@ def rings(leg: Participant, at: float) -> Row:
 
 def progresses(leg: Participant, at: float) -> Row:
     """The far end sends sound before it answers."""
-    return Row(at, Kind.SIP, leg.key, ASTERISK, "183 Session Progress")
+    return Row(at, Kind.SIP, leg.key, ASTERISK, "183 Progress")
 
 
 def answers(leg: Participant, at: float) -> Row:

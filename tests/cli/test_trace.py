@@ -1,0 +1,119 @@
+"""`trace`: where it looks, and what it says when there is nothing; what it draws of real calls is a live story."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from c2c_stasis.arilog import AriLog, Settings
+from c2c_stasis.arilog.files import log_files
+from c2c_stasis.call.machine import step
+from c2c_stasis.call.model import Call, Now
+from c2c_stasis.call.signals import CallPlaced, CancelRequested, LegCreated, Signal
+from tests.api.resources.office import Office
+from tests.call.stories import A1, ACCEPTED_AT, CALL_ID, CLOCK_ZERO, outward_call
+from tests.cli.line import NOT_ACCEPTED, NOT_THERE, REFUSED, USAGE, Line
+from tests.cli.test_call import call
+
+
+@pytest.fixture
+def log(folder: Path) -> Path:
+    """A log with one call in it, which is cancelled."""
+    settings = Settings(folder / "ari", "c2c", 10_000_000)
+    writing = AriLog(settings)
+    now_call: Call = outward_call()
+    signals: tuple[Signal, ...] = (CallPlaced(), LegCreated(A1), CancelRequested())
+    for number, signal in enumerate(signals):
+        now = Now(ACCEPTED_AT + number, CLOCK_ZERO + number)
+        made = step(now_call, signal, now)
+        writing.step(now_call, signal, now, made)
+        now_call = made.call
+    writing.close()
+    return settings.folder
+
+
+async def test_a_call_of_the_log_needs_no_service_and_no_key(log: Path) -> None:
+    told = await Line().says("trace", CALL_ID, "--log", str(log))
+    assert f"drawn from the ARI log ({log})" in told
+    assert "user_ann calls +1555•••4567" in told
+
+
+async def test_the_folder_that_the_configuration_names_is_found(log: Path, folder: Path) -> None:
+    (folder / "c2c.toml").write_text(f'[ari]\npassword = "x"\nlog = "{log}"\n')
+    assert "drawn from the ARI log" in await Line().says("trace", CALL_ID)
+
+
+async def test_a_call_that_the_log_has_not_is_asked_of_the_service(office: Office, line: Line, log: Path) -> None:
+    _, told, _ = await call("Ann", "+15551234567")
+    call_id = told.partition(":")[0]
+    drawn = await line.says("trace", call_id, "--log", str(log))
+    assert f"the record of the call and its events ({office.url}; {log} does not have the call)" in drawn
+    assert "failed, no device" in drawn
+    assert "; there is no ARI log)" in await line.says("trace", call_id)
+
+
+async def test_a_picture_is_written_where_it_is_wanted(log: Path, folder: Path) -> None:
+    result = await Line().run("trace", CALL_ID, "--log", str(log), "--svg", "call.svg")
+    assert result.stdout == ""
+    assert result.stderr == f"call.svg drawn from the ARI log ({log})\n"
+    assert (folder / "call.svg").read_text().startswith("<svg ")
+
+
+async def test_what_is_not_there_is_said(office: Office, line: Line, log: Path) -> None:
+    assert "which call?" in await line.fails(USAGE, "trace")
+    assert "which log?" in await line.fails(USAGE, "trace", "--replay")
+    assert "Call not found" in await line.fails(REFUSED, "trace", CALL_ID)
+    assert "has no call call_x" in await line.fails(REFUSED, "trace", "call_x", "--replay", "--log", str(log))
+    (log / "other.jsonl").write_text("{}\n")
+    said = await line.fails(REFUSED, "trace", CALL_ID, "--log", str(log / "other.jsonl"))
+    assert "other.jsonl is no ARI log of c2c-stasis" in said
+
+
+async def test_without_log_service_or_key_it_is_said_what_is_missing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "where is the service?" in await Line().fails(USAGE, "trace", CALL_ID)
+    monkeypatch.setenv("C2C_BASE_URL", "http://127.0.0.1:9")
+    assert "no key" in await Line().fails(USAGE, "trace", CALL_ID)
+    monkeypatch.setenv("C2C_API_KEY", "sk_live_x")
+    assert "no service answers" in await Line().fails(NOT_THERE, "trace", CALL_ID)
+
+
+async def test_a_wrong_key_is_refused_as_by_every_command(
+    office: Office, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("C2C_API_KEY", "sk_live_wrong")
+    await line.fails(NOT_ACCEPTED, "trace", CALL_ID)
+
+
+# --- deciding again ---
+
+
+async def test_every_decision_is_shown_and_is_the_same(log: Path) -> None:
+    told = (await Line().says("trace", CALL_ID, "--log", str(log), "--replay")).splitlines()
+    assert told[0] == f"{CALL_ID}: 3 decisions, all the same"
+    assert told[2].split()[:5] == ["1.000", "s", "same", "LegCreated", "a1"]
+    assert told[2].endswith("ringing_user: DialLeg a1; leg.created")
+    assert told[-1] == "1 calls, 0 of them decided otherwise than then"
+
+
+async def test_of_a_whole_log_only_what_differs_is_shown(log: Path) -> None:
+    (path,) = log_files(log)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines[3]["state"] = "talking"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    result = await Line().run("trace", "--log", str(log), "--replay")
+    assert result.exit_code == REFUSED
+    assert f"{CALL_ID}: 3 decisions, 1 differ" in result.stdout
+    assert 'state then: "talking"' in result.stdout
+    assert 'state now:  "ringing_user"' in result.stdout
+    programs = await Line().run("trace", "--log", str(log), "--replay", "--json")
+    assert [json.loads(line)["differences"] for line in programs.stdout.splitlines()] == [[], ["state"], []]
+
+
+async def test_a_call_whose_beginning_is_gone_is_said(log: Path) -> None:
+    (path,) = log_files(log)
+    kept = [line for line in path.read_text().splitlines() if '"kind":"call"' not in line]
+    path.write_text("\n".join(kept) + "\n")
+    told = await Line().says("trace", "--log", str(log), "--replay")
+    assert f"{CALL_ID}: the log does not say how this call began" in told

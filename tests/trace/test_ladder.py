@@ -1,0 +1,224 @@
+"""What a ladder says: who passed what to whom, in SIP's words, and how the call ended."""
+
+import re
+from xml.etree import ElementTree
+
+import click
+import pytest
+
+from c2c_stasis.arilog.coding import NotReadable
+from c2c_stasis.call.model import LegOutcome, Side
+from c2c_stasis.call.signals import CallPlaced, LegCreated
+from c2c_stasis.trace import from_log, svg, terminal
+from c2c_stasis.trace.from_log import address_of, in_words
+from c2c_stasis.trace.ladder import ASTERISK, SERVICE, Column, Kind, Ladder, Participant, Row, Tone, duration
+from c2c_stasis.trace.words import ends
+from tests.call.stories import A1, CALL_ID, LIMITS, call_of, dead_phone, outward_call, phone, trunk
+from tests.trace.ladders import Log, answered
+
+
+def passed(ladder: Ladder) -> list[str]:
+    """What passed between phones and Asterisk, in short."""
+    return [f"{row.origin}>{row.to} {row.text}" for row in ladder.rows if row.kind is Kind.SIP]
+
+
+def test_a_forked_call_that_was_answered() -> None:
+    ladder = answered().ladder()
+    assert [column.title for column in ladder.columns] == ["ann-1", "ann-2", "Asterisk", "c2c-stasis", "carrier"]
+    assert passed(ladder) == [
+        "asterisk>a1 INVITE",
+        "asterisk>a2 INVITE",
+        "a1>asterisk 180 Ringing",
+        "a2>asterisk 180 Ringing",
+        "a1>asterisk 200 OK",
+        "asterisk>a2 CANCEL",
+        "asterisk>b1 INVITE",
+        "b1>asterisk 183 Progress",
+        "b1>asterisk 200 OK",
+        "b1>asterisk BYE",
+        "asterisk>a1 BYE",
+    ]
+    assert [row.text for row in ladder.rows if row.kind is Kind.GAP] == ["+ 1 min 8 s"]
+    assert [row.text for row in ladder.rows if row.kind is Kind.MEDIA] == ["both sides are joined"]
+    assert (ladder.outcome, ladder.tone) == ("completed, by destination", Tone.GOOD)
+    assert [row.at for row in ladder.rows] == sorted(row.at for row in ladder.rows)
+
+
+def test_requests_say_what_asterisk_refused_and_what_took_long() -> None:
+    log = Log(outward_call()).hear(0.0, CallPlaced())
+    log.ask(0.1, "POST", "channels/create", 500, channelId=A1)
+    log.ask(0.2, "POST", f"channels/{A1}/dial", None)
+    log.ask(0.3, "DELETE", f"channels/{A1}", 404)
+    log.ask(0.4, "POST", f"bridges/{CALL_ID}", 200, ms=900.0)
+    log.ask(0.5, "GET", "bridges", 200)
+    told = [(row.text, row.detail, row.tone) for row in log.ladder().rows if row.kind is Kind.REQUEST]
+    assert told == [
+        ("create ann-1", "500", Tone.BAD),
+        ("dial ann-1", "no answer", Tone.BAD),
+        ("hang up ann-1", "", Tone.PLAIN),
+        ("create bridge", "200 after 900 ms", Tone.PLAIN),
+    ]
+
+
+def test_a_call_that_has_not_ended_says_where_it_is() -> None:
+    ladder = Log(outward_call()).hear(0.0, CallPlaced()).hear(0.1, LegCreated(A1)).ladder()
+    assert (ladder.outcome, ladder.tone) == ("not ended; ringing user", Tone.PLAIN)
+
+
+def test_phones_that_could_not_be_dialled_are_named_and_have_no_column() -> None:
+    legs = [phone(Side.A, 1), dead_phone(Side.A, 2), dead_phone(Side.A, 3, registered=True, outcome=LegOutcome.BUSY)]
+    ladder = Log(call_of(legs, [trunk()], outward_call().destination.kind, LIMITS)).ladder()
+    assert [column.key for column in ladder.columns] == ["a1", ASTERISK, SERVICE, "b1"]
+    assert ladder.facts[2:] == ("ann-2 was not registered", "ann-3 did not answer to qualify requests")
+
+
+def test_our_own_failure_is_told() -> None:
+    log = Log(outward_call()).hear(0.0, CallPlaced())
+    log.lines.append({**log.lines[-1], "error": "KeyError('x')"})
+    assert log.ladder().rows[-1] == Row(0.0, Kind.STATE, SERVICE, "", "our own code failed", "KeyError('x')", Tone.BAD)
+
+
+def test_without_its_beginning_a_call_is_not_drawn() -> None:
+    with pytest.raises(NotReadable):
+        from_log.ladder(CALL_ID, answered().lines[1:], "here")
+
+
+@pytest.mark.parametrize(
+    ("leg", "cause", "sip_code", "told"),
+    [
+        (Participant("a1", "desk", invited=True), 17, 486, ("a1", ASTERISK, "486 Busy Here", "busy (17)")),
+        (Participant("a1", "desk", invited=True), 21, 699, ("a1", ASTERISK, "699", "rejected (21)")),
+        (
+            Participant("a1", "desk", invited=True),
+            38,
+            None,
+            (ASTERISK, "", "gives desk up", "network out of order (38)"),
+        ),
+        (
+            Participant("a1", "desk", invited=True, let_go=26),
+            26,
+            487,
+            (ASTERISK, "a1", "CANCEL", "answered elsewhere (26)"),
+        ),
+        (Participant("a1", "desk", invited=True, answered=True), 16, None, ("a1", ASTERISK, "BYE", "desk hangs up")),
+        (
+            Participant("a1", "desk", invited=True, answered=True),
+            44,
+            None,
+            ("a1", ASTERISK, "BYE", "desk hangs up, channel unavailable (44)"),
+        ),
+        (
+            Participant("a1", "desk", invited=True, answered=True, let_go=16),
+            16,
+            None,
+            (ASTERISK, "a1", "BYE", "normal (16)"),
+        ),
+        (Participant("b1", "carrier"), 99, None, (ASTERISK, "", "carrier was never dialled", "cause 99")),
+        (Participant("b1", "carrier", let_go=16), 16, None, (ASTERISK, "", "carrier was never dialled", "")),
+    ],
+)
+def test_who_ended_a_leg_and_with_what(
+    leg: Participant, cause: int, sip_code: int | None, told: tuple[str, str, str, str]
+) -> None:
+    row = ends(leg, 1.0, cause, sip_code)
+    assert (row.origin, row.to, row.text, row.detail) == told
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        (("completed", "normal", "destination"), "completed, by destination"),
+        (("completed", "max_duration", "system"), "completed, max duration, by system"),
+        (("busy", "destination_busy", "destination"), "destination busy"),
+        (("cancelled", "cancelled_by_api", "api"), "cancelled by api"),
+        (("failed", "trunk_failed", "system"), "trunk failed, by system"),
+        (("failed", "no_device", "system"), "failed, no device, by system"),
+    ],
+)
+def test_an_end_in_words_says_nothing_twice(end: tuple[str, str, str], words: str) -> None:
+    assert in_words(dict(zip(("outcome", "reason", "ended_by"), end, strict=True))) == words
+
+
+def test_times_and_addresses_in_words() -> None:
+    assert [duration(seconds) for seconds in (1.24, 200, 7_260)] == ["1.2 s", "3 min 20 s", "2 h 1 min"]
+    assert address_of("sip:desk@127.0.0.1:5070;ob") == "127.0.0.1:5070"
+
+
+# --- the terminal ---
+
+
+def test_in_a_terminal_every_arrow_ends_at_its_lifelines() -> None:
+    lines = [click.unstyle(line) for line in terminal.lines(answered().ladder())]
+    invite = next(line for line in lines if "INVITE" in line)
+    lifelines = [at for at, char in enumerate(lines[-1]) if char in "│●"]
+    assert len(lifelines) == 5
+    assert invite[lifelines[0] + 1] == "◀"
+    assert [invite[at] for at in lifelines] == ["│", "┼", "│", "│", "│"]
+    refused = next(line for line in lines if "CANCEL" in line)
+    assert refused.endswith("answered elsewhere (26)")
+    assert max(map(len, lines)) < 160
+
+
+# --- the picture ---
+
+NAMES = {"svg": "http://www.w3.org/2000/svg"}
+
+
+def boxes(picture: str) -> list[tuple[str, float, float, float, float]]:
+    """The texts of a picture with the room that each takes: left, top, right, bottom."""
+    found = []
+    for text in ElementTree.fromstring(picture).iterfind(".//svg:text", NAMES):
+        size, x, y = (float(text.attrib[name]) for name in ("font-size", "x", "y"))
+        wide = len(text.text or "") * size * 0.56
+        left = {"middle": x - wide / 2, "end": x - wide}.get(text.attrib.get("text-anchor", ""), x)
+        found.append((text.text or "", left, y - 0.75 * size, left + wide, y + 0.2 * size))
+    return found
+
+
+def wide_ladder() -> Ladder:
+    """With names and words as long as they come."""
+    columns = [
+        Column(f"a{n}", f"a-phone-with-a-rather-long-name-{n}", "Some User Agent 1.2.3 of 2026") for n in range(1, 6)
+    ]
+    columns += [Column(ASTERISK, "Asterisk"), Column(SERVICE, "c2c-stasis"), Column("b1", "carrier", "+1555•••4567")]
+    rows = [
+        Row(0.0, Kind.STATE, SERVICE, "", "accepted"),
+        Row(0.1, Kind.REQUEST, SERVICE, ASTERISK, "create a-phone-with-a-rather-long-name-1", "500 Failed", Tone.BAD),
+        Row(0.1, Kind.SIP, ASTERISK, "a1", "INVITE"),
+        Row(0.1, Kind.SIP, "a5", ASTERISK, "183 Progress", "a very long remark about what happened here", Tone.GOOD),
+        Row(0.2, Kind.MARK, ASTERISK, "", "a-phone-with-a-rather-long-name-1 is in the bridge"),
+        Row(0.3, Kind.MEDIA, "a1", "b1", "both sides are joined", "", Tone.GOOD),
+        Row(0.3, Kind.GAP, "", "", "+ 2 h 3 min"),
+        Row(9999.0, Kind.STATE, SERVICE, "", "ended: completed, max duration, by system", "", Tone.GOOD),
+    ]  # fmt: skip
+    return Ladder(CALL_ID, "now", ("one <fact> & another",), tuple(columns), tuple(rows), "done", Tone.GOOD, "x", "y")
+
+
+@pytest.mark.parametrize("ladder", [answered().ladder(), wide_ladder()], ids=["ordinary", "wide"])
+def test_in_a_picture_no_text_lies_on_another_or_outside(ladder: Ladder) -> None:
+    picture = svg.picture(ladder)
+    root = ElementTree.fromstring(picture)
+    width, height = float(root.attrib["width"]), float(root.attrib["height"])
+    texts = boxes(picture)
+    assert len(texts) > len(ladder.columns)
+    for text, left, top, right, bottom in texts:
+        assert left >= 0, text
+        assert top >= 0, text
+        assert right <= width, text
+        assert bottom <= height, text
+    for number, (one, left, top, right, bottom) in enumerate(texts):
+        for other, left2, top2, right2, bottom2 in texts[number + 1 :]:
+            apart = right <= left2 or right2 <= left or bottom <= top2 or bottom2 <= top
+            assert apart, f"{one!r} lies on {other!r}"
+
+
+def test_a_picture_needs_nothing_from_elsewhere_and_has_colours_for_dark_pages() -> None:
+    picture = svg.picture(answered().ladder())
+    assert "prefers-color-scheme:dark" in picture
+    assert re.findall(r"https?://[^\"]+", picture) == ["http://www.w3.org/2000/svg"]
+    assert not any(word in picture for word in ("<script", "@import", "url(", "href"))
+
+
+def test_what_comes_from_outside_cannot_break_a_picture() -> None:
+    root = ElementTree.fromstring(svg.picture(wide_ladder()))
+    assert "one <fact> & another" in [text.text for text in root.iterfind(".//svg:text", NAMES)]
