@@ -155,8 +155,8 @@ def closed_up(text: str) -> str:
     return re.sub(r"(?<=[0-9])[ ().\-]{1,2}(?=[0-9])", "", text)
 
 
-async def test_a_known_number_and_a_known_key_are_nowhere_in_any_log(story: Story) -> None:
-    """With DEBUG, the ARI log, every format of a carrier, and a carrier that Asterisk does not know."""
+async def test_a_known_number_and_a_known_key_are_nowhere_in_what_the_service_tells(story: Story) -> None:
+    """Log at DEBUG, ARI log, metrics; with every format of a carrier, and a carrier that Asterisk does not know."""
     desk = await story.phone(ANSWERS_SOON)
     alice = await story.user(desk)
     for number in FORMATS.values():
@@ -174,11 +174,14 @@ async def test_a_known_number_and_a_known_key_are_nowhere_in_any_log(story: Stor
     await service.read_again("configuration read again")
     refused = await (await story.place(alice, DIALLED)).ended()
     await log_of(story)
+    status, _, figures = await story.client.ask("GET", "/metrics")
     service.rewrite(as_toml(replace(config, ari=replace(config.ari, log=""))))  # SIGHUP switches it off: all is written
     await service.read_again("configuration read again")
 
     assert refused["reason"] == "trunk_failed"
     logs = {"ari": "\n".join(path.read_text() for path in log_files(folder)), "service": service.text()}
+    logs["metrics"] = figures
+    assert (status, "c2c_" in figures) == (200, True)
     assert any(line["kind"] == "request" and (line["status"] or 0) >= 400 for line in lines(folder))
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in log_files(folder))
     assert logs["ari"].count("•••") > 50
