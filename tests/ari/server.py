@@ -93,6 +93,7 @@ class AriServer:
     requests: list[Request] = field(default_factory=list)
     answer: Callable[[Request], Answer | None] = lambda _: None
     sockets: list[web.WebSocketResponse] = field(default_factory=list)
+    greetings: list[dict[str, Any]] = field(default_factory=list)  # sent on every new event stream, at once
     connects: int = 0
     deaf: bool = False  # whether it answers no ping
     mute: bool = False  # whether it never answers the closing of a socket
@@ -179,6 +180,8 @@ class AriServer:
         await socket.prepare(request)
         self.connects += 1
         self.sockets.append(socket)
+        for event in self.greetings:
+            await socket.send_json(event)
         try:
             if self.serving is not None:
                 await self.serving.wait()

@@ -406,6 +406,13 @@ async def test_who_is_displaced_ends_and_says_so(server: AriServer, ear: Ear, ap
         assert server.connects == 1  # it never fights back
 
 
+async def test_who_is_displaced_before_the_connection_stands_ends_too(server: AriServer, ear: Ear) -> None:
+    server.greetings.append({"type": "ApplicationReplaced", "application": APP})
+    async with running(server.url, ear) as (_, task):
+        await until(task.done, "the end")
+        assert isinstance(task.exception(), AppTaken)
+
+
 async def test_it_leaves_nothing_behind(server: AriServer, ear: Ear) -> None:
     before = asyncio.all_tasks()
     async with running(server.url, ear) as (connection, _):

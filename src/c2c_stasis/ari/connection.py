@@ -201,6 +201,8 @@ class Connection:
                 client = Client(group, self._url, apps, self._transport, self._hearing(listener), self._log)
                 async with client:
                     self._client = client
+                    if self._taken:  # the stream was heard before there was a client to end
+                        client.ended.set()
                     self._ready = Operations(client.swagger, self._transport, self._metrics)
                     await self._set_up(self._ready)
                     self._connected = True
