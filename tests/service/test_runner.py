@@ -3,11 +3,13 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
+from c2c_stasis.call import machine
 from c2c_stasis.call.commands import Command, CreateBridge, CreateLeg, DestroyBridge, DialLeg, HangUpLeg, JoinLeg
 from c2c_stasis.call.events import EventType
 from c2c_stasis.call.machine import step
@@ -33,6 +35,7 @@ from c2c_stasis.publish.envelope import Envelopes
 from c2c_stasis.service.orders import OVERTAKES_AFTER
 from c2c_stasis.service.runner import DEAF_PATIENCE, RECORD_WITHIN, TRUNK_HINT, Runner
 from tests.call.stories import A1, A2, B1, RING, created, outward_call
+from tests.fakes.ari_log import KeptLog
 from tests.fakes.clock import Clock, standing_clock
 from tests.fakes.store import MemoryStore
 from tests.fakes.switch import FakeSwitch
@@ -477,3 +480,24 @@ async def test_a_created_call_asks_for_its_bridge_and_its_legs_first(bench: Benc
     await bench.clock.settle()
     assert {type(command) for command in commands} == {CreateBridge, CreateLeg}
     assert sorted(bench.begun()) == ["CreateBridge", "CreateLeg a1", "CreateLeg a2", "CreateLeg b1"]
+
+
+# --- the ARI log ---
+
+
+async def test_what_our_own_code_failed_at_is_in_the_ari_log_and_the_call_is_given_up_there_too(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("a1")
+
+    monkeypatch.setattr(machine, "on_created", fail)
+    monkeypatch.setattr(machine, "fail", fail)
+    lines: list[dict[str, Any]] = []
+    runner = bench.begin(LegCreated(A1))
+    runner._ari_log = KeptLog(lines)
+    await bench.clock.until(lambda: not runner.call.live, "the end of the call")
+    steps = [line for line in lines if line["kind"] == "step"]
+    assert {line.get("error") for line in steps[:-1]} == {"KeyError('a1')"}
+    assert steps[-1]["signal"] is None
+    assert steps[-1]["changed"]["end"]["reason"] == "internal_error"
