@@ -1,8 +1,7 @@
 """How a telephone number leaves the call log: rows, snapshots, stored bytes of events, and what was answered to those."""
 
 import json
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -10,6 +9,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, Update, bindparam, select, update
 
 from c2c_stasis.call.model import Call, CallState, Leg, Party, Side
+from c2c_stasis.directory.number_texts import writings_of
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ids import AccountId
 from c2c_stasis.store.records import Row, call_of_row, call_row, leg_rows
@@ -22,8 +22,6 @@ LEG_COLUMNS = ("endpoint", "contact")
 ERASE_CALL = update(calls).where(calls.c.id == bindparam("its_id")).values({n: bindparam(n) for n in CALL_COLUMNS})
 ERASE_LEG = update(legs).where(legs.c.id == bindparam("its_id")).values({n: bindparam(n) for n in LEG_COLUMNS})
 ERASE_EVENT = update(events).where(events.c.id == bindparam("its_id")).values(body=bindparam("body"))
-_LONG_ENOUGH = 7  # digits that are one number wherever they stand; an extension may be a part of anything
-_SEPARATORS = re.compile(r"[^0-9]")
 _OF_DESTINATION = ("to_number", "to_label")
 _OF_CALLER = ("from_number", "from_label", "from_name")
 
@@ -37,8 +35,9 @@ def erase(connection: Connection, account_id: AccountId, modes: Sequence[bool], 
         for column in (calls.c.to_number, calls.c.from_number)
         for row in connection.execute(select(calls.c.id, calls.c.snapshot).where(*whose, column == number).limit(most))
     }
+    stands_in = writings_of(number)
     try:
-        erased = [without(call_of_row(snapshot), number) for snapshot in list(found.values())[:most]]
+        erased = [without(call_of_row(snapshot), number, stands_in) for snapshot in list(found.values())[:most]]
     except msgspec.DecodeError as error:
         raise StoreUnavailable("the record of a call with this number cannot be read") from error
     if erased:
@@ -50,8 +49,8 @@ def erase(connection: Connection, account_id: AccountId, modes: Sequence[bool], 
     return len(erased)
 
 
-def without(call: Call, number: str) -> Call:
-    """The call as if it had never been told this number."""
+def without(call: Call, number: str, stands_in: Callable[[str], bool]) -> Call:
+    """The call as if it had never been told this number, which `stands_in` finds in a text of the client."""
     if call.destination.party.number == number:
         call = replace(
             call,
@@ -61,19 +60,13 @@ def without(call: Call, number: str) -> Call:
         )
     if call.caller.number == number:
         call = replace(call, caller=NOBODY)
-    return replace(call, metadata={_text(name, number): _text(value, number) for name, value in call.metadata.items()})
+    emptied = {name: "" if stands_in(value) else value for name, value in call.metadata.items()}
+    return replace(call, metadata={"" if stands_in(name) else name: value for name, value in emptied.items()})
 
 
 def _anonymous(leg: Leg) -> Leg:
     """A leg to a number is named by it in the form that its trunk wants; a leg to a device is not."""
     return leg if leg.side is Side.A or leg.device_id else replace(leg, endpoint="", contact="")
-
-
-def _text(text: str, number: str) -> str:
-    """A text of the client, emptied when the number stands in it, however it is punctuated."""
-    digits = number.lstrip("+")
-    inside = digits in _SEPARATORS.sub("", text) if len(digits) >= _LONG_ENOUGH else text == number
-    return "" if inside else text
 
 
 def _erase_events(connection: Connection, ids: Sequence[str], number: str) -> None:
