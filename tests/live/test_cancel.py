@@ -1,6 +1,7 @@
 """A call is taken back: by the API at any moment, or by the user who hangs up before the destination answers."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -14,6 +15,19 @@ pytestmark = pytest.mark.live
 
 # Seconds between POST and DELETE: from before the channels exist until the phones ring.
 MOMENTS = (0.0, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05)
+
+
+async def test_the_number_of_a_call_can_be_erased_right_after_its_delete(story: Story) -> None:
+    alice = await story.user(await story.phone(RINGS))
+    number = story.destination(ANSWERS_SOON)
+    await story.open()
+
+    call = await story.place(alice, number)
+    await call.reached("ringing_user")
+    await call.cancel()
+    status, _, body = await story.client.ask("POST", "/v1/calls/erase", call.account, json={"number": number})
+    assert (status, json.loads(body)) == (200, {"object": "erasure", "calls": 1})
+    assert (await call.record())["to_number"] is None
 
 
 async def test_a_delete_right_after_the_post_leaves_no_phone_ringing(story: Story) -> None:

@@ -69,6 +69,9 @@ logger = logging.getLogger(__name__)
 
 ERASED_AT_ONCE = 5  # calls in one transaction: 2 to 3 ms, for which whoever places a call may have to wait
 ERASE_REST = 0.01  # seconds between two of them
+ENDS_WITHIN = (
+    2.0  # seconds in which Asterisk reports the end of what was hung up; who cancels and erases at once waits for it
+)
 LOOK_AGAIN = 0.5  # seconds after which it is asked whether the end of a call is recorded by now; doubled each time
 LOOK_AGAIN_AT_MOST = 30.0  # seconds; until it is, memory tells the truth, so nothing is urgent
 
@@ -295,21 +298,35 @@ class CallService:
     async def erase_number(self, account: Account, number: str, *, livemode: bool) -> int:
         """Erase a number from the log of an account; gives from how many calls.
 
-        A live key erases it from the calls of tests as well. Raises `NumberNotDialable` for what is no number, `StillInUse` as
-        long as a call with it lives, and `StoreUnavailable`; who then asks again goes on where it ended.
+        A live key erases it from the calls of tests as well. A call that is ending is waited for. Raises `NumberNotDialable`
+        for what is no number, `StillInUse` as long as a call with it lives, and `StoreUnavailable`; who then asks again goes on
+        where it ended.
         """
         region, length = account.region, account.extension_length
         known = dial_strings.parse(number, region=region, extension_length=length).number
-        calls = [*(runner.call for runner in self._runners.values()), *self._placing.values()]
-        ours = [call for call in calls if call.account_id == account.id]
-        if any(known in (call.destination.party.number, call.caller.number) for call in ours):
-            raise StillInUse("a live call has this number; end it first")
+        await self._until_ended(account.id, known)
         modes, erased = (True, False) if livemode else (False,), 0
         while (some := await self._store.erase_number(account.id, modes, known, ERASED_AT_ONCE)) > 0:
             erased += some
             await asyncio.sleep(ERASE_REST)
         logger.info("number erased", extra={"account_id": account.id, "calls": erased})
         return erased
+
+    async def _until_ended(self, account_id: AccountId, number: str) -> None:
+        """Wait for the calls with this number that are ending already. Raises `StillInUse` if others live, or some still do."""
+
+        def has_it(call: Call) -> bool:
+            return call.account_id == account_id and number in (call.destination.party.number, call.caller.number)
+
+        def ours() -> set[CallId]:
+            return {call_id for call_id, runner in self._runners.items() if has_it(runner.call)}
+
+        there = ours()
+        if there and all(self._runners[call_id].ending for call_id in there):
+            await asyncio.wait([self._drives[call_id] for call_id in there], timeout=ENDS_WITHIN)
+            there = ours()
+        if there or any(has_it(call) for call in self._placing.values()):
+            raise StillInUse("a call with this number is live or still ending; ask again")
 
     async def cancel(self, account: Account, call_id: str) -> None:
         """End a call in whatever state it is; one that has ended stays as it is.

@@ -14,7 +14,7 @@ from c2c_stasis.call.commands import Command, CreateLeg, DestroyBridge, DialLeg
 from c2c_stasis.call.events import Event, EventType
 from c2c_stasis.call.model import Call, CallState, Now, Reason
 from c2c_stasis.call.move import Move, Step
-from c2c_stasis.call.signals import NO_REPLY, CallBroken, CommandRefused, DeadlinePassed, Signal
+from c2c_stasis.call.signals import NO_REPLY, CallBroken, CancelRequested, CommandRefused, DeadlinePassed, Signal
 from c2c_stasis.errors import StoreUnavailable, SwitchRefused, SwitchUnavailable
 from c2c_stasis.metrics import Metrics
 from c2c_stasis.ports import Clock, Publisher, Store, StoredEvent, Switch
@@ -81,6 +81,12 @@ class Runner:
         """Add a signal; it is applied after those that came before it."""
         self._signals.append(signal)
         self._wake()
+
+    @property
+    def ending(self) -> bool:
+        """Whether the call is over, or will be as soon as its legs are gone and its cancellation, if any, was read."""
+        over = self.call.state in (CallState.RELEASING, CallState.ENDED)
+        return over or any(isinstance(signal, CancelRequested) for signal in self._signals)
 
     async def recorded(self) -> bool:
         """Wait, for a bounded time, until what has happened so far is in the store, and tell whether it is."""
