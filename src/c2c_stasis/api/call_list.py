@@ -8,8 +8,11 @@ from msgspec import UNSET, Struct, UnsetType, field
 
 from c2c_stasis.api import problems
 from c2c_stasis.api.auth import Acting
+from c2c_stasis.api.fields import called
 from c2c_stasis.api.paging import Limit, Paging
+from c2c_stasis.directory import dial_strings
 from c2c_stasis.directory.call_log import CallFilter
+from c2c_stasis.directory.model import Account
 from c2c_stasis.directory.pages import Wish
 from c2c_stasis.ids import NUMBER, USER, NumberId, UserId, is_id
 
@@ -38,7 +41,10 @@ class CallFilters(Struct, frozen=True, kw_only=True):
     to: str = ""
 
     def wanted(self, acting: Acting) -> CallFilter:
-        """The calls that are asked for, of those that whoever asks may see. Raises `Problem` and `NotAllowed`."""
+        """The calls that are asked for, of those that whoever asks may see.
+
+        Raises `Problem`, `NumberNotDialable` and `NotAllowed`.
+        """
         user_id = UserId(_id("user_id", self.user_id, USER)) if self.user_id else acting.user_id
         if user_id is not None:
             acting.require_user(user_id)
@@ -47,8 +53,8 @@ class CallFilters(Struct, frozen=True, kw_only=True):
             user_id=user_id,
             did_id=NumberId(_id("did", self.did_id, NUMBER)) if self.did_id else None,
             direction=self.direction or None,
-            from_number=_number(self.from_number) or None,
-            to_number=_number(self.to_number) or None,
+            from_number=_number("from_number", self.from_number, acting.account),
+            to_number=_number("to_number", self.to_number, acting.account),
             status=self.status or None,
             outcome=self.outcome or None,
             live=None if self.live is UNSET else self.live,
@@ -89,8 +95,13 @@ def _id(name: str, text: str, prefix: str) -> str:
     return text
 
 
-def _number(text: str) -> str:
-    return f"+{text[1:]}" if text.startswith(" ") else text  # as with dates
+def _number(name: str, text: str, account: Account) -> str | None:
+    """A number as the log has it, read as a dialled one is: E.164, an extension, or an emergency number."""
+    if not text:
+        return None
+    text = f"+{text[1:]}" if text.startswith(" ") else text  # as with dates
+    with called({"dial_string": name}):
+        return dial_strings.parse(text, region=account.region, extension_length=account.extension_length).number
 
 
 def _moment(name: str, text: str) -> float | None:

@@ -28,8 +28,8 @@ _FILTERS = (
     click.option("--user", "user_id", metavar="NAME|ID", help="Whose devices rang first."),
     click.option("--did", "did_id", metavar="NUMBER|ID", help="Which phone number was shown."),
     click.option("--direction", type=click.Choice(["outbound", "internal", "inbound"]), help="Which way it went."),
-    click.option("--from-number", metavar="NUMBER", help="The number that was shown, in E.164, or the extension."),
-    click.option("--to-number", metavar="NUMBER", help="The number that was called, in E.164, or the extension."),
+    click.option("--from-number", metavar="NUMBER", help="The number that was shown, as one dials it."),
+    click.option("--to-number", metavar="NUMBER", help="The number that was called, as one dials it."),
     click.option(
         "--status",
         type=click.Choice(["completed", "no-answer", "busy", "failed", "voicemail"]),

@@ -1,5 +1,6 @@
 """The call log over HTTP: pages with filters, records with their number, and the export."""
 
+import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator, Sequence
@@ -11,9 +12,11 @@ from msgspec.structs import replace
 from c2c_stasis.api.call_list import OutcomeWord, Status
 from c2c_stasis.call.causes import STATUS_BY_OUTCOME
 from c2c_stasis.call.model import Call, Destination, DestinationKind, Outcome, Party
+from c2c_stasis.call.signals import Signal
 from c2c_stasis.errors import StoreUnavailable
-from c2c_stasis.ids import NUMBER, USER, NumberId, new_id
+from c2c_stasis.ids import NUMBER, USER, LegId, NumberId, new_id
 from c2c_stasis.ports import Contact
+from c2c_stasis.service import calls as call_service
 from tests.api.resources.office import Json, Office
 from tests.store.samples import ACCEPTED_AT, a_call, ended
 
@@ -137,6 +140,46 @@ async def test_nobody_else_is_found_by_an_id(office: Office) -> None:
     await record(office, 1)
     for query in (f"user_id={new_id(USER)}", f"did={new_id(NUMBER)}", "from_number=%2B12025550199"):
         assert (await office.get(f"/v1/calls?{query}"))["data"] == []
+
+
+@pytest.mark.parametrize(
+    "number", ["12025550000", "2025550000", "(202) 555-0000", "1-202-555-0000", "%2B1 202 555 0000"]
+)
+@pytest.mark.parametrize("field", ["to_number", "from_number"])
+async def test_a_number_is_found_as_it_would_be_dialled(office: Office, field: str, number: str) -> None:
+    call = a_call(office.platform, office.account, office.user)
+    party = Party("+12025550000")
+    destination = Destination(DestinationKind.EXTERNAL, party)
+    call = replace(call, destination=destination) if field == "to_number" else replace(call, caller=party)
+    await office.store.accept(ended(call), [])
+    await office.store.accept(ended(a_call(office.platform, office.account, office.user)), [])
+    assert ids((await office.get(f"/v1/calls?{field}={number}"))["data"]) == [call.id]
+    assert [line["id"] for line in await exported(office, f"?{field}={number}")] == [call.id]
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "asked"),
+    [
+        (DestinationKind.EXTENSION, "1001", "1001"),
+        *((DestinationKind.EMERGENCY, "911", one) for one in ("911", "9-1-1")),
+    ],
+)
+async def test_extensions_and_emergency_numbers_are_found_as_they_are(
+    office: Office, kind: DestinationKind, number: str, asked: str
+) -> None:
+    call = replace(a_call(office.platform, office.account, office.user), destination=Destination(kind, Party(number)))
+    await office.store.accept(ended(call), [])
+    assert ids((await office.get(f"/v1/calls?to_number={asked}"))["data"]) == [call.id]
+
+
+@pytest.mark.parametrize("path", ["/v1/calls", "/v1/calls.csv"])
+@pytest.mark.parametrize("field", ["to_number", "from_number"])
+@pytest.mark.parametrize("number", ["abc", "555123", "%2B1", "5551234003x", "1' OR '1'='1"])
+async def test_what_is_no_number_finds_nothing_in_silence_no_more(
+    office: Office, path: str, field: str, number: str
+) -> None:
+    status, code, details = await office.refused("GET", f"{path}?{field}={number}")
+    assert (status, code, list(details)) == (400, "validation_error", [field])
 
 
 async def test_a_number_may_be_given_with_a_plus_that_was_not_quoted(office: Office) -> None:
@@ -305,11 +348,72 @@ async def test_a_number_is_erased_as_it_was_dialled(office: Office) -> None:
 
 
 async def test_a_number_of_a_live_call_is_not_erased(office: Office) -> None:
-    await office.make(f"/v1/users/{office.user.id}/endpoints", endpoint="desk")
-    office.switch.registered["desk"] = [Contact("sip:desk@10.0.0.1", True)]
-    await office.call(office.user.id, "+12025550003")
+    await ringing(office, "+12025550003")
     refused = await office.refused("POST", "/v1/calls/erase", {"number": "+12025550003"})
     assert refused[:2] == (409, "in_use")
+
+
+async def ringing(office: Office, number: str) -> str:
+    """A call that rings the desk; its path."""
+    await office.make(f"/v1/users/{office.user.id}/endpoints", endpoint="desk")
+    office.switch.registered["desk"] = [Contact("sip:desk@10.0.0.1", True)]
+    return await office.call(office.user.id, number)
+
+
+async def test_who_cancels_and_erases_at_once_waits_until_asterisk_has_ended_the_call(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report, told = office.switch.report, asyncio.Event()
+    ends: list[tuple[LegId, Signal]] = []
+
+    def hold(leg_id: LegId, signal: Signal) -> None:
+        ends.append((leg_id, signal))
+        told.set()
+
+    monkeypatch.setattr(office.switch, "report", hold)
+    path = await ringing(office, "+12025550003")
+    await office.delete(path)
+    erasing = asyncio.create_task(office.service.erase_number(office.account, "+12025550003", livemode=True))
+    await asyncio.wait_for(told.wait(), 5)
+    assert (await office.get(path))["state"] == "releasing"
+    assert not erasing.done()
+    for leg_id, signal in ends:
+        report(leg_id, signal)
+    assert await erasing == 1
+    assert (await office.get(path))["to_number"] is None
+
+
+async def test_a_cancellation_that_was_not_yet_read_counts_as_an_end(office: Office) -> None:
+    path = await ringing(office, "+12025550003")
+    erased = office.service.erase_number
+    await office.service.cancel(office.account, path.rpartition("/")[2])  # no turn of the loop between the two
+    assert await erased(office.account, "+12025550003", livemode=True) == 1
+
+
+async def test_a_call_that_does_not_end_is_not_waited_for_long(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(call_service, "ENDS_WITHIN", 0.05)
+    monkeypatch.setattr(office.switch, "report", lambda _leg, _signal: None)
+    await office.delete(await ringing(office, "+12025550003"))
+    status, body = await office.ask("POST", "/v1/calls/erase", {"number": "+12025550003"})
+    assert (status, body["code"]) == (409, "in_use")
+    assert body["error"] == "Still in use: a call with this number is live or still ending; ask again"
+
+
+async def test_every_writing_of_an_erased_number_leaves_the_metadata(office: Office) -> None:
+    writings = (
+        "(555) 123-8888",
+        "555-123-8888",
+        "5551238888",
+        "15551238888",
+        "+1 555 123 8888",
+        "call 1-555-123-8888 now",
+    )
+    others = ("95551238888", "55512388889", "+44 555 123 8888", "555-123-8887")
+    texts = {f"text {number}": text for number, text in enumerate((*writings, *others))}
+    path = await office.placed(office.user.id, "+15551238888", metadata=texts)  # no phone is there: it ends at once
+    assert (await office.ask("POST", "/v1/calls/erase", {"number": "(555) 123-8888"}))[1]["calls"] == 1
+    left = list((await office.get(path))["metadata"].values())
+    assert left == ["" for _ in writings] + list(others)
 
 
 @pytest.mark.parametrize("number", ["", None, "call me", "+1", 5])
