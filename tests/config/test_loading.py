@@ -1,5 +1,6 @@
 """A configuration is right as a whole, or everything that is wrong with it is said at once."""
 
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from c2c_stasis.config import (
     ConfigError,
     Database,
     LogFormat,
+    Networks,
     NumberFormat,
     Origins,
+    Ports,
     Problem,
     Trunk,
     load,
@@ -43,6 +46,15 @@ def only(file: Path, text: str, **environ: str) -> Problem:
         read(file, text, **environ)
     (problem,) = caught.value.problems
     return problem
+
+
+def test_where_webhooks_may_go_is_a_list_of_networks_and_of_ports(file: Path) -> None:
+    webhooks = read(
+        file, MINIMAL + '[webhooks]\nports = "80, 4443 80"\nallow_subnets = "10.0.0.0/8, fd00::/64"\n'
+    ).webhooks
+    assert webhooks.ports == Ports((80, 4443))
+    assert webhooks.allow_subnets == Networks((ip_network("10.0.0.0/8"), ip_network("fd00::/64")))
+    assert str(webhooks.allow_subnets) == "10.0.0.0/8, fd00::/64"
 
 
 def test_a_password_is_enough(file: Path) -> None:
@@ -213,6 +225,10 @@ endpoint = "PJSIP/{number}@x"
             'Write it as listen = "127.0.0.1:8080"'),
         (MINIMAL + '[http]\nlisten = "x:65536"\n', "4: http.listen names port 65536, which does not exist. "
             "Ports go from 0 (any free one) to 65535"),
+        (MINIMAL + '[webhooks]\nports = "80, 65536"\n', "4: webhooks.ports names a port that does not exist. "
+            'Write it as ports = "4443, 9443"'),
+        (MINIMAL + '[webhooks]\nallow_subnets = "10.1.2.3/8"\n', "4: webhooks.allow_subnets names '10.1.2.3/8', which is no "
+            'network. Write it as allow_subnets = "10.1.2.0/24, fd00:1::/64"'),
         (MINIMAL + '[http]\ncors_origins = "*"\n', "4: http.cors_origins names '*', which is no origin. "
             'Write each as the browser does, without a path: cors_origins = "https://app.example.com"'),
         (MINIMAL + '[http]\ncors_origins = "https://a.example/app"\n', "4: http.cors_origins names 'https://a.example/app', "
