@@ -1,4 +1,4 @@
-"""What is owed to webhook endpoints: written with the event, in line for each call, kept for a while, gone with the endpoint."""
+"""What is owed to webhook endpoints: written with the event, in line for each call, kept for a while."""
 
 from pathlib import Path
 
@@ -104,7 +104,7 @@ async def test_of_an_event_that_left_the_log_there_is_nothing_to_send(place: Pla
         await place.store.redeliver(place.account.id, endpoint.id, DeliveryId(new_id(DELIVERY)))
 
 
-async def test_what_became_of_an_attempt_is_no_news_when_the_endpoint_was_deleted_meanwhile(
+async def test_what_became_of_an_attempt_is_no_news_when_all_of_its_endpoint_is_gone_meanwhile(
     place: Place, file: Path
 ) -> None:
     endpoint = await an_endpoint(place)
@@ -112,8 +112,34 @@ async def test_what_became_of_an_attempt_is_no_news_when_the_endpoint_was_delete
     await place.store.accept(call, [an_event(call, 1, "call.ringing")])
     (one,) = await due(place, endpoint)
     await place.store.delete_webhook_endpoint(place.account.id, endpoint.id)
+    await place.store.forget_deliveries(0)
     await settle(place, endpoint, one)
     assert rows(file, "select count(*) from webhook_attempts") == [(0,)]
+
+
+async def test_a_deleted_endpoint_leaves_nothing_of_what_was_its_own_and_the_rest_goes_little_by_little(
+    place: Place, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "FORGOTTEN_AT_A_TIME", 2)
+    endpoint, other = await an_endpoint(place), await an_endpoint(place)
+    call = place.call()
+    await place.store.accept(call, [an_event(call, at, "call.ringing") for at in (1, 2, 3)])
+    await place.store.delete_webhook_endpoint(place.account.id, endpoint.id)
+    assert endpoint.secret not in str(rows(file, "select * from webhook_endpoints"))
+    assert await place.store.pending_deliveries() == 3
+    assert [await place.store.forget_deliveries(0) for _ in range(3)] == [2, 1, 0]
+    assert rows(file, "select distinct endpoint_id from webhook_deliveries") == [(other.id,)]
+    assert rows(file, "select id from webhook_endpoints") == [(other.id,)]
+
+
+async def test_what_fails_after_its_endpoint_was_disabled_does_not_wait_again(place: Place) -> None:
+    endpoint = await an_endpoint(place)
+    call = place.call()
+    await place.store.accept(call, [an_event(call, 1, "call.ringing")])
+    (one,) = await due(place, endpoint)
+    await place.store.update_webhook_endpoint(place.account.id, endpoint.id, {"status": "disabled"})
+    await settle(place, endpoint, one, "pending", LATER)
+    assert await place.store.pending_deliveries() == 0
 
 
 @pytest.mark.parametrize(

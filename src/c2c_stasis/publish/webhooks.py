@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Set
+from contextlib import suppress
 from random import SystemRandom
 
 from c2c_stasis.errors import StoreUnavailable
@@ -37,6 +38,7 @@ class WebhookSender:
         self._keep = keep_days * DAY
         self._lanes: dict[WebhookId, tuple[Lane, asyncio.Task[None]]] = {}
         self._changed = asyncio.Event()
+        self._removed = asyncio.Event()  # an endpoint, perhaps: what was sent to it can go
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -71,6 +73,7 @@ class WebhookSender:
     def _told(self, filled: Set[WebhookId], changed: bool) -> None:
         if changed:
             self._changed.set()
+            self._removed.set()
         for endpoint_id in filled:
             if endpoint_id in self._lanes:
                 self._lanes[endpoint_id][0].wake()
@@ -102,7 +105,7 @@ class WebhookSender:
             self._lanes[endpoint_id] = lane, asyncio.create_task(lane.run(), name=f"webhooks {endpoint_id}")
 
     async def _forget(self) -> None:
-        """Let go of what is older than it is to be kept."""
+        """Let go of what is older than it is to be kept, and of what was sent to endpoints that are gone."""
         while True:
             try:
                 found = await self._store.forget_deliveries(self._means.wall() - self._keep)
@@ -113,4 +116,7 @@ class WebhookSender:
                 pass  # in an hour, then
             except Exception:
                 logger.exception("old webhooks not forgotten")
-            await asyncio.sleep(FORGET_EVERY)
+            self._removed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FORGET_EVERY):
+                    await self._removed.wait()

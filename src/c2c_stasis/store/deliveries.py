@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
 
 from c2c_stasis.directory.webhooks import (
     DISABLED_EVENT,
@@ -87,7 +87,7 @@ class Deliveries:
         now = attempt.at + attempt.seconds
         found = connection.execute(
             update(webhook_deliveries)
-            .where(_rows.id == one.id)
+            .where(_rows.id == one.id, *([] if settled.status == DeliveryStatus.DELIVERED else [_PENDING]))
             .values(
                 status=settled.status,
                 attempts=one.attempts + 1,
@@ -96,7 +96,7 @@ class Deliveries:
             )
         )
         if not found.rowcount:
-            return  # its endpoint was deleted meanwhile
+            return  # its endpoint was deleted or disabled meanwhile
         row = {"delivery_id": one.id, "number": one.attempts + 1, "at": attempt.at, "seconds": attempt.seconds}
         row |= {"status_code": attempt.status_code, "error": attempt.error, "response": attempt.response}
         connection.execute(insert(webhook_attempts).values(row))
@@ -137,13 +137,20 @@ class Deliveries:
         return await self._writer.run(change)
 
     async def forget_deliveries(self, before: float) -> int:
-        """Remove some of what was settled before this time (Unix seconds), and say how much. Raises `StoreUnavailable`."""
+        """Remove some of what was settled before this time (Unix seconds), or is of endpoints that are gone; gives how much.
+
+        Raises `StoreUnavailable`.
+        """
 
         def change(connection: Connection) -> int:
-            old = select(_rows.id).where(_rows.settled_at < before).limit(FORGOTTEN_AT_A_TIME)
-            ids = list(connection.scalars(old))
+            gone = select(webhook_endpoints.c.id).where(webhook_endpoints.c.deleted_at.is_not(None))
+            ids: list[str] = []
+            for useless in (_rows.endpoint_id.in_(gone), _rows.settled_at < before):  # each has an index
+                ids += connection.scalars(select(_rows.id).where(useless).limit(FORGOTTEN_AT_A_TIME - len(ids)))
             for table, column in ((webhook_attempts, webhook_attempts.c.delivery_id), (webhook_deliveries, _rows.id)):
                 connection.execute(delete(table).where(column.in_(ids)))
+            empty = ~exists(select(_rows.id).where(_rows.endpoint_id == webhook_endpoints.c.id))
+            connection.execute(delete(webhook_endpoints).where(webhook_endpoints.c.deleted_at.is_not(None), empty))
             return len(ids)
 
         return await self._writer.run(change)
@@ -168,5 +175,6 @@ class Deliveries:
 
     async def pending_deliveries(self) -> int:
         """How many events wait to be sent. Raises `StoreUnavailable`."""
-        statement = select(func.count()).select_from(webhook_deliveries).where(_PENDING)
+        gone = select(webhook_endpoints.c.id).where(webhook_endpoints.c.deleted_at.is_not(None))
+        statement = select(func.count()).select_from(webhook_deliveries).where(_PENDING, _rows.endpoint_id.not_in(gone))
         return await self._database.read(lambda connection: connection.scalar(statement) or 0)

@@ -9,7 +9,7 @@ from c2c_stasis.store import tables
 from c2c_stasis.store.changing import Changing, account_of, user_of
 from c2c_stasis.store.rows import read
 from c2c_stasis.store.updating import device_of, extension_of, location_of, number_of
-from c2c_stasis.store.webhooks import forget_endpoints
+from c2c_stasis.store.webhooks import remove_endpoints
 
 FORGOTTEN = {"name": "", "email": "", "kept": "{}", "caller_number_id": None}  # nothing personal stays in a deleted row
 
@@ -32,7 +32,7 @@ class Removing(Changing):
             connection.execute(update(tables.accounts).where(tables.accounts.c.id == account_id).values(forgotten))
             for table in (tables.locations, tables.phone_numbers):
                 connection.execute(delete(table).where(table.c.account_id == account_id))
-            forget_endpoints(connection, tables.webhook_endpoints.c.account_id == account_id)
+            remove_endpoints(connection, tables.webhook_endpoints.c.account_id == account_id, self._wall())
             self._writer.outbox.endpoints_changed()
 
         await self._change(change)

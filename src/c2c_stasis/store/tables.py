@@ -306,6 +306,7 @@ webhook_endpoints = Table(
     Column("failing_since", Float),
     Column("disabled_reason", String),
     Column("created_at", Float, nullable=False),
+    Column("deleted_at", Float),  # the row stays until what was sent there is removed, little by little
     UniqueConstraint("account_id", "id"),
 )
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from c2c_stasis.directory.webhooks import (
     MOST_ENDPOINTS,
@@ -23,7 +23,7 @@ from c2c_stasis.ids import WEBHOOK, AccountId, DeliveryId, WebhookId, new_id
 from c2c_stasis.store import validation
 from c2c_stasis.store.changing import Changing, account_of
 from c2c_stasis.store.rows import read, row_of
-from c2c_stasis.store.tables import events, webhook_attempts, webhook_deliveries, webhook_endpoints
+from c2c_stasis.store.tables import events, webhook_deliveries, webhook_endpoints
 
 DESCRIPTION_LENGTH = 256
 
@@ -51,8 +51,7 @@ class WebhookEndpoints(Changing):
 
         def change(connection: Connection) -> WebhookEndpoint:
             account_of(connection, account_id)
-            mine = select(func.count()).where(webhook_endpoints.c.account_id == account_id)
-            if (connection.scalar(mine) or 0) >= MOST_ENDPOINTS:
+            if len(read(connection, WebhookEndpoint, webhook_endpoints.c.account_id == account_id)) >= MOST_ENDPOINTS:
                 raise TooMany(f"an account has at most {MOST_ENDPOINTS} webhook endpoints; delete one first")
             connection.execute(insert(webhook_endpoints).values(row_of(made)))
             self._writer.outbox.endpoints_changed()
@@ -103,7 +102,7 @@ class WebhookEndpoints(Changing):
 
         def change(connection: Connection) -> None:
             endpoint_of(connection, account_id, endpoint_id)
-            forget_endpoints(connection, webhook_endpoints.c.id == endpoint_id)
+            remove_endpoints(connection, webhook_endpoints.c.id == endpoint_id, self._wall())
             self._writer.outbox.endpoints_changed()
 
         await self._writer.run(change)
@@ -170,14 +169,10 @@ def give_up(connection: Connection, endpoint_id: WebhookId, now: float) -> None:
     connection.execute(update(webhook_deliveries).where(*pending).values(GIVEN_UP | {"settled_at": now}))
 
 
-def forget_endpoints(connection: Connection, which: ColumnElement[bool]) -> None:
-    """Remove these endpoints with everything that belongs to them."""
-    chosen = select(webhook_endpoints.c.id).where(which)
-    theirs = webhook_deliveries.c.endpoint_id.in_(chosen)
-    attempts = webhook_attempts.c.delivery_id.in_(select(webhook_deliveries.c.id).where(theirs))
-    connection.execute(delete(webhook_attempts).where(attempts))
-    connection.execute(delete(webhook_deliveries).where(theirs))
-    connection.execute(delete(webhook_endpoints).where(which))
+def remove_endpoints(connection: Connection, which: ColumnElement[bool], now: float) -> None:
+    """Let these endpoints be gone. What was sent to them can be much: it is removed little by little."""
+    gone = {"deleted_at": now, "url": "", "secret": "", "previous_secret": None, "description": ""}
+    connection.execute(update(webhook_endpoints).where(which, webhook_endpoints.c.deleted_at.is_(None)).values(gone))
 
 
 def _ready(connection: Connection, account_id: AccountId, endpoint_id: WebhookId) -> WebhookEndpoint:

@@ -43,6 +43,7 @@ def _endpoints() -> None:
         sa.Column("failing_since", sa.Float()),
         sa.Column("disabled_reason", sa.String()),
         sa.Column("created_at", sa.Float(), nullable=False),
+        sa.Column("deleted_at", sa.Float()),
         sa.PrimaryKeyConstraint("id", name="pk_webhook_endpoints"),
         sa.UniqueConstraint("account_id", "id", name="uq_webhook_endpoints_account_id_id"),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name="fk_webhook_endpoints_account_id"),
