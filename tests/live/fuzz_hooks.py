@@ -62,7 +62,7 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     ending = removing or case.path.endswith(ENDING)
     if not wrong(case, ParameterLocation.PATH):
         case.path_parameters = path_parameters(case.path_parameters or {}, sparing=ending)
-    case.query = spelt_once(case.query) if wrong(case, ParameterLocation.QUERY) else replaced(case.query)
+    case.query = never_empty(spelt_once(case.query)) if wrong(case, ParameterLocation.QUERY) else replaced(case.query)
     case.body = spelt_once(case.body) if wrong(case, ParameterLocation.BODY) else replaced(case.body, spared=True)
     if likely.use_known and isinstance(case.body, dict) and case.body.get("endpoint") == EXAMPLE_ENDPOINT:
         case.body = case.body | {"endpoint": f"desk-{random.getrandbits(64)}"}  # else it would be in use from then on
@@ -137,6 +137,15 @@ def spelt_once(fields: Any) -> Any:
     if str(once.get("dial_string")).strip() in EMERGENCY:  # whose other fields may be wrong
         once["dial_string"] = "+15551234567"
     return once
+
+
+def never_empty(filters: Any) -> Any:
+    """An empty filter is none, so nothing would be wrong with it."""
+    return (
+        {name: "-" if value == "" else value for name, value in filters.items()}
+        if isinstance(filters, dict)
+        else filters
+    )
 
 
 def well_formed(text: str) -> bool:

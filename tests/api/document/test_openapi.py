@@ -93,6 +93,43 @@ def test_what_is_required_may_have_either_spelling() -> None:
     assert schema["required"] == ["dial_string"]
     assert schema["allOf"] == [{"anyOf": [{"required": ["user_id"]}, {"required": ["user"]}]}]
     assert schema["properties"]["user"] == schema["properties"]["user_id"]
+    assert schema["properties"]["user"]["type"] == "string"
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("CreateUser", ["name", "email"]),
+        ("CreateAccount", ["name", "primary_contact_name", "email"]),
+        ("CreateExtension", ["target", "user_id", "user"]),
+    ],
+)
+def test_of_fields_that_may_stand_for_each_other_one_is_required(name: str, fields: list[str]) -> None:
+    schema = DOCUMENT["components"]["schemas"][name]
+    assert schema["allOf"] == [{"anyOf": [{"required": [field]} for field in fields]}]
+    assert set(fields) <= schema["properties"].keys()
+
+
+# --- what generators of clients stumble over ---
+
+
+def test_no_filter_is_empty_unless_it_is_left_out() -> None:
+    filters = [part for part in parts_of(DOCUMENT["paths"]) if part.get("in") == "query"]
+    assert len(filters) > 50
+    assert [one["name"] for one in filters if one["schema"].get("default") == ""] == []
+    assert "^$" not in encode(DOCUMENT).decode()
+
+
+def test_every_refusal_has_the_one_schema_of_errors_and_names_its_codes_beside_it() -> None:
+    for response in DOCUMENT["components"]["responses"].values():
+        assert response["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Error"}
+        assert all(f"`{code}`" in response["description"] for code in response["x-codes"])
+
+
+def test_no_word_of_openapi_describes_a_field_of_ours() -> None:
+    for name in ("CreateAccountSession", "CreateUserSession"):
+        components = DOCUMENT["components"]["schemas"][name]["properties"]["components"]
+        assert components["description"] == "Accepted from published clients; every session is for calls."
 
 
 def test_filters_may_have_either_spelling() -> None:

@@ -17,11 +17,13 @@ ERRORS = {
     "validation_error": ErrorCode(400, "a field is wrong or unknown; `details` names it and says why"),
     "not_supported": ErrorCode(400, "a field is known and not supported yet"),
     "invalid_json": ErrorCode(400, "the body is not one JSON object; `details.body` says why"),
-    "invalid_account_header": ErrorCode(400, "`DialStack-Account` is missing, or there more than once"),
+    "invalid_account_header": ErrorCode(400, "`DialStack-Account` is missing, empty, or there more than once"),
     "invalid_pagination": ErrorCode(400, "`page` is no page of this list"),
     "bad_request": ErrorCode(400, "the request is no HTTP, or could be read in two ways"),
     "unauthorized": ErrorCode(401, "there is no credential, or none that is valid"),
-    "account_not_allowed": ErrorCode(403, "the account is unknown, or belongs to somebody else"),
+    "account_not_allowed": ErrorCode(
+        403, "the account is unknown, belongs to somebody else, or has not the form of an id"
+    ),
     "destination_not_allowed": ErrorCode(403, "a rule forbids the destination; `details.rule` names it"),
     "not_allowed": ErrorCode(403, "the credential may not do this"),
     "key_in_browser": ErrorCode(403, "a browser sent a platform key, which must stay on a server"),

@@ -8,7 +8,7 @@ from typing import Any, get_origin
 import msgspec
 from msgspec import Struct
 
-from c2c_stasis.api.document.words import Word, word_for
+from c2c_stasis.api.document.words import ONE_OF_THESE, Word, word_for
 
 Json = dict[str, Any]
 
@@ -55,6 +55,8 @@ def components(taken: Collection[type[Struct]], given: Iterable[type[Struct]]) -
     for name, schema in schemas.items():
         schema.pop("title", None)
         _explain(name, schema)
+        if name in ONE_OF_THESE:
+            _require_one_of(schema, ONE_OF_THESE[name])
     return dict(sorted((schemas | {"Error": ERROR}).items()))
 
 
@@ -65,15 +67,18 @@ def _within(schemas: Json, names: list[str]) -> list[str]:
 
 
 def filters_of(kind: type[Struct]) -> Json:
-    """The fields of a query, by name. A field that names another resource may stand there without `_id` as well."""
+    """The fields of a query, by name. A field that names another resource may stand there without `_id` as well.
+
+    That an empty one is none is not told: generators of clients would take the empty text for a date or an id.
+    """
     _, drawn = msgspec.json.schema_components([kind])
     schema = drawn[kind.__name__]
     _with_aliases(schema)
     _explain(kind.__name__, schema)
     properties: Json = schema["properties"]
     for property_ in properties.values():
-        if property_.get("default") == "" and "pattern" in property_:
-            property_["pattern"] = f"^$|{property_['pattern']}"  # an empty filter is none
+        if property_.get("default") == "":
+            del property_["default"]
     return properties
 
 
@@ -94,9 +99,12 @@ def _with_aliases(schema: Json) -> None:
         properties[short] = dict(properties[name])
         if name in required:
             required.remove(name)
-            schema.setdefault("allOf", []).append({"anyOf": [{"required": [name]}, {"required": [short]}]})
-            for spelling in (name, short):  # beside the other one, an empty one is let pass
-                properties[spelling] = {"anyOf": [properties[spelling], {"enum": ["", None]}]}
+            _require_one_of(schema, (name, short))
+
+
+def _require_one_of(schema: Json, names: Iterable[str]) -> None:
+    """At least one of these fields is there. Within `allOf`, generators of clients leave the schema an object."""
+    schema.setdefault("allOf", []).append({"anyOf": [{"required": [name]} for name in names]})
 
 
 def _explain(kind: str, schema: Json) -> None:

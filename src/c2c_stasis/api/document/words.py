@@ -289,9 +289,12 @@ OF_ONE: dict[tuple[str, str], Word] = {
     ("UserRecord", "id"): _USER,
     ("DeviceRecord", "id"): id_word(ids.DEVICE, "the device"),
     ("PhoneNumberRecord", "id"): id_word(ids.NUMBER, "the number"),
-    ("CreateAccountSession", "components"): Word(
-        "accepted from published clients; every session is for calls", {"call_logs": {"enabled": True}}
-    ),
+    **{
+        (kind, "components"): Word(
+            "accepted from published clients; every session is for calls", {"call_logs": {"enabled": True}}
+        )
+        for kind in ("CreateAccountSession", "CreateUserSession")
+    },
     ("KeyRecord", "id"): id_word(ids.KEY, "the key"),
     ("CallRecord", "id"): id_word(ids.CALL, "the call"),
     ("EventRecord", "id"): id_word(ids.EVENT, "the event"),
@@ -387,6 +390,13 @@ ACCOUNT_CONFIG = Word(
     },
 )
 OF_ONE |= {(kind, "config"): ACCOUNT_CONFIG for kind in ("CreateAccount", "UpdateAccount", "AccountRecord")}
+
+ONE_OF_THESE = {
+    "CreateUser": ("name", "email"),
+    "CreateAccount": ("name", "primary_contact_name", "email"),
+    "CreateExtension": ("target", "user_id", "user"),
+}
+"""Bodies of which one of several fields is required, beside what the structs tell."""
 
 
 def word_for(kind: str, name: str) -> Word | None:
