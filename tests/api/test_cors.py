@@ -1,5 +1,6 @@
 """Pages of configured origins may ask from a browser, and read every answer; no others; and none with a platform key."""
 
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,7 +13,6 @@ from tests.api.fakes import ACCOUNT, KEY, NO_STORE, FakeService
 from tests.api.requests import GOOD, Client
 
 APP, CRM = "https://app.example.com", "http://localhost:3000"
-CORS = Cors(Origins((APP, CRM)))
 PREFLIGHT = {"Origin": APP, "Access-Control-Request-Method": "POST"}
 EXPOSED = "X-Request-Id, Location, Retry-After, Idempotent-Replayed"
 FOR_PAGES = {"Access-Control-Allow-Origin": APP, "Access-Control-Expose-Headers": EXPOSED}
@@ -31,7 +31,7 @@ STRANGERS = [
 
 @pytest.fixture
 def server(service: FakeService) -> HttpServer:
-    return HttpServer(build_app(service, NO_STORE, CORS), Http(Address("127.0.0.1", 0)))
+    return HttpServer(build_app(service, NO_STORE, Cors(Origins((APP, CRM)))), Http(Address("127.0.0.1", 0)))
 
 
 @pytest.fixture
@@ -77,6 +77,27 @@ async def test_a_page_of_another_origin_is_told_nothing(client: Client, origin: 
     assert response.headers["Vary"] == "Origin"
     response = await client.get("/livez", headers={"Origin": origin})
     assert (response.status, of_cors(response.headers)) == (200, {})
+
+
+async def test_the_log_tells_once_in_a_while_which_page_was_refused(
+    client: Client, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told() -> list[str]:
+        return [record.message for record in caplog.records if record.levelname == "WARNING"]
+
+    stranger = {"Origin": "http://crm.local:3001"}
+    await client.options("/v1/calls", headers=PREFLIGHT)
+    await client.options("/v1/calls", headers=stranger)
+    await client.options("/v1/calls", headers={"Access-Control-Request-Method": "POST"})
+    await client.get("/livez", headers=stranger)
+    assert told() == []
+    for _ in range(3):
+        await client.options("/v1/calls", headers=PREFLIGHT | stranger)
+    assert told() == ["page of http://crm.local:3001 refused; name it in [http] cors_origins"]
+    later = time.monotonic() + 11
+    monkeypatch.setattr("c2c_stasis.api.cors.time.monotonic", lambda: later)
+    await client.options("/v1/calls", headers=PREFLIGHT | {"Origin": "null"})
+    assert told()[1:] == ["page of null refused; name it in [http] cors_origins"]
 
 
 async def test_two_origins_are_none(client: Client) -> None:

@@ -3,10 +3,18 @@
 No cookie is ever wanted, so `Access-Control-Allow-Credentials` is never said: who may do what, the Authorization header tells.
 """
 
+import logging
+import time
+
 from aiohttp import hdrs, web
 
 from c2c_stasis.config import Origins
 
+logger = logging.getLogger(__name__)
+
+_TOLD_EVERY = (
+    10.0  # seconds between two lines about pages that were refused: a page that tries again shall not fill the log
+)
 _METHODS = "GET, POST, DELETE"
 _HEADERS = "authorization, content-type, dialstack-account, idempotency-key, last-event-id"
 _EXPOSED = "X-Request-Id, Location, Retry-After, Idempotent-Replayed"
@@ -18,6 +26,7 @@ class Cors:
 
     def __init__(self, origins: Origins = Origins()) -> None:  # noqa: B008  # frozen
         self._allowed = frozenset(origins.names)
+        self._tell_after = 0.0
 
     def use(self, origins: Origins) -> None:
         """Let pages of these origins in from now on, and no others."""
@@ -31,6 +40,7 @@ class Cors:
         if request.method != hdrs.METH_OPTIONS or hdrs.ACCESS_CONTROL_REQUEST_METHOD not in request.headers:
             return None
         if self._origin(request) is None:
+            self._refused(request.headers.get(hdrs.ORIGIN, ""))
             return None
         return web.Response(
             status=204,
@@ -49,6 +59,12 @@ class Cors:
         if (origin := self._origin(request)) is not None:
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
             response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
+
+    def _refused(self, origin: str) -> None:
+        """Tell who runs the service why a page does not work: its browser shows no more than a 405."""
+        if origin and time.monotonic() >= self._tell_after:
+            logger.warning(f"page of {origin[:200]} refused; name it in [http] cors_origins")
+            self._tell_after = time.monotonic() + _TOLD_EVERY
 
     def _origin(self, request: web.Request) -> str | None:
         """The origin of a page that is let in."""

@@ -319,7 +319,8 @@ class Http:
         Origins,
         _ORIGINS,
         About(
-            "The web pages that may use the API from a browser, with sessions; all others are kept out", reloads=True
+            "The web pages that may use the API from a browser, with sessions; browsers keep all others out",
+            reloads=True,
         ),
     ] = Origins()
 
