@@ -358,7 +358,7 @@ def _(w: Writer) -> Iterator[Bad]:
     ):
         yield bad(w.head(w.authorization, f"DialStack-Account: {text}"), 403)
     yield bad(w.head(w.authorization), 400)
-    yield bad(w.head(w.authorization, "DialStack-Account:"), 400, 403)
+    yield bad(w.head(w.authorization, "DialStack-Account:"), 400)
 
 
 @kind("expectations")

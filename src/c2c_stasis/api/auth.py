@@ -50,7 +50,7 @@ def authenticate(request: web.Request, service: Service) -> Acting:
         case Key() as key:
             return Acting(service.account(key, _account_id(request)), key.livemode, ends_at=key.expires_at)
         case Session(account, livemode, user_id, ends_at):
-            if ACCOUNT_HEADER in request.headers and _account_id(request) != account.id:
+            if any(request.headers.getall(ACCOUNT_HEADER, [])) and _account_id(request) != account.id:
                 raise AccountNotAllowed
             return Acting(account, livemode, user_id, ends_at)
 
@@ -95,10 +95,10 @@ def _bearer(request: web.Request) -> str:
 
 def _account_id(request: web.Request) -> str:
     headers = request.headers.getall(ACCOUNT_HEADER, [])
-    if not headers:
-        raise problems.account_header("is required")
     if len(headers) > 1:
         raise problems.account_header("is there more than once")
+    if not headers or not headers[0]:
+        raise problems.account_header("is required")
     if not is_id(headers[0], ACCOUNT):
         raise AccountNotAllowed
     return headers[0]

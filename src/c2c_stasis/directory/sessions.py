@@ -24,7 +24,7 @@ ALGORITHM = "EdDSA"
 TYPE = "c2c-session+jwt"
 ISSUER = "c2c-stasis"
 AUDIENCE = "c2c-stasis/v1"
-REQUIRED = ["iss", "aud", "exp", "iat", "nbf", "jti", "sub", "acct", "scope", "key", "live"]
+REQUIRED = ["iss", "aud", "exp", "iat", "nbf", "jti", "sub", "acct", "scope", "key", "live", "opened_at"]
 SEED_LENGTH = 32  # bytes of an Ed25519 private key (RFC 8032 5.1.5)
 LEEWAY = 60.0  # seconds by which the clocks of the service before and after a restart, or a move, may differ
 ACCOUNT_SESSION_LASTS = 3_600  # seconds
@@ -60,7 +60,11 @@ class OpenedSession:
 
 
 class Claims(Struct, frozen=True):
-    """What a token says beside for whom it is made. `key` is the id of the platform key that opened the session."""
+    """What a token says beside for whom it is made. `key` is the id of the platform key that opened the session.
+
+    `iat` is in whole seconds, for some verifiers take nothing else; `opened_at` is the same moment exactly, because a session
+    may be opened in the second in which others were revoked.
+    """
 
     jti: str
     sub: str
@@ -68,8 +72,9 @@ class Claims(Struct, frozen=True):
     scope: SessionScope
     key: str
     live: bool
-    iat: float  # with fractions: a session may be opened in the second in which others were revoked
-    exp: float
+    iat: int
+    opened_at: float
+    exp: int
 
     @property
     def user_id(self) -> UserId | None:
@@ -82,12 +87,15 @@ def new_claims(
 ) -> Claims:
     """What the token of a new session says; a session without a user is one for the account."""
     scope = SessionScope.ACCOUNT if user_id is None else SessionScope.USER
-    return Claims(new_id(SESSION), user_id or account.id, account.id, scope, key_id, livemode, now, int(now) + lasts)
+    subject, second = user_id or account.id, int(now)
+    return Claims(
+        *(new_id(SESSION), subject, account.id, scope, key_id, livemode), iat=second, opened_at=now, exp=second + lasts
+    )
 
 
 def sign(claims: Claims, key: SigningKey) -> str:
     """The token that says so."""
-    payload = msgspec.to_builtins(claims) | {"iss": ISSUER, "aud": AUDIENCE, "nbf": int(claims.iat)}
+    payload = msgspec.to_builtins(claims) | {"iss": ISSUER, "aud": AUDIENCE, "nbf": claims.iat}
     return jwt.encode(payload, _private(key), algorithm=ALGORITHM, headers={"kid": key.id, "typ": TYPE})
 
 

@@ -113,4 +113,4 @@ class Credentials:
 
 
 def _revoked(claims: Claims, owner: Account | User) -> bool:
-    return owner.sessions_revoked_at is not None and claims.iat <= owner.sessions_revoked_at
+    return owner.sessions_revoked_at is not None and claims.opened_at <= owner.sessions_revoked_at
