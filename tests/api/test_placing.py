@@ -89,7 +89,10 @@ async def test_the_scheme_is_read_as_the_standard_wants_it(client: Client, schem
                   b'"code":"invalid_account_header","details":{"DialStack-Account":"is there more than once"}}'),
         ([FOREIGN_ACCOUNT], 403, b'{"error":"Account not found or not yours","code":"account_not_allowed"}'),
         (["acct_1"], 403, b'{"error":"Account not found or not yours","code":"account_not_allowed"}'),
-        ([""], 403, b'{"error":"Account not found or not yours","code":"account_not_allowed"}'),
+        ([""], 400, b'{"error":"DialStack-Account header is required","code":"invalid_account_header",'
+                    b'"details":{"DialStack-Account":"is required"}}'),
+        (["", ""], 400, b'{"error":"DialStack-Account header is there more than once",'
+                        b'"code":"invalid_account_header","details":{"DialStack-Account":"is there more than once"}}'),
         (["\u00e9"], 403, b'{"error":"Account not found or not yours","code":"account_not_allowed"}'),
     ],
 )  # fmt: skip
@@ -247,6 +250,14 @@ async def test_what_does_not_work_yet_is_said(client: Client, field: str, value:
         "code": "not_supported",
         "details": {field: "is not supported yet"},
     }
+
+
+@pytest.mark.parametrize("value", [False, None])
+@pytest.mark.parametrize("field", ["auto_answer", "confirm", "record"])
+async def test_who_does_not_ask_for_what_does_not_work_yet_gets_the_call(
+    client: Client, field: str, value: object
+) -> None:
+    assert (await place(client, **{field: value})).status == 202
 
 
 DID = "did_01h2xcejqtf2nbrexx3vqjhp42"

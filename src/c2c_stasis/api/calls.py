@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import web
 
-from c2c_stasis.api import call_csv
+from c2c_stasis.api import call_csv, problems
 from c2c_stasis.api.auth import Acting, authenticate
 from c2c_stasis.api.bodies import read_json
 from c2c_stasis.api.call_list import CallFilters, ListFilters, ShownWith, expanded
@@ -159,6 +159,9 @@ class CallRoutes:
     async def export(self, request: web.Request) -> web.StreamResponse:
         """Every call that is wanted as a line of CSV, newest first."""
         acting = authenticate(request, self._service)
+        for name in ("limit", "page"):
+            if name in request.query:
+                raise problems.invalid(name, "the export has no pages")
         account, wanted = acting.account, read_query(request, CallFilters).wanted(acting)
         page = await self._service.calls_page(account, wanted, Wish(EXPORTED_AT_ONCE))
         response = web.StreamResponse(headers={"Content-Disposition": 'attachment; filename="calls.csv"'})
@@ -180,7 +183,7 @@ class CallRoutes:
         return response
 
     async def erase(self, asked: AskedForAccount) -> web.Response:
-        """Erase a number from the call log: from records, legs, snapshots and the stored bytes of events."""
+        """Erase a number from the call log: from the records of ended calls, with their legs and events."""
         number = (await asked.body(EraseNumber)).number
         with called({"dial_string": "number"}):
             work = self._service.erase_number(asked.account, number, livemode=asked.key.livemode)

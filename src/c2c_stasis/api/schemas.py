@@ -36,7 +36,7 @@ class CallBody(Struct, kw_only=True):
 
 
 _REQUIRED = ("user", "user_id", "dial_string")
-# Known, and refused until they work: silence would let the client believe that we did as it said.
+# Known, and refused until they work, unless they ask for nothing: silence would let the client believe that we did as it said.
 _NOT_SUPPORTED = ("auto_answer", "confirm", "record")
 _UNKNOWN = "is not a known field"
 _STRANGE = {"from": "stands for user_id, and only beside `to`", "to": "stands for dial_string, and only beside `from`"}
@@ -93,7 +93,8 @@ def read_place_call(body: Mapping[str, Json], *, is_emergency: Callable[[str], b
     asked = {key: value for key, value in body.items() if key not in _REQUIRED}
     if not asked:
         return PlaceCall(dial_string)
-    found = {name: problems.not_supported(name) for name in asked if name in _NOT_SUPPORTED}
+    wanted = (name for name in _NOT_SUPPORTED if not (asked.get(name) is None or asked[name] is False))
+    found = {name: problems.not_supported(name) for name in wanted}
     found |= {name: problems.invalid(name, _STRANGE.get(name, _UNKNOWN)) for name in asked if name not in _OPTIONS}
     metadata = _read_metadata(asked, found)
     options = _read_options(asked, found)

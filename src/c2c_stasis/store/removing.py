@@ -102,7 +102,8 @@ class Removing(Changing):
             users = read(connection, User, tables.users.c.location_id == location.id)
             devices = read(connection, Device, tables.devices.c.location_id == location.id)
             if there := [user.id for user in users] + [device.id for device in devices]:
-                raise StillInUse(f"{', '.join(there[:3])} is there; give another location first")
+                verb = "is" if len(there) == 1 else "are"
+                raise StillInUse(f"{', '.join(there[:3])} {verb} there; give another location first")
             connection.execute(delete(tables.locations).where(tables.locations.c.id == location.id))
 
         await self._change(change)

@@ -93,6 +93,10 @@ async def test_what_is_wrong_with_a_location_is_named(office: Office, wrong: Jso
     assert (status, list(details)) == (400, [field])
 
 
+def refusal(who: str) -> dict[str, str]:
+    return {"error": f"Still in use: {who}; give another location first", "code": "in_use"}
+
+
 async def test_a_location_where_somebody_is_cannot_be_deleted(office: Office) -> None:
     location = (await located(office))["id"]
     device = await office.make(f"/v1/users/{office.user.id}/endpoints", endpoint="desk", location=location)
@@ -100,9 +104,10 @@ async def test_a_location_where_somebody_is_cannot_be_deleted(office: Office) ->
     user = await office.change(f"/v1/users/{office.user.id}", location_id=location)
     assert (user["location"], user["location_id"]) == (location, location)
     path = f"/v1/locations/{location}"
-    assert (await office.refused("DELETE", path))[:2] == (409, "in_use")
+    both, one = f"{office.user.id}, {device['id']} are there", f"{device['id']} is there"
+    assert await office.ask("DELETE", path) == (409, refusal(both))
     await office.change(f"/v1/users/{office.user.id}", location=None)
-    assert (await office.refused("DELETE", path))[:2] == (409, "in_use")
+    assert await office.ask("DELETE", path) == (409, refusal(one))
     await office.change(f"/v1/users/{office.user.id}/endpoints/{device['id']}", location=None)
     await office.delete(path)
 
