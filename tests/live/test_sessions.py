@@ -109,7 +109,7 @@ async def test_a_session_that_has_expired_rings_nobody(story: Story) -> None:
     old = new_claims(account, alice.id, claims["key"], livemode=True, now=time.time() - LEEWAY - 62, lasts=60)
     signer = SigningKey(key_id, private_key, 0.0)
     late = Browser(story, sign(old, signer))
-    fresh = Browser(story, sign(structs.replace(old, exp=time.time() + 60), signer))
+    fresh = Browser(story, sign(structs.replace(old, exp=int(time.time()) + 60), signer))
     try:
         assert await late.ask("POST", "/v1/calls", json={"user_id": alice.id, "dial_string": number}) == 401
         assert desk.calls == []
