@@ -18,6 +18,7 @@ pytestmark = pytest.mark.live
 async def meddler(story: Story) -> AsyncIterator[Meddler]:
     meddler = await Meddler.start(story.town.asterisk.http_url)
     yield meddler
+    await story.until_asterisk_is_empty()  # the last request of a call comes after its end is told
     await meddler.stop()
 
 

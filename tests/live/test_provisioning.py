@@ -129,6 +129,7 @@ async def meddler(story: Story) -> AsyncIterator[Meddler]:
     """What can lose single requests to Asterisk."""
     meddler = await Meddler.start(story.town.asterisk.http_url)
     yield meddler
+    await story.until_asterisk_is_empty()  # the last request of a call comes after its end is told
     await meddler.stop()
 
 
