@@ -3,13 +3,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test check bench images fuzz
+.PHONY: help demo test check bench images fuzz cuts
 
 help:
 	@echo "make demo     watch a real Asterisk ring two phones; ARGS=--once ends after one call"
 	@echo "make test     everything, against the same real Asterisk; ARGS=\"-k ringback\" chooses"
 	@echo "make check    formatting, lint, types, import contracts, drawn documents"
 	@echo "make bench    latencies and throughput on this machine"
+	@echo "make cuts     a client of the event stream that is cut off 200 times while the service is killed 10 times"
 	@echo "make fuzz     what schemathesis makes up of the OpenAPI document, against the running service"
 	@echo "make images   the Dockerfiles, carried out without an engine: as root, with mmdebstrap"
 
@@ -36,6 +37,10 @@ check: $(VENV)/.for-work
 # The Dockerfiles, carried out without a container engine, and containers of them run: as root, with mmdebstrap installed.
 images: $(VENV)/.for-work
 	$(BIN)/pytest --durations=0 --durations-min=1 tests/images $(ARGS)
+
+# Every event once, however often the connection is cut and the service killed.
+cuts: $(VENV)/.for-work
+	C2C_CUTS=long $(BIN)/pytest -s --show-capture=no tests/live/test_event_cuts.py $(ARGS)
 
 # Everything that the OpenAPI document tells is asked for, rightly and wrongly, with every credential: some ten thousand requests.
 fuzz: $(VENV)/.for-work

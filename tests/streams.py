@@ -28,12 +28,13 @@ class Frame:
 
 
 class Reader:
-    """Reads frames from an answer; comments are kept apart."""
+    """Reads frames from an answer; comments are kept apart. One that is not `whole` may be cut off in the middle of a frame."""
 
-    def __init__(self, response: ClientResponse) -> None:
+    def __init__(self, response: ClientResponse, *, whole: bool = True) -> None:
         assert response.status == 200, response.status
         assert response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
         self.response = response
+        self._whole = whole
         self.comments: list[bytes] = []
         self.raw = b""
 
@@ -55,7 +56,7 @@ class Reader:
             while b"\n\n" not in self.raw:
                 more = await self.response.content.readany()
                 if not more:
-                    assert self.raw == b"", f"the end in the middle: {self.raw!r}"
+                    assert self.raw == b"" or not self._whole, f"the end in the middle: {self.raw!r}"
                     return None
                 self.raw += more
         block, _, self.raw = self.raw.partition(b"\n\n")
