@@ -26,7 +26,13 @@ from c2c_stasis.store.sql_store import open_store
 
 PAIRS = 20  # users, with two phones each
 READY_WITHIN = 20.0  # seconds
-SETTINGS = {"C2C_CALLS__MAX_CALLS_PER_USER": "100"}  # the most it takes: 500 live calls of 20 users
+SETTINGS = {
+    "C2C_CALLS__MAX_CALLS_PER_USER": "100",  # the most it takes: 500 live calls of 20 users
+    "C2C_HTTP__MAX_CONNECTIONS": "4000",  # for event streams, all from one address and with one key
+    "C2C_HTTP__MAX_CONNECTIONS_PER_ADDRESS": "4000",
+    "C2C_HTTP__MAX_STREAMS_PER_ACCOUNT": "4000",
+    "C2C_HTTP__MAX_STREAMS_PER_CREDENTIAL": "4000",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
