@@ -2,6 +2,8 @@
 
 import pytest
 
+from c2c_stasis.call.events import EventType
+from c2c_stasis.ports import EventFilter, NumberedEvent
 from tests.scenarios.house import NUMBER, OUTWARD, House, body_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
@@ -111,3 +113,26 @@ async def test_two_calls_of_an_account_have_logs_of_their_own(old_house: House) 
         events = await house.service.call_events(house.people.account, call_id)
         assert {event.call_id for event in events} == {call_id}
         assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+
+
+async def test_who_listens_is_told_what_is_kept_in_its_order_and_after_a_restart_the_rest_can_be_read(
+    any_house: House,
+) -> None:
+    house, account = any_house, any_house.people.account
+    wanted = EventFilter(livemode=True, types=frozenset(EventType))
+    told: list[NumberedEvent] = []
+    stop = house.service.listen(account, told.extend)
+    call_id = await house.talking()
+    stop()
+    before = len(told)
+    house.carrier.last.hang_up()
+    await house.end_of(call_id)
+    assert len(told) == before  # who has stopped hears nothing
+    await house.restart_service(after=1.0)
+    page = await house.service.events_after(account, told[-1].number, wanted)
+    everything = [*told, *page.events]
+    assert [one.number for one in everything] == list(range(1, len(everything) + 1))
+    assert [one.event for one in everything] == await house.events(call_id)
+    assert {(one.user_id, one.livemode) for one in everything} == {(house.people.users["ann"].id, True)}
+    assert (page.upto, page.last, page.lost) == (len(everything), len(everything), None)
+    assert everything[-1].event.type == "call.end"
