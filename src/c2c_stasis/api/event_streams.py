@@ -87,12 +87,22 @@ class Stream:
         elif batch.last <= self.at:
             return
         elif batch.first == self.at + 1 and not self._protocol.writing_paused:
-            if frames := batch.frames(self.wanted):
-                self._transport.write(frames)
-            self.at = batch.last
-            return
+            frames = batch.frames(self.wanted)
+            if not frames or self._written(frames):
+                self.at = batch.last
+                return
         self._live = False
         self._woken.set()
+
+    def _written(self, frames: bytes) -> bool:
+        """Hand these to the connection, if there still is one."""
+        if self._transport.is_closing():
+            return False
+        try:
+            self._transport.write(frames)
+        except RuntimeError:  # uvloop's word for a connection that was closed a moment ago, and has not told so yet
+            return False
+        return True
 
     def end(self, reason: str) -> None:
         """Let it end."""
@@ -170,9 +180,8 @@ class Stream:
             raise Cut(self._cut)
 
     async def _send(self, frames: bytes) -> None:
-        if self._transport.is_closing():
+        if not self._written(frames):
             raise Gone
-        self._transport.write(frames)
         await self._drained()
 
     async def _drained(self) -> None:
@@ -252,13 +261,14 @@ class Streams:
     def _hand_out(self) -> None:
         """Serve some streams, and the others after everybody else had a turn: many streams must not hold up calls."""
         batch, streams = self._outbox[0]
-        for stream in streams[:AT_ONCE]:
-            stream.push(batch)
+        turn = streams[:AT_ONCE]
         del streams[:AT_ONCE]
         if not streams:
             self._outbox.popleft()
         if self._outbox:
             asyncio.get_running_loop().call_soon(self._hand_out)
+        for stream in turn:
+            stream.push(batch)
 
 
 STREAMS = web.AppKey("streams", Streams)

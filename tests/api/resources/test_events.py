@@ -442,6 +442,45 @@ async def test_a_client_that_leaves_is_forgotten_at_once(office: Office) -> None
     assert office.service._feed._listeners == {}
 
 
+async def test_a_connection_that_was_closed_a_moment_ago_harms_no_other_stream(office: Office) -> None:
+    call = a_call(office)
+    async with following_events(office) as gone, following_events(office) as stays:
+        await gone.until_live()
+        await stays.until_live()
+        first, *_ = office.app[STREAMS]._streams[office.account.id]
+        first._transport.abort()
+        await happen(office, call, "call.ringing")
+        await happen(office, call, "call.initiated")
+        assert [frame.id for frame in await stays.take(2)] == [1, 2]
+
+
+async def test_one_that_refuses_what_is_written_harms_no_other_stream(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Closed:
+        """As uvloop's transports are between their end and the news of it."""
+
+        def is_closing(self) -> bool:
+            return False
+
+        def write(self, _data: bytes) -> None:
+            raise RuntimeError("unable to perform operation; the handler is closed")
+
+        def abort(self) -> None:
+            """It is."""
+
+    call = a_call(office)
+    async with following_events(office) as gone, following_events(office) as stays:
+        await gone.until_live()
+        await stays.until_live()
+        first, *_ = office.app[STREAMS]._streams[office.account.id]
+        monkeypatch.setattr(first, "_transport", Closed())
+        await happen(office, call, "call.ringing")
+        await happen(office, call, "call.initiated")
+        assert [frame.id for frame in await stays.take(2)] == [1, 2]
+        await eventually(lambda: office.app[STREAMS].count == 1)
+
+
 # --- how many ---
 
 
