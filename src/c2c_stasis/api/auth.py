@@ -50,7 +50,7 @@ def authenticate(request: web.Request, service: Service) -> Acting:
         case Key() as key:
             return Acting(service.account(key, _account_id(request)), key.livemode, ends_at=key.expires_at)
         case Session(account, livemode, user_id, ends_at):
-            if any(request.headers.getall(ACCOUNT_HEADER, [])) and _account_id(request) != account.id:
+            if ACCOUNT_HEADER in request.headers and _account_id(request) != account.id:
                 raise AccountNotAllowed
             return Acting(account, livemode, user_id, ends_at)
 
