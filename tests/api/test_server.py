@@ -7,8 +7,10 @@ import aiohttp.http_parser
 import pytest
 from aiohttp import ClientPayloadError, ClientSession, web
 
+from c2c_stasis.api.metrics import METRICS
 from c2c_stasis.api.server import HttpServer, build_app
 from c2c_stasis.config import Address, Http
+from c2c_stasis.metrics import Metrics
 from tests.api.fakes import NO_STORE, FakeService
 from tests.api.requests import GOOD, HEADERS
 
@@ -59,6 +61,7 @@ async def test_an_error_behind_all_our_handlers_is_flat_and_logged(caplog: pytes
         raise RuntimeError("the reason")
 
     app = web.Application()
+    app[METRICS] = Metrics()
     app.add_routes([web.get("/", broken), web.get("/late", broken_late)])
     server = HttpServer(app, Http(Address("127.0.0.1", 0)))
     address = await server.start()

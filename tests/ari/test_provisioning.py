@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from c2c_stasis.ari import provisioning as module
 from c2c_stasis.ari.phone_objects import NO_ACL, phone_objects
 from c2c_stasis.ari.provisioning import AT_ONCE, Provisioning
 from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
@@ -425,7 +426,7 @@ async def test_a_fault_of_our_own_is_not_taken_for_one_of_asterisk(
 async def test_what_failed_is_tried_again_until_it_is_done(
     provisioning: Provisioning, asterisk: Asterisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("c2c_stasis.ari.provisioning.FIRST_RETRY", 0.001)
+    monkeypatch.setattr(module, "FIRST_RETRY", 0.001)
     asterisk.failure = SwitchUnavailable("no answer")
     provisioning.want({PHONE: HA1}, ())
     keeping = asyncio.create_task(provisioning.keep(asterisk.operations))

@@ -19,18 +19,18 @@ ACCOUNT = Account(AccountId("acct_1"), PLATFORM, "Bakery")
 USER = User(UserId("user_1"), ACCOUNT.id, "Ann")
 SECRET = keys.new_key(livemode=True)
 KEY = Key("key_1", PLATFORM, keys.digest(SECRET), "sk_live_", livemode=True, created_at=0.0)
-STARTED = time.time()  # the library looks at the real clock when it verifies a token
-SIGNER = SigningKey("sig_1", b"s" * 32, STARTED)
+SIGNER = SigningKey("sig_1", b"s" * 32, time.time())
 
 
 class HandClock:
     """Goes on when a test says so."""
 
     def __init__(self) -> None:
+        self.started = time.time()  # the library looks at the real clock when it verifies a token
         self.passed = 0.0
 
     def now(self) -> Now:
-        return Now(STARTED + self.passed, self.passed)
+        return Now(self.started + self.passed, self.passed)
 
 
 class Desk:
@@ -38,7 +38,8 @@ class Desk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock = HandClock()
-        self.directory = Directory.of(DirectoryRows((), (ACCOUNT,), (USER,), keys=(KEY,), signing_keys=(SIGNER,)))
+        self.signer = SigningKey("sig_1", b"s" * 32, self.clock.started)
+        self.directory = Directory.of(DirectoryRows((), (ACCOUNT,), (USER,), keys=(KEY,), signing_keys=(self.signer,)))
         self.credentials = Credentials(lambda: self.directory, self.clock)
         self.verified = 0
 
@@ -82,7 +83,7 @@ def test_a_signature_is_verified_again_after_ten_seconds(desk: Desk) -> None:
 
 def test_a_session_expires_also_while_its_signature_is_remembered(desk: Desk) -> None:
     opened = desk.credentials.open(KEY, ACCOUNT, USER, 60)
-    desk.clock.passed = opened.expires_at - STARTED - 0.5
+    desk.clock.passed = opened.expires_at - desk.clock.started - 0.5
     assert desk.opens(opened.client_secret)
     desk.clock.passed += 1
     assert not desk.opens(opened.client_secret)
@@ -97,7 +98,7 @@ def test_as_many_tokens_are_remembered_as_fit(desk: Desk, monkeypatch: pytest.Mo
 
 
 def test_a_key_that_expires_opens_nothing_from_that_moment_on(desk: Desk) -> None:
-    until = Key(**{name: getattr(KEY, name) for name in KEY.__slots__} | {"expires_at": STARTED + 30})
+    until = Key(**{name: getattr(KEY, name) for name in KEY.__slots__} | {"expires_at": desk.clock.started + 30})
     desk.directory = Directory.of(DirectoryRows(keys=(until,)))
     for passed, opens in ((29.9, True), (30.0, False), (31.0, False)):
         desk.clock.passed = passed
@@ -109,7 +110,7 @@ def test_the_use_of_a_key_is_told_once_a_minute_and_again_when_the_clock_was_set
     for passed in (0.0, 1.0, 59.0, 60.0, 61.0, 130.0, -500.0, -499.0):
         desk.clock.passed = passed
         assert desk.opens(SECRET)
-        told += [round(at - STARTED) for at in desk.credentials.uses_to_tell().values()]
+        told += [round(at - desk.clock.started) for at in desk.credentials.uses_to_tell().values()]
     assert told == [0, 60, 130, -500]
     assert not desk.opens(keys.new_key(livemode=True))
     assert desk.credentials.uses_to_tell() == {}
@@ -120,6 +121,6 @@ def test_a_new_signing_key_is_due_when_there_is_none_or_the_newest_is_too_old(de
     desk.clock.passed = RENEW_AFTER
     assert desk.credentials.signing_key_due() is None
     desk.clock.passed = RENEW_AFTER + 1
-    assert desk.credentials.signing_key_due() == pytest.approx(STARTED + 1)
+    assert desk.credentials.signing_key_due() == pytest.approx(desk.clock.started + 1)
     desk.directory = Directory.of(DirectoryRows())
     assert desk.credentials.signing_key_due() is not None
