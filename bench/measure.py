@@ -101,7 +101,7 @@ async def settled(town: Town) -> int:
         await town.asterisk.cli("channel request hangup all")
         await asyncio.sleep(SETTLE)
     for bridge in bridges:
-        await town.asterisk.cli(f"bridge destroy {bridge['id']}")
+        await town.asterisk.remove_bridge(bridge["id"])
     if channels or bridges:
         print(f"        {len(channels)} channels and {len(bridges)} bridges forgotten: removed", flush=True)
     return len(channels) + len(bridges)

@@ -82,7 +82,6 @@ async def test_what_is_refused_is_said(
     assert "not valid" in await line.fails(NOT_ACCEPTED, "events", "--follow")
 
 
-@pytest.mark.timeout(180)  # programs start slowly beside others
 async def test_who_follows_through_cuts_gets_every_event_once(office: Office, line: Line) -> None:
     proxy = await CuttableProxy.start(office.url)
     async with following("--json", "--url", proxy.url.rstrip("/"), "--after", "0") as process:

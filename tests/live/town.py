@@ -6,8 +6,6 @@ import shutil
 from pathlib import Path
 from typing import Self
 
-import aiohttp
-
 from c2c_stasis.lab.addresses import parse_uri
 from c2c_stasis.lab.asterisk import Asterisk
 from c2c_stasis.lab.configuration import DeviceAccount
@@ -69,12 +67,8 @@ class Town:
         if await self.asterisk.channels():
             await self.asterisk.cli("channel request hangup all")
             await eventually(self.asterisk.channels, lambda left: left == [], "the end of all channels")
-        left = [bridge["id"] for bridge in await self.asterisk.bridges()]
-        asterisk = self.asterisk
-        login = {"Authorization": aiohttp.encode_basic_auth(asterisk.ari_username, asterisk.ari_password)}
-        async with aiohttp.ClientSession(headers=login) as ari:
-            for bridge_id in left:  # not over the console: a bridge that ARI made would stay in ARI's list
-                (await ari.delete(f"{asterisk.ari_url}/bridges/{bridge_id}")).close()
+        for bridge in await self.asterisk.bridges():
+            await self.asterisk.remove_bridge(bridge["id"])
 
     async def new_database(self, path: Path) -> str:
         """Put an empty database of the present version there, and give its URL."""
