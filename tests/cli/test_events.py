@@ -8,6 +8,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 
@@ -21,9 +22,12 @@ END = r"\d\d:\d\d:\d\d\.\d{3}  (call_\w{26})  to \+15551234567  ended: failed, r
 
 @asynccontextmanager
 async def following(*words: str) -> AsyncIterator[Process]:
-    """The command in a process of its own, which is interrupted at the end."""
+    """The command in a process of its own, which is interrupted at the end, also where the tests ignore interrupts."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", COMMAND, "events", "--follow", *words), stdout=PIPE, stderr=PIPE
+        *(sys.executable, "-c", COMMAND, "events", "--follow", *words),
+        stdout=PIPE,
+        stderr=PIPE,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     try:
         yield process
