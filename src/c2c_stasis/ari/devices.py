@@ -14,8 +14,9 @@ from typing import Any
 
 from typeid import TypeID
 
-from c2c_stasis.errors import SwitchRefused, SwitchUnavailable, first_of
+from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
 from c2c_stasis.ports import Contact
+from c2c_stasis.together import all_of
 
 logger = logging.getLogger(__name__)
 
@@ -82,14 +83,9 @@ class Devices:
                 self._contacts[endpoint] = contacts
 
         try:
-            async with asyncio.TaskGroup() as group:
-                for endpoint in wanted:
-                    group.create_task(read_one(endpoint))
-        except ExceptionGroup as errors:
-            error = first_of(errors, SwitchUnavailable, SwitchRefused)
-            if error is None:
-                raise
-            raise SwitchUnavailable(f"contacts could not be read: {error}") from errors
+            await all_of(map(read_one, wanted))
+        except (SwitchUnavailable, SwitchRefused) as error:
+            raise SwitchUnavailable(f"contacts could not be read: {error}") from error
         finally:
             await _remove(operations, channel_id)
 

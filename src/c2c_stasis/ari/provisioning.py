@@ -12,7 +12,8 @@ from contextlib import suppress
 from typing import Any
 
 from c2c_stasis.ari.phone_objects import Settings, differs, phone_objects
-from c2c_stasis.errors import SwitchRefused, SwitchUnavailable, first_of
+from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
+from c2c_stasis.together import all_of
 
 logger = logging.getLogger(__name__)
 
@@ -156,14 +157,9 @@ class Provisioning:
                     self._tell(name, refusal)
 
         try:
-            async with asyncio.TaskGroup() as group:
-                for name in names:
-                    group.create_task(one(name))
-        except ExceptionGroup as errors:
-            error = first_of(errors, SwitchUnavailable)
-            if error is None:
-                raise
-            raise SwitchUnavailable(f"phones could not be provisioned: {error}") from errors
+            await all_of(map(one, names))
+        except SwitchUnavailable as error:
+            raise SwitchUnavailable(f"phones could not be provisioned: {error}") from error
         if without_place:
             self._tell_no_place(without_place[0])
 

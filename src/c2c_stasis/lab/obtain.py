@@ -14,6 +14,7 @@ from pathlib import Path
 from c2c_stasis.lab.apt import Package, PrivateApt, Progress, find_keyring, machine_mirror, run, version_of
 from c2c_stasis.lab.errors import LaboratoryError, MirrorUnreachable
 from c2c_stasis.lab.installation import FLOOR, Installation, installed, new_enough, unpacked
+from c2c_stasis.together import all_of
 
 SUITES = ("forky", "sid")  # Debian 12 and 13 carry no Asterisk; 14 does, and so does unstable
 PACKAGES = ("asterisk", "asterisk-core-sounds-en-gsm")
@@ -161,12 +162,7 @@ async def _unpack(apt: PrivateApt, files: list[Package], tree: Path, version: st
         for file in waiting:
             await run("dpkg-deb", "--extract", str(apt.archives / file.name), str(unfinished))
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(os.cpu_count() or 1):
-                group.create_task(worker())
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None
+    await all_of(worker() for _ in range(os.cpu_count() or 1))
     await asyncio.to_thread(write_manifest, unfinished, version)
     _put_in_place(unfinished, tree)
     progress(f"Asterisk {version} is in {tree}")

@@ -23,6 +23,7 @@ from c2c_stasis.lab.installation import Installation
 from c2c_stasis.lab.phone import Phone, PhoneCall, Script
 from c2c_stasis.lab.ports import free_ports
 from c2c_stasis.lab.sip import SipMessage
+from c2c_stasis.together import all_of
 
 DESTINATION = "+15551234567"
 CALLER_NUMBER = "+12025550142"  # one of those kept for films
@@ -224,9 +225,7 @@ class Stage:
 
     async def keep_alive(self) -> None:
         """Start again what was killed, until cancelled. Raises `LaboratoryError` when it does not come back."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep_service())
-            group.create_task(self._keep_asterisk())
+        await all_of([self._keep_service(), self._keep_asterisk()])
 
     async def _keep_service(self) -> None:
         short_lives = 0
