@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -44,7 +43,7 @@ class Gone(Exception):
 
 
 class Batch:
-    """Events of one commit. What a filter lets pass is put together once, for all streams that have this filter."""
+    """Events that follow each other. What a filter lets pass is put together once, for all streams that have this filter."""
 
     def __init__(self, events: Sequence[NumberedEvent]) -> None:
         self.first, self.last = events[0].number, events[-1].number
@@ -57,6 +56,25 @@ class Batch:
         if found is None:
             found = self._frames[wanted] = event_frames.joined(self._events, wanted)
         return found
+
+
+class News:
+    """What was committed for one account since its streams were told last."""
+
+    def __init__(self) -> None:
+        self._events: list[NumberedEvent] = []
+        self._unknown = False  # whether something was committed of which we do not know what
+
+    def add(self, events: Sequence[NumberedEvent]) -> None:
+        """Add the events of one commit; without any, it is not known which they were."""
+        if not events or (self._events and events[0].number != self._events[-1].number + 1):
+            self._unknown = True
+        self._events += events
+
+    def batches(self) -> list["Batch | None"]:
+        """What each stream is told of it."""
+        batch = [Batch(self._events)] if self._events else []
+        return [None, *batch] if self._unknown else [*batch]
 
 
 class Stream:
@@ -201,7 +219,9 @@ class Streams:
         self._streams: dict[AccountId, dict[Stream, None]] = {}
         self._deaf: dict[AccountId, Callable[[], None]] = {}  # what ends that we hear of an account
         self._reading = asyncio.Semaphore(READERS)
-        self._outbox: deque[tuple[Batch | None, list[Stream]]] = deque()
+        self._news: dict[AccountId, News] = {}  # what was committed and is not handed out yet
+        self._round: list[Stream] = []  # who is still to be told in this round
+        self._told: list[Batch | None] = []
         self._stopping = False
 
     @property
@@ -254,21 +274,26 @@ class Streams:
                 stream.end("stopping")
 
     def _heard(self, account_id: AccountId, events: Sequence[NumberedEvent]) -> None:
-        self._outbox.append((Batch(events) if events else None, list(self._streams[account_id])))
-        if len(self._outbox) == 1:
+        if not self._news and not self._round:
             asyncio.get_running_loop().call_soon(self._hand_out)
+        self._news.setdefault(account_id, News()).add(events)
 
     def _hand_out(self) -> None:
-        """Serve some streams, and the others after everybody else had a turn: many streams must not hold up calls."""
-        batch, streams = self._outbox[0]
-        turn = streams[:AT_ONCE]
-        del streams[:AT_ONCE]
-        if not streams:
-            self._outbox.popleft()
-        if self._outbox:
+        """Serve some streams, and the others after everybody else had a turn: many streams must not hold up calls.
+
+        What is committed meanwhile is handed out in the next round, in one piece: the more there is, the less each event costs.
+        """
+        if not self._round:
+            account_id = next(iter(self._news))
+            self._told = self._news.pop(account_id).batches()
+            self._round = list(self._streams.get(account_id, ()))
+        turn = self._round[:AT_ONCE]
+        del self._round[:AT_ONCE]
+        if self._round or self._news:
             asyncio.get_running_loop().call_soon(self._hand_out)
         for stream in turn:
-            stream.push(batch)
+            for batch in self._told:
+                stream.push(batch)
 
 
 STREAMS = web.AppKey("streams", Streams)
