@@ -161,7 +161,7 @@ class House:
 
     async def end_of(self, call_id: CallId, within: float = 60.0) -> End:
         """Let time pass until a call has ended and its end is stored, and tell how it ended."""
-        await self.clock.until(lambda: call_id not in self.service._runners, f"the end of {call_id}", within)
+        await self.clock.until(lambda: call_id not in self.service.live_calls.runners, f"the end of {call_id}", within)
         call = await self.stored(call_id)
         assert call.state is CallState.ENDED
         assert call.end is not None

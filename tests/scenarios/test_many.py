@@ -33,7 +33,7 @@ async def place(house: House) -> CallId:
 
 
 async def test_two_hundred_calls_leave_no_task_and_no_runner(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(house.service, "_calls_of", lambda user_id: 0)
+    monkeypatch.setattr(house.service.live_calls, "count_of", lambda user_id: 0)
     house.phones["ann-1"].script = Script(ring_after=0.1, answer_after=0.5)
     before = len(asyncio.all_tasks())
     calls: list[CallId] = []
@@ -44,9 +44,9 @@ async def test_two_hundred_calls_leave_no_task_and_no_runner(house: House, monke
     await house.clock.advance(RING + ANSWER + TONE + 10.0)
     assert len(asyncio.all_tasks()) == before
     assert house.service.live == 0
-    assert not house.service._runners
-    assert not house.service._placing
-    assert not house.service._tasks
+    assert not house.service.live_calls.runners
+    assert not house.service.live_calls.placing
+    assert not house.service.live_calls.tasks
     assert house.switch.empty
     ended = [await house.stored(call_id) for call_id in calls]
     assert {call.state for call in ended} == {CallState.ENDED}
@@ -60,7 +60,7 @@ async def test_in_any_weather_every_call_ends_and_no_destination_is_dialled_twic
     house: House, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     """Reports come late, twice, in another order or never; the connection is cut, the service restarted, calls cancelled."""
-    monkeypatch.setattr("c2c_stasis.service.calls.CallService._calls_of", lambda self, user_id: 0)
+    monkeypatch.setattr("c2c_stasis.service.live_calls.LiveCalls.count_of", lambda self, user_id: 0)
     chance = random.Random(seed)
 
     def weather(signal: Signal) -> tuple[float, ...]:

@@ -9,7 +9,7 @@ from c2c_stasis.call.commands import Command, CreateLeg, DialLeg
 from c2c_stasis.call.model import Call, CallState, Outcome, Party, Side
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ids import LegId
-from c2c_stasis.service.calls import LOOK_AGAIN_AT_MOST
+from c2c_stasis.service.live_calls import LOOK_AGAIN_AT_MOST
 from c2c_stasis.service.runner import RECORD_WITHIN
 from tests.fakes.store import Written
 from tests.scenarios.house import House, prove_log

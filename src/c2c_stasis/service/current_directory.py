@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager
 
 from c2c_stasis.directory.directory import Directory
-from c2c_stasis.directory.model import DirectoryRows
+from c2c_stasis.directory.model import Account, DirectoryRows, User
+from c2c_stasis.errors import UserNotFound
 from c2c_stasis.ids import UserId
 from c2c_stasis.ports import Store
 
@@ -52,6 +53,13 @@ class CurrentDirectory:
                 self._done = number
         await self._provision(self._provisioned, self._removed)
         await self._watch(self._endpoints)
+
+    def user(self, account: Account, user_id: str) -> User:
+        """The user, if it is one of the account's. Raises `UserNotFound`."""
+        user = self.now.user(account.id, UserId(user_id))
+        if user is None:
+            raise UserNotFound
+        return user
 
     @asynccontextmanager
     async def without_user(self, user_id: UserId) -> AsyncIterator[None]:

@@ -16,7 +16,7 @@ from c2c_stasis.call.signals import Signal
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ids import NUMBER, USER, LegId, NumberId, new_id
 from c2c_stasis.ports import Contact
-from c2c_stasis.service import calls as call_service
+from c2c_stasis.service import erasing
 from tests.api.resources.office import Json, Office
 from tests.store.samples import ACCEPTED_AT, a_call, ended
 
@@ -399,7 +399,7 @@ async def test_a_cancellation_that_was_not_yet_read_counts_as_an_end(office: Off
 
 
 async def test_a_call_that_does_not_end_is_not_waited_for_long(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(call_service, "ENDS_WITHIN", 0.05)
+    monkeypatch.setattr(erasing, "ENDS_WITHIN", 0.05)
     monkeypatch.setattr(office.switch, "report", lambda _leg, _signal: None)
     await office.delete(await ringing(office, "+12025550003"))
     status, body = await office.ask("POST", "/v1/calls/erase", {"number": "+12025550003"})
