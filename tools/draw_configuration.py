@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from c2c_stasis.config import template
-from c2c_stasis.config.model import SECTIONS, Key, Trunk, keys_of
+from c2c_stasis.config import Trunk, template
+from c2c_stasis.config.model import SECTIONS, Key, keys_of
 from c2c_stasis.config.toml_text import toml_text
 
 DOCS = Path(__file__).parents[1] / "docs"

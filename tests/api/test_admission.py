@@ -12,12 +12,12 @@ from c2c_stasis.api.admission import OWN_DESCRIPTORS, Admission, Place, group_of
 from c2c_stasis.api.clients import client_of, scheme_of
 from c2c_stasis.api.problems import Problem
 from c2c_stasis.config import Http, Networks
-from c2c_stasis.config.model import _networks
+from c2c_stasis.config.sections.network import parse_networks
 
 FAR, OTHER = "203.0.113.7", "203.0.113.8"
 
 
-PROXIES = Http(trusted_proxies=_networks("127.0.0.1, 10.0.0.0/8, fd00::/8"))
+PROXIES = Http(trusted_proxies=parse_networks("127.0.0.1, 10.0.0.0/8, fd00::/8"))
 
 
 def admission(**limits: int) -> Admission:

@@ -10,8 +10,19 @@ import pytest
 from click.testing import CliRunner
 
 from c2c_stasis.cli import main
-from c2c_stasis.config import Config, Http, LogFormat, Trunk, changes, load, load_with_origins, settings, template
-from c2c_stasis.config.model import SECTIONS, Address, keys_of
+from c2c_stasis.config import (
+    Address,
+    Config,
+    Http,
+    LogFormat,
+    Trunk,
+    changes,
+    load,
+    load_with_origins,
+    settings,
+    template,
+)
+from c2c_stasis.config.model import SECTIONS, keys_of
 
 SECRET = "hunter2-topsecret"
 FILE = f"""[ari]

@@ -2,27 +2,14 @@
 
 from c2c_stasis.config.effective import Changes, Setting, as_toml, changes, settings
 from c2c_stasis.config.loading import Loaded, Origin, Source, load, load_with_origins
-from c2c_stasis.config.model import (
-    Address,
-    Ari,
-    Calls,
-    Config,
-    Database,
-    Http,
-    Log,
-    LogFormat,
-    LogNumbers,
-    MetricsAt,
-    Networks,
-    NumberFormat,
-    Origins,
-    Ports,
-    Retention,
-    Sip,
-    Trunk,
-    Webhooks,
-)
+from c2c_stasis.config.model import Config
 from c2c_stasis.config.problems import ConfigError, Problem
+from c2c_stasis.config.sections.asterisk import Ari, LogNumbers, NumberFormat, Sip, Trunk
+from c2c_stasis.config.sections.calls import Calls
+from c2c_stasis.config.sections.http import Http, MetricsAt
+from c2c_stasis.config.sections.keeping import Database, Log, LogFormat, Retention
+from c2c_stasis.config.sections.network import Address, Networks, Origins, Ports
+from c2c_stasis.config.sections.webhooks import Webhooks
 from c2c_stasis.config.template import template
 
 __all__ = [

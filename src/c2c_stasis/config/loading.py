@@ -14,24 +14,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from c2c_stasis.config.model import (
-    SECTIONS,
-    Ari,
-    Calls,
-    Config,
-    Database,
-    Http,
-    Log,
-    MetricsAt,
-    NumberFormat,
-    Retention,
-    Sip,
-    Trunk,
-    Webhooks,
-    keys_of,
-)
+from c2c_stasis.config.model import SECTIONS, Config, keys_of
 from c2c_stasis.config.problems import ConfigError, Problem, Wrong
 from c2c_stasis.config.rules import Rule
+from c2c_stasis.config.sections.asterisk import Ari, NumberFormat, Sip, Trunk
+from c2c_stasis.config.sections.calls import Calls
+from c2c_stasis.config.sections.http import Http, MetricsAt
+from c2c_stasis.config.sections.keeping import Database, Log, Retention
+from c2c_stasis.config.sections.webhooks import Webhooks
 from c2c_stasis.config.toml_lines import Lines, lines_of
 
 _PREFIX = "C2C_"

@@ -122,6 +122,9 @@ def one_of(names: list[str], parse: Callable[[str], object] | None = None) -> Te
     return Text(f"Write one of {listed}", listed, "|".join(re.escape(name) for name in names), parse=parse)
 
 
+PEM_FILE = Text("Give the path of a PEM file, or leave the key out", "a path, or none", r"[^\x00-\x1f\x7f]*")
+
+
 def _plain(number: float) -> str:
     """86400, not 8.64e+04 or 86400.0."""
     return str(int(number)) if number == int(number) else str(number)

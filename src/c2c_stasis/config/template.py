@@ -3,7 +3,8 @@
 import textwrap
 from collections.abc import Mapping
 
-from c2c_stasis.config.model import SECTIONS, Key, Trunk, keys_of, meaning_of
+from c2c_stasis.config.model import SECTIONS, Key, keys_of, meaning_of
+from c2c_stasis.config.sections.asterisk import Trunk
 from c2c_stasis.config.toml_text import toml_text
 
 _WIDTH = 110  # columns of a comment
