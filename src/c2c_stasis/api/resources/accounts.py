@@ -9,8 +9,9 @@ from msgspec import UNSET, Struct, UnsetType
 from c2c_stasis.api import problems
 from c2c_stasis.api.fields import Text, called, read, said
 from c2c_stasis.api.paging import Listed, Paging, listed
-from c2c_stasis.api.resources.base import ResourceRoutes, there
+from c2c_stasis.api.resources.base import ResourceRoutes, as_changes, there
 from c2c_stasis.api.routes import Asked, Route, answer, nothing
+from c2c_stasis.directory.changes import AccountChanges
 from c2c_stasis.directory.model import Account
 from c2c_stasis.errors import AccountNotFound
 from c2c_stasis.ids import ACCOUNT, NumberId
@@ -128,7 +129,7 @@ class AccountRoutes(ResourceRoutes):
         if "name" in changes and not changes["name"]:
             raise problems.missing("name")
         with called(_IN_CONFIG):
-            change = self._store.update_account(account.id, changes)  # type: ignore[arg-type]  # by its struct
+            change = self._store.update_account(account.id, as_changes(AccountChanges, changes))
             return answer(account_record(await self._changed(change)))
 
     async def delete(self, asked: Asked) -> web.Response:

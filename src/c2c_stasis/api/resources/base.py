@@ -1,7 +1,7 @@
 """What the routes of all resources have in common."""
 
-from collections.abc import Awaitable
-from typing import TypeVar
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar, cast
 
 from msgspec import Struct
 
@@ -15,6 +15,7 @@ from c2c_stasis.ids import is_id
 
 T = TypeVar("T")
 V = TypeVar("V", Account, User, Device, Extension, PhoneNumber, Location, Key, WebhookEndpoint, Delivery)
+C = TypeVar("C", bound=Mapping[str, object])
 
 
 class NoFields(Struct):
@@ -34,6 +35,12 @@ class ResourceRoutes:
         result = await change
         await self._service.directory_changed()
         return result
+
+
+def as_changes(kind: type[C], given: dict[str, Any]) -> C:
+    """The fields of a request as changes in the directory; the struct of the request has seen to their types."""
+    assert given.keys() <= kind.__annotations__.keys()
+    return cast(C, given)
 
 
 def known_form(name: str, text: str, prefix: str) -> str:

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from c2c_stasis.api.fields import Text, said
 from c2c_stasis.api.paging import Listed, Paging, listed
 from c2c_stasis.api.phone_setup import SetupRecord, phone_setup
-from c2c_stasis.api.resources.base import NoFields, ResourceRoutes, known_form, there
+from c2c_stasis.api.resources.base import NoFields, ResourceRoutes, as_changes, known_form, there
 from c2c_stasis.api.routes import AskedForAccount, Route, answer, nothing
+from c2c_stasis.directory.changes import DeviceChanges
 from c2c_stasis.directory.model import Device, User
 from c2c_stasis.directory.sip_account import SipAccount, new_account, new_username
 from c2c_stasis.errors import DeviceNotFound, InvalidRequest, UserNotFound
@@ -154,7 +155,7 @@ class DeviceRoutes(ResourceRoutes):
         """Change a device."""
         device, changes = await self._device(asked), said(await asked.body(UpdateDevice))
         self._require_no_trunk(changes.get("endpoint"))
-        change = self._store.update_device(asked.account.id, device.id, changes)  # type: ignore[arg-type]  # by its struct
+        change = self._store.update_device(asked.account.id, device.id, as_changes(DeviceChanges, changes))
         return answer(self._record(await self._changed(change)))
 
     async def delete(self, asked: AskedForAccount) -> web.Response:

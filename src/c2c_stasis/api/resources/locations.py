@@ -8,8 +8,9 @@ from msgspec import UNSET, Struct, UnsetType
 
 from c2c_stasis.api.fields import Text, called, said
 from c2c_stasis.api.paging import Listed, Paging, listed
-from c2c_stasis.api.resources.base import ResourceRoutes, there
+from c2c_stasis.api.resources.base import ResourceRoutes, as_changes, there
 from c2c_stasis.api.routes import AskedForAccount, Route, answer, nothing
+from c2c_stasis.directory.changes import LocationChanges
 from c2c_stasis.directory.model import Location
 from c2c_stasis.errors import LocationNotFound
 from c2c_stasis.ids import LOCATION, LocationId, NumberId
@@ -126,7 +127,7 @@ class LocationRoutes(ResourceRoutes):
         """Change a location."""
         location_id, changes = _location_id(asked), _stored(said(await asked.body(UpdateLocation)))
         with called(_NAMES):
-            change = self._store.update_location(asked.account.id, location_id, changes)  # type: ignore[arg-type]  # by its struct
+            change = self._store.update_location(asked.account.id, location_id, as_changes(LocationChanges, changes))
             return answer(location_record(await self._changed(change)))
 
     async def delete(self, asked: AskedForAccount) -> web.Response:

@@ -8,8 +8,9 @@ from msgspec import UNSET, Struct, UnsetType
 
 from c2c_stasis.api.fields import Text, called, said
 from c2c_stasis.api.paging import Listed, Paging, listed
-from c2c_stasis.api.resources.base import ResourceRoutes, there
+from c2c_stasis.api.resources.base import ResourceRoutes, as_changes, there
 from c2c_stasis.api.routes import AskedForAccount, Route, answer, nothing
+from c2c_stasis.directory.changes import PhoneNumberChanges
 from c2c_stasis.directory.model import PhoneNumber
 from c2c_stasis.directory.pages import Page
 from c2c_stasis.errors import PhoneNumberNotFound
@@ -115,7 +116,7 @@ class PhoneNumberRoutes(ResourceRoutes):
     async def update(self, asked: AskedForAccount) -> web.Response:
         """Change a number."""
         number_id, changes = _number_id(asked), _stored(said(await asked.body(UpdatePhoneNumber)))
-        change = self._store.update_phone_number(asked.account.id, number_id, changes)  # type: ignore[arg-type]  # by its struct
+        change = self._store.update_phone_number(asked.account.id, number_id, as_changes(PhoneNumberChanges, changes))
         return answer(number_record(await self._changed(change)))
 
     async def delete(self, asked: AskedForAccount) -> web.Response:

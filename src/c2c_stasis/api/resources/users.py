@@ -9,9 +9,10 @@ from msgspec import UNSET, Struct, UnsetType, field
 from c2c_stasis.api import problems
 from c2c_stasis.api.fields import Text, said
 from c2c_stasis.api.paging import Listed, Paging, listed, listed_at
-from c2c_stasis.api.resources.base import ResourceRoutes, there
+from c2c_stasis.api.resources.base import ResourceRoutes, as_changes, there
 from c2c_stasis.api.resources.extensions import ExtensionRecord, extension_record
 from c2c_stasis.api.routes import AskedForAccount, Route, answer, nothing
+from c2c_stasis.directory.changes import UserChanges
 from c2c_stasis.directory.model import Extension, User
 from c2c_stasis.directory.pages import Wish
 from c2c_stasis.errors import UserNotFound
@@ -112,7 +113,7 @@ class UserRoutes(ResourceRoutes):
     async def update(self, asked: AskedForAccount) -> web.Response:
         """Change a user."""
         user_id, changes = _user_id(asked), _kept_apart(said(await asked.body(UpdateUser)))
-        change = self._store.update_user(asked.account.id, user_id, changes)  # type: ignore[arg-type]  # by its struct
+        change = self._store.update_user(asked.account.id, user_id, as_changes(UserChanges, changes))
         return answer(await self._record(await self._changed(change)))
 
     async def delete(self, asked: AskedForAccount) -> web.Response:
