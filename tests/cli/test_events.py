@@ -8,13 +8,12 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 
 import pytest
 
 from tests.api.resources.office import Office
 from tests.cli.line import NOT_ACCEPTED, NOT_THERE, REFUSED, Line
-from tests.live.process import COMMAND
+from tests.live.process import COMMAND, heed_signals
 from tests.live.proxy import CuttableProxy
 
 END = r"\d\d:\d\d:\d\d\.\d{3}  (call_\w{26})  to \+15551234567  ended: failed, reason no_device.*"
@@ -27,7 +26,7 @@ async def following(*words: str) -> AsyncIterator[Process]:
         *(sys.executable, "-c", COMMAND, "events", "--follow", *words),
         stdout=PIPE,
         stderr=PIPE,
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=heed_signals,
     )
     try:
         yield process

@@ -17,6 +17,12 @@ ENDS_WITHIN = 10.0  # seconds
 COMMAND = "from c2c_stasis.cli import main; main()"
 
 
+def heed_signals() -> None:
+    """Let a child hear what tests run by nohup, or in the background of a script, would make it ignore."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class ServiceProcess:
     """A service with one configuration file, started any number of times, one after the other."""
 

@@ -47,8 +47,9 @@ def ended(folder: Path) -> set[str]:
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
-    """All lines of the log."""
-    return [json.loads(line) for path in log_files(folder) for line in path.read_text().splitlines()]
+    """All lines of the log; one that is being written is no line yet."""
+    written = (line for path in log_files(folder) for line in path.read_text().splitlines(keepends=True))
+    return [json.loads(line) for line in written if line.endswith("\n")]
 
 
 async def talk(story: Story) -> PlacedCall:

@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 
 from c2c_stasis.lab.rundir import sweep
+from tests.live.process import heed_signals
 from tests.live.waiting import eventually, until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
@@ -70,6 +71,7 @@ class Demo:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            preexec_fn=heed_signals,
         )
         return cls(process, folder / "demo.env")
 

@@ -146,6 +146,7 @@ class AudioStream:
         self._position = 0
         self._talking = False
         self._loss = self._jitter = 0.0
+        self._to_lose = rng.random()  # of a packet: when it is a whole one, one is lost
         self._delayed: set[asyncio.TimerHandle] = set()
         self._digits: deque[tuple[bytes, int, bool]] = deque()  # payload, timestamp offset, marker
         self._last_report: tuple[int, float] | None = None  # middle NTP of their report, when it came
@@ -244,7 +245,9 @@ class AudioStream:
         self._position += 1
         self._sequence += 1
         self._timestamp += PACKET_SAMPLES
-        if self._loss and self._rng.random() < self._loss:
+        self._to_lose += self._loss
+        if self._to_lose >= 1.0:
+            self._to_lose -= 1.0
             self.dropped += 1
         else:
             self.sent.packets += 1

@@ -53,7 +53,7 @@ class Script:
     muted: bool = False
     """Send digital silence instead of the tone."""
     loss: float = 0.0
-    """The share of RTP packets, 0 to 1, that are counted but not sent."""
+    """The share of RTP packets, 0 to 1, that are counted but not sent, evenly spread."""
     jitter: float = 0.0
     """Hold every RTP packet back for a random time of up to this many seconds. As some overtake others, the interarrival jitter
     of RFC 3550 is about a quarter of it."""
