@@ -1,7 +1,6 @@
 """docs/webhooks.md holds: its examples accept what we sign, and nothing else."""
 
 import re
-import shutil
 import subprocess
 import time
 from dataclasses import replace
@@ -14,6 +13,7 @@ from c2c_stasis.directory.webhooks import DISABLED_EVENT, TEST_EVENT, WebhookEnd
 from c2c_stasis.ids import AccountId, WebhookId
 from c2c_stasis.publish import lane, poster, schedule
 from c2c_stasis.publish.signature import headers_for
+from tests.node import NODE
 
 PAGE = (Path(__file__).parents[2] / "docs/webhooks.md").read_text()
 BODY = '{"id":"evt_x","type":"call.end","data":{"name":"Ünïcode"}}'.encode()
@@ -49,7 +49,6 @@ def test_the_examples_in_python(body: bytes, age: float, secret: str, good: bool
             names["event_of"](body, headers, secret)
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not here")
 @pytest.mark.parametrize(("body", "age", "secret", "good"), CASES)
 def test_the_example_in_node(body: bytes, age: float, secret: str, good: bool) -> None:
     (block,) = blocks("js")
@@ -58,9 +57,7 @@ def test_the_example_in_node(body: bytes, age: float, secret: str, good: bool) -
         'process.stdout.write(String(verify(Buffer.from(body, "hex"), header, secret)));'
     )
     header = signed(age)["X-DialStack-Signature"]
-    said = subprocess.run(
-        ["node", "-e", script, body.hex(), header, secret], capture_output=True, text=True, check=True
-    )
+    said = subprocess.run([NODE, "-e", script, body.hex(), header, secret], capture_output=True, text=True, check=True)
     assert said.stdout == str(good).lower()
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import shutil
 import socket
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -14,8 +13,7 @@ import pytest
 
 from c2c_stasis.ports import Contact
 from tests.api.resources.office import Office
-
-pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node is not here")
+from tests.node import NODE
 
 PAGE = (Path(__file__).parents[3] / "docs/api.md").read_text()
 (SERVER,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -46,7 +44,7 @@ async def server(office: Office) -> AsyncIterator[str]:
 
 async def page(server: str, office: Office, number: str) -> Process:
     """The page, in which somebody clicks this number."""
-    return await asyncio.create_subprocess_exec("node", "-e", SCRIPT + BROWSER, server, office.url, number, stdout=PIPE)
+    return await asyncio.create_subprocess_exec(NODE, "-e", SCRIPT + BROWSER, server, office.url, number, stdout=PIPE)
 
 
 async def test_a_click_is_a_call_that_the_page_follows_to_its_end(office: Office, server: str) -> None:
