@@ -5,6 +5,7 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -40,18 +41,24 @@ def test_a_child_ends_when_its_owner_is_killed() -> None:
     assert ends(pid)
 
 
-def test_a_child_can_have_a_name_that_needs_no_looking_up() -> None:
-    try:
-        shown = subprocess.run(
-            [sys.executable, "-c", "import os, socket; print(socket.gethostname(), os.getuid())"],
-            preexec_fn=child.preparation(rename=True),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except subprocess.SubprocessError:
-        pytest.skip("the kernel does not let this user give a child a name of its own")
-    assert shown.stdout.split() == ["127.0.0.1", str(os.getuid())]
+def test_a_child_has_a_name_that_needs_no_looking_up_where_the_kernel_allows_it() -> None:
+    if kernel_allows_a_name():
+        assert name_and_user_of_renamed() == ["127.0.0.1", str(os.getuid())]
+    else:
+        with pytest.raises(subprocess.SubprocessError):
+            name_and_user_of_renamed()
+
+
+@pytest.mark.parametrize("forbidden", ["unshare", "sethostname"])
+def test_where_the_kernel_forbids_the_name_the_child_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, forbidden: str
+) -> None:
+    kernel = SimpleNamespace(unshare=lambda flags: 0, sethostname=lambda name, length: 0, prctl=child._libc.prctl)
+    setattr(kernel, forbidden, lambda *_: -1)
+    monkeypatch.setattr(child, "_libc", kernel)
+    monkeypatch.setattr(os, "getuid", lambda: 0)  # without a namespace of its own there is no uid_map to write
+    with pytest.raises(subprocess.SubprocessError):
+        name_and_user_of_renamed()
 
 
 async def test_a_name_server_that_says_nothing_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,6 +83,25 @@ async def test_without_getent_nothing_is_known_and_nothing_is_said(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert not await child.own_name_is_slow()
+
+
+def name_and_user_of_renamed() -> list[str]:
+    """What a child with a name of its own says of itself."""
+    shown = subprocess.run(
+        [sys.executable, "-c", "import os, socket; print(socket.gethostname(), os.getuid())"],
+        preexec_fn=child.preparation(rename=True),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return shown.stdout.split()
+
+
+def kernel_allows_a_name() -> bool:
+    """Whether this user may have a namespace with a name in it; asked in a process of its own."""
+    flags = child.CLONE_NEWUTS if os.getuid() == 0 else child.CLONE_NEWUTS | child.CLONE_NEWUSER
+    asking = f"import ctypes; c = ctypes.CDLL(None); exit(c.unshare({flags}) != 0 or c.sethostname(b'x', 1) != 0)"
+    return subprocess.run([sys.executable, "-c", asking]).returncode == 0
 
 
 def ends(pid: int) -> bool:
