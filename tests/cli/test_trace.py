@@ -65,8 +65,47 @@ async def test_what_is_not_there_is_said(office: Office, line: Line, log: Path) 
     assert "Call not found" in await line.fails(REFUSED, "trace", CALL_ID)
     assert "has no call call_x" in await line.fails(REFUSED, "trace", "call_x", "--replay", "--log", str(log))
     (log / "other.jsonl").write_text("{}\n")
-    said = await line.fails(REFUSED, "trace", CALL_ID, "--log", str(log / "other.jsonl"))
+    said = await line.fails(NOT_THERE, "trace", CALL_ID, "--log", str(log / "other.jsonl"))
     assert "other.jsonl is no ARI log of c2c-stasis" in said
+
+
+def changed(log: Path, old: str, new: str) -> None:
+    """Replace something in the one file of the log."""
+    (path,) = log_files(log)
+    path.write_text(path.read_text().replace(old, new))
+
+
+def earlier(log: Path) -> Path:
+    """Where a file would be that was begun before."""
+    (path,) = log_files(log)
+    return path.with_name(path.name.replace("c2c-20", "c2c-19"))
+
+
+@pytest.mark.parametrize("words", [(CALL_ID,), (CALL_ID, "--replay"), ("--replay",)])
+async def test_a_damaged_file_does_not_hide_what_the_others_tell(log: Path, words: tuple[str, ...]) -> None:
+    earlier(log).write_bytes(bytes(1000))
+    result = await Line().run("trace", *words, "--log", str(log))
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert CALL_ID in result.stdout
+
+
+@pytest.mark.parametrize("words", [(CALL_ID,), (CALL_ID, "--replay"), ("--replay",)])
+async def test_a_file_of_another_version_is_passed_by_and_that_is_told(log: Path, words: tuple[str, ...]) -> None:
+    (path,) = log_files(log)
+    other = earlier(log)
+    other.write_text(path.read_text().replace('"version":1', '"version":7'))
+    result = await Line().run("trace", *words, "--log", str(log))
+    assert result.exit_code == 0
+    assert result.stderr == f"c2c-stasis: {other} has lines of version 7; this program reads 1: it is passed by\n"
+    path.unlink()
+    assert "lines of version 7" in await Line().fails(NOT_THERE, "trace", *words, "--log", str(log))
+
+
+async def test_a_call_of_unknown_fields_is_refused_in_words(log: Path) -> None:
+    changed(log, '"dial_string"', '"dialled_text"')
+    for words in ((CALL_ID,), (CALL_ID, "--replay")):
+        said = await Line().fails(NOT_THERE, "trace", *words, "--log", str(log))
+        assert "missing required field `dial_string`" in said
 
 
 async def test_without_log_service_or_key_it_is_said_what_is_missing(

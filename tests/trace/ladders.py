@@ -1,8 +1,9 @@
 """Ladders to draw, of calls that are told by a log or by a record."""
 
+from collections.abc import Container
 from typing import Any
 
-from c2c_stasis.arilog.coding import decision, written_call, written_signal
+from c2c_stasis.arilog.coding import decision, read_signal, written_call, written_signal
 from c2c_stasis.call.machine import step
 from c2c_stasis.call.model import Call, Now
 from c2c_stasis.call.signals import (
@@ -28,7 +29,7 @@ class Log:
     """Lines of a log, as the service would write them."""
 
     def __init__(self, call: Call) -> None:
-        self.call = call
+        self.call = self._first = call
         self.lines: list[Line] = [self._line(0.0, "call", planned=written_call(call))]
 
     def ask(
@@ -60,6 +61,23 @@ class Log:
     def ladder(self) -> Ladder:
         """What is drawn."""
         return from_log.ladder(CALL_ID, self.lines, "here")
+
+    def without(self, gone: Container[int]) -> list[Line]:
+        """The lines that are left when those of these numbers are lost, and the log knows that some are.
+
+        Before the first step after a gap stands again what the call was then, as the service writes it.
+        """
+        call, known, kept = self._first, False, []
+        for number, line in enumerate(self.lines):
+            known = known and number not in gone
+            if line["kind"] == "step":
+                if number not in gone and not known:
+                    kept.append({**line, "kind": "call", "planned": written_call(call)})
+                    known = True
+                call = step(call, read_signal(line["signal"]), Now(**line["now"])).call
+            if number not in gone and line["kind"] != "call":
+                kept.append(line)
+        return kept
 
     def _line(self, at: float, kind: str, **fields: Any) -> Line:
         return {"time": rfc3339_micro(ACCEPTED_AT + at), "kind": kind, "call": CALL_ID, **fields}

@@ -1,19 +1,21 @@
 """What a ladder says: who passed what to whom, in SIP's words, and how the call ended."""
 
 import re
+from random import Random
 from xml.etree import ElementTree
 
 import click
 import pytest
 
-from c2c_stasis.arilog.coding import NotReadable
+from c2c_stasis.arilog.coding import NotReadable, written_call
 from c2c_stasis.call.model import LegOutcome, Side
 from c2c_stasis.call.signals import CallPlaced, LegCreated
+from c2c_stasis.times import rfc3339_micro
 from c2c_stasis.trace import from_log, svg, terminal
 from c2c_stasis.trace.from_log import address_of, in_words
 from c2c_stasis.trace.ladder import ASTERISK, SERVICE, Column, Kind, Ladder, Participant, Row, Tone, duration
 from c2c_stasis.trace.words import ends
-from tests.call.stories import A1, CALL_ID, LIMITS, call_of, dead_phone, outward_call, phone, trunk
+from tests.call.stories import A1, ACCEPTED_AT, CALL_ID, LIMITS, call_of, dead_phone, outward_call, phone, trunk
 from tests.trace.ladders import Log, answered
 
 
@@ -83,6 +85,68 @@ def test_without_its_beginning_a_call_is_not_drawn() -> None:
         from_log.ladder(CALL_ID, answered().lines[1:], "here")
 
 
+# --- a log that begins, or goes on, in the middle of a call ---
+
+
+def test_a_log_that_begins_in_the_middle_tells_what_the_call_knew_of_its_phones() -> None:
+    log = answered()
+    talking = next(number for number, line in enumerate(log.lines) if line["time"] > rfc3339_micro(ACCEPTED_AT + 3))
+    ladder = from_log.ladder(CALL_ID, log.without(range(talking)), "here")
+    assert [column.title for column in ladder.columns] == ["ann-1", "ann-2", "Asterisk", "c2c-stasis", "carrier"]
+    assert passed(ladder) == [row for row in passed(log.ladder()) if "183" not in row]
+    assert [(row.at, row.text) for row in ladder.rows if row.kind is Kind.MEDIA] == [(2.0, "both sides are joined")]
+    assert ladder.facts[2:] == ("the log begins at 70.000 s; of what was before it tells what the call knew then",)
+    assert (ladder.outcome, ladder.tone) == ("completed, by destination", Tone.GOOD)
+
+
+WHOLE = answered()
+
+
+@pytest.mark.parametrize("first", range(1, len(WHOLE.lines) - 1))
+def test_wherever_a_log_begins_it_accuses_nobody(first: int) -> None:
+    lines = WHOLE.without(range(first))
+    if not any(line["kind"] == "call" for line in lines):
+        return  # nothing was decided any more: the record tells the call
+    ladder = from_log.ladder(CALL_ID, lines, "here")
+    assert {*passed(ladder), "b1>asterisk 183 Progress"} == set(passed(WHOLE.ladder()))
+    assert not [row for row in ladder.rows if row.tone is Tone.BAD or "never dialled" in row.text]
+    svg.picture(ladder)
+    terminal.lines(ladder)
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_whatever_lines_are_lost_a_ladder_is_drawn(seed: int) -> None:
+    rng = Random(seed)
+    gone = {number for number in range(len(WHOLE.lines)) if rng.random() < 0.3}
+    if seed % 2:
+        lines = WHOLE.without(gone)
+    else:  # a log that does not know it; some events come before the first line that says what the call was
+        lines = [line for number, line in enumerate(WHOLE.lines) if number not in gone]
+        begin = rng.randrange(len(lines))
+        lines = [line for line in lines if line["kind"] != "call"]
+        lines.insert(begin, {**lines[begin - 1], "kind": "call", "planned": written_call(outward_call())})
+    ladder = from_log.ladder(CALL_ID, lines, "here")
+    svg.picture(ladder)
+    terminal.lines(ladder)
+    assert len({(row.origin, row.to, row.text) for row in ladder.rows if row.kind is Kind.SIP}) == len(passed(ladder))
+
+
+def test_an_event_whose_call_was_told_later_has_a_column() -> None:
+    late = next(line for line in WHOLE.without(range(len(WHOLE.lines) - 3)) if line["kind"] == "call")
+    events = [line for line in WHOLE.lines if line["kind"] == "event"]
+    ladder = from_log.ladder(CALL_ID, [*events, late], "here")
+    assert {*passed(ladder), "b1>asterisk 183 Progress"} == set(passed(WHOLE.ladder()))
+    assert terminal.lines(ladder)
+
+
+def test_a_line_that_says_nothing_sensible_is_no_reason_to_break_down() -> None:
+    with pytest.raises(NotReadable, match="'wall'"):
+        from_log.ladder(CALL_ID, [*answered().lines, {"time": "2023-11-14", "kind": "step", "now": {}}], "here")
+    planned = {name: value for name, value in written_call(outward_call()).items() if name != "dial_string"}
+    with pytest.raises(NotReadable, match="dial_string"):
+        from_log.ladder(CALL_ID, [{"time": "2023-11-14", "kind": "call", "planned": planned}], "here")
+
+
 @pytest.mark.parametrize(
     ("leg", "cause", "sip_code", "told"),
     [
@@ -113,6 +177,7 @@ def test_without_its_beginning_a_call_is_not_drawn() -> None:
             None,
             (ASTERISK, "a1", "BYE", "normal (16)"),
         ),
+        (Participant("a1", "desk", invited=True, answered=True), None, None, (ASTERISK, "", "desk is gone", "")),
         (Participant("b1", "carrier"), 99, None, (ASTERISK, "", "carrier was never dialled", "cause 99")),
         (Participant("b1", "carrier", let_go=16), 16, None, (ASTERISK, "", "carrier was never dialled", "")),
     ],

@@ -22,43 +22,64 @@ def files_of(path: Path) -> list[Path]:
     return log_files(path) if path.is_dir() else [path]
 
 
-def lines_of_call(files: Iterable[Path], call_id: str) -> list[Line]:
+def lines_of_call(files: Iterable[Path], call_id: str, warn: Callable[[str], None]) -> list[Line]:
     """Everything the log says about one call, in the order of the moments. Raises `NotReadable` or `OSError`."""
     sought = call_id.encode()
-    return sorted(_lines(files, lambda line: sought in line), key=lambda line: str(line["time"]))
+    return sorted(_lines(files, lambda line: sought in line, warn), key=lambda line: str(line["time"]))
 
 
-def lines_by_call(files: Iterable[Path]) -> dict[str, list[Line]]:
-    """What the heart of each call was told and decided, as it was written. Raises `NotReadable` or `OSError`."""
+def lines_by_call(
+    files: Iterable[Path], warn: Callable[[str], None], call_id: str | None = None
+) -> dict[str, list[Line]]:
+    """What the heart of each call, or of one, was told and decided, as it was written. Raises `NotReadable` or `OSError`."""
     calls: dict[str, list[Line]] = {}
-    for line in _lines(files, lambda line: _OF_THE_HEART.search(line) is not None):
-        calls.setdefault(line["call"], []).append(line)
-    return calls
+    sought = (call_id or "").encode()
+    for line in _lines(files, lambda line: sought in line and _OF_THE_HEART.search(line) is not None, warn):
+        calls.setdefault(str(line.get("call")), []).append(line)
+    return calls if call_id is None else {one: lines for one, lines in calls.items() if one == call_id}
 
 
-def _lines(files: Iterable[Path], wanted: Callable[[bytes], bool]) -> Iterator[Line]:
-    """The lines that are wanted; what cannot be understood, such as a last line that was cut off, is passed by."""
+def _lines(files: Iterable[Path], wanted: Callable[[bytes], bool], warn: Callable[[str], None]) -> Iterator[Line]:
+    """The lines that are wanted; what cannot be understood, such as a last line that was cut off, is passed by.
+
+    So is a whole file that is damaged or of another version, and `warn` is told of it if it has such lines: the others tell
+    what they can. Raises `NotReadable` if there is nothing but such files.
+    """
+    refused: list[tuple[str, bool]] = []  # why, and whether the file has lines that are wanted
+    found = readable = False
     for path in files:
         with path.open("rb") as file:
             head = file.readline()
-            _require_ours(path, head)
-            for text in file:
-                if not wanted(text):
-                    continue
-                try:
-                    yield _decode(text)
-                except (msgspec.DecodeError, UnicodeDecodeError):
-                    continue
+            if why := _refusal(path, head):
+                refused.append((why, wanted(head) or any(map(wanted, file))))
+                continue
+            readable = True
+            for line in map(_read, filter(wanted, file)):
+                if line is not None:
+                    found = True
+                    yield line
+    missed = [why for why, has_some in refused if has_some]
+    if (refused and not readable) or (missed and not found):
+        raise NotReadable((missed or [why for why, _ in refused])[0])
+    for why in missed:
+        warn(f"{why}: it is passed by")
 
 
-def _require_ours(path: Path, head: bytes) -> None:
-    if not head:
-        return
+def _read(text: bytes) -> Line | None:
     try:
-        first = _decode(head)
+        line = _decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        first = {}
+        return None
+    return line if "kind" in line and "time" in line else None
+
+
+def _refusal(path: Path, head: bytes) -> str:
+    """Why the lines of a file that begins so cannot be understood, if they cannot."""
+    if not head:
+        return ""
+    first = _read(head) or {}
     if first.get("kind") != "log":
-        raise NotReadable(f"{path} is no ARI log of c2c-stasis")
+        return f"{path} is no ARI log of c2c-stasis"
     if first.get("version") != VERSION:
-        raise NotReadable(f"{path} has lines of version {first.get('version')}; this program reads {VERSION}")
+        return f"{path} has lines of version {first.get('version')}; this program reads {VERSION}"
+    return ""

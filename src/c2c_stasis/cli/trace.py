@@ -10,7 +10,7 @@ from c2c_stasis.arilog.coding import NotReadable
 from c2c_stasis.arilog.reading import Line, files_of, lines_by_call, lines_of_call
 from c2c_stasis.cli.access import for_account_if_needed
 from c2c_stasis.cli.remote import Failed, NotFound, Remote
-from c2c_stasis.cli.reporting import EX_REFUSED, load_config, reporting
+from c2c_stasis.cli.reporting import EX_REFUSED, EX_UNAVAILABLE, load_config, reporting
 from c2c_stasis.config import ConfigError
 from c2c_stasis.trace import from_log, from_record, svg, terminal
 from c2c_stasis.trace.ladder import Ladder
@@ -26,6 +26,12 @@ Exit status:
   77  the key or the account is not accepted
   78  the configuration is wrong
 """
+
+
+class LogNotReadable(Failed):
+    """The log is damaged, of another version, or no log."""
+
+    exit_code = EX_UNAVAILABLE
 
 
 @click.command(epilog=_EXIT_STATUS)
@@ -77,9 +83,12 @@ def _configured(path: Path) -> Path | None:
 
 
 def _ladder(folder: Path | None, call_id: str, reach: Callable[[], Remote]) -> Ladder:
-    lines = _lines(folder, call_id)
-    if lines:
-        return from_log.ladder(call_id, lines, str(folder))
+    try:
+        lines = _lines(folder, call_id)
+        if lines:
+            return from_log.ladder(call_id, lines, str(folder))
+    except NotReadable as error:
+        raise LogNotReadable(str(error)) from error
     remote = reach()
     record = remote.get("calls", call_id)
     events = remote.get("calls", call_id, "events")["data"]
@@ -88,14 +97,15 @@ def _ladder(folder: Path | None, call_id: str, reach: Callable[[], Remote]) -> L
 
 
 def _lines(folder: Path | None, call_id: str) -> list[Line]:
-    """What the log has of a call; nothing when it does not say how it began, for then the record tells more."""
+    """What the log has of a call; nothing when it does not say what the call was, for then the record tells more."""
     if folder is None:
         return []
-    try:
-        lines = lines_of_call(files_of(folder), call_id)
-    except NotReadable as error:
-        raise Failed(str(error)) from error
+    lines = lines_of_call(files_of(folder), call_id, _warn)
     return lines if any(line["kind"] == "call" for line in lines) else []
+
+
+def _warn(what: str) -> None:
+    click.echo(f"c2c-stasis: {what}", err=True)
 
 
 def _show(ladder: Ladder, file: Path | None, *, as_json: bool) -> None:
@@ -116,14 +126,12 @@ def _replay(folder: Path | None, call_id: str | None, *, as_json: bool) -> None:
     if folder is None:
         raise click.UsageError("which log? Give --log FILE, or name the folder in [ari] log of the configuration.")
     try:
-        calls = lines_by_call(files_of(folder))
-        if call_id is not None:
-            if call_id not in calls:
-                raise NotFound(f"{folder} has no call {call_id}")
-            calls = {call_id: calls[call_id]}
+        calls = lines_by_call(files_of(folder), _warn, call_id)
+        if call_id is not None and call_id not in calls:
+            raise NotFound(f"{folder} has no call {call_id}")
         same = [_told(one, lines, every=call_id is not None, as_json=as_json) for one, lines in calls.items()]
     except NotReadable as error:
-        raise Failed(str(error)) from error
+        raise LogNotReadable(str(error)) from error
     if not as_json:
         click.echo(f"{len(same)} calls, {same.count(False)} of them decided otherwise than then")
     if not all(same):

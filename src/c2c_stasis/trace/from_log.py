@@ -3,9 +3,12 @@
 from datetime import datetime
 from typing import Any
 
+from msgspec import to_builtins
+
 from c2c_stasis.arilog.coding import NotReadable, read_call
 from c2c_stasis.arilog.reading import Line
 from c2c_stasis.call.model import Call, CallState, Leg, LegState, Outcome, Reason, Side
+from c2c_stasis.call.signals import LegEnded
 from c2c_stasis.ids import LegId
 from c2c_stasis.times import rfc3339
 from c2c_stasis.trace import words
@@ -20,39 +23,50 @@ def ladder(call_id: str, lines: list[Line], where: str) -> Ladder:
     planned = next((line for line in lines if line["kind"] == "call"), None)
     if planned is None:
         raise NotReadable(f"the log does not say how {call_id} began")
-    teller = _Teller(read_call(planned["planned"]))
-    for line in lines:
-        teller.tell(line)
+    try:
+        teller = _Teller(read_call(planned["planned"]), planned)
+        for line in lines:
+            teller.tell(line)
+    except NotReadable:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # a log from elsewhere, or damaged
+        raise NotReadable(f"the log says of {call_id} what cannot be understood: {error!r}") from error
     return teller.done(where)
 
 
 class _Teller:
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, line: Line) -> None:
         self._call = call
         self._rows = Telling()
-        self._legs = {leg.id: Participant(short(leg.id), name_of(leg)) for leg in call.legs}
-        self._state = call.state
+        self._legs = {leg.id: Participant(short(leg.id), name_of(leg)) for leg in call.legs if leg.endpoint}
+        self._state = CallState.ACCEPTED
         self._winners: dict[str, str] = {}
+        self._connected = False
         self._outcome = ""
         self._tone = Tone.PLAIN
-        if call.state is CallState.ACCEPTED:
-            self._rows.add(Row(0.0, Kind.STATE, SERVICE, "", "accepted"))
+        self._rows.add(Row(0.0, Kind.STATE, SERVICE, "", "accepted"))
+        self._begins = None if call.state is CallState.ACCEPTED else self._moment(line)
+        self._remember(self._moment(line), call)  # before what was reported just before that line is looked at
 
     def tell(self, line: Line) -> None:
         """Add what a line says, if it is worth a row."""
-        at = datetime.fromisoformat(line["time"]).timestamp() - self._call.accepted_at
         match line["kind"]:
             case "request":
-                self._request(max(0.0, at), line)
+                self._request(self._moment(line), line)
             case "event" if isinstance(line["event"], dict):
-                self._event(max(0.0, at), line["event"])
+                self._event(self._moment(line), line["event"])
             case "step":
                 self._step(line)
+            case "call":
+                self._remember(self._moment(line), read_call(line["planned"]))
+
+    def _moment(self, line: Line) -> float:
+        return max(0.0, datetime.fromisoformat(line["time"]).timestamp() - self._call.accepted_at)
 
     def done(self, where: str) -> Ladder:
         """The whole."""
         call = self._call
-        shown = [leg for leg in call.legs if leg.state is not LegState.ENDED]
+        shown = [leg for leg in call.legs if leg.id in self._legs]
         columns = [column_of(leg) for leg in shown if leg.side is Side.A]
         columns += [Column(ASTERISK, "Asterisk", "and the bridge"), Column(SERVICE, "c2c-stasis", "the service")]
         columns += [column_of(leg) for leg in shown if leg.side is Side.B]
@@ -64,12 +78,44 @@ class _Teller:
             if not leg.contact
             else f"{leg.device} did not answer to qualify requests"
             for leg in call.legs
-            if leg.state is LegState.ENDED
+            if leg.id not in self._legs
         ]
+        if self._begins is not None:
+            facts.append(f"the log begins at {self._begins:.3f} s; of what was before it tells what the call knew then")
         began = rfc3339(call.accepted_at) or ""
         outcome = self._outcome or f"not ended; {self._state.value.replace('_', ' ')}"
         rows = self._rows.done()
         return Ladder(call.id, began, tuple(facts), tuple(columns), rows, outcome, self._tone, "the ARI log", where)
+
+    # --- what the call knew ---
+
+    def _remember(self, at: float, call: Call) -> None:
+        """What a call knew of itself when the log began, or went on after lines were lost; else it says nothing new."""
+        for leg in call.legs:
+            known = self._legs.get(leg.id)
+            if known is not None and not known.ended:
+                self._learn(known, to_builtins(leg))
+                if leg.state is LegState.ENDED and leg.ended_at is not None:
+                    self._rows.add(words.ends(known, leg.ended_at, leg.cause, leg.sip_code))
+        self._winners |= {leg.side.value: short(leg.id) for leg in call.legs if leg.won}
+        if call.connected_at is not None:
+            self._joined(call.connected_at)
+        if call.end is not None:
+            self._ends(to_builtins(call.end))
+        if call.state is not self._state:
+            self._moved(at, call.state)
+
+    def _learn(self, known: Participant, fields: dict[str, Any]) -> None:
+        """What is known of a leg though the log does not have the event that told it."""
+        for already, name, row in (
+            (known.invited, "invited_at", words.invited),
+            (known.rang, "ringing_at", words.rings),
+            (known.answered, "answered_at", words.answers),
+        ):
+            if not already and fields.get(name) is not None:
+                self._rows.add(row(known, fields[name]))
+        if fields.get("release_cause") is not None:
+            known.let_go = fields["release_cause"]
 
     # --- what we asked ---
 
@@ -130,13 +176,13 @@ class _Teller:
     def _reported(self, at: float, event: dict[str, Any], leg: Participant) -> Row | None:
         match event.get("type"), event.get("dialstatus"), event.get("channel", {}).get("state"):
             case "Dial", "", _:
-                return words.invited(leg, at)
+                return None if leg.invited else words.invited(leg, at)
             case "Dial", "PROGRESS", _:
                 return words.progresses(leg, at)
             case ("Dial", "RINGING", _) | ("ChannelStateChange", _, "Ringing"):
                 return None if leg.rang else words.rings(leg, at)
             case "ChannelStateChange", _, "Up":
-                return words.answers(leg, at)
+                return None if leg.answered else words.answers(leg, at)
             case "ChannelEnteredBridge", _, _:
                 return Row(at, Kind.MARK, ASTERISK, "", f"{leg.name} is in the bridge")
             case "ChannelDestroyed", _, _:
@@ -152,18 +198,29 @@ class _Teller:
             return
         changed = line.get("changed", {})
         for key, fields in changed.get("legs", {}).items():
-            if fields.get("won"):
-                self._winners[key[:1]] = key
+            leg = self._leg(f"{self._call.id}.{key}")
+            if leg is not None and not leg.ended:
+                self._learn(leg, fields)
+                if fields.get("won"):
+                    self._winners[key[:1]] = key
+                if fields.get("state") == LegState.ENDED and (line["signal"] or {}).get("is") == LegEnded.__name__:
+                    self._rows.add(words.ends(leg, at, fields.get("cause"), fields.get("sip_code")))
         if changed.get("end"):
-            end = changed["end"]
-            self._outcome = in_words(end)
-            self._tone = tone_of(end)
+            self._ends(changed["end"])
         state = CallState(line["state"])
         if state is not self._state:
             self._moved(at, state)
-        if changed.get("connected_at") is not None and len(self._winners) == len(Side):
+        if changed.get("connected_at") is not None:
+            self._joined(at)
+
+    def _joined(self, at: float) -> None:
+        if not self._connected and set(self._winners) == set(Side):
+            self._connected = True
             talk = (self._winners[Side.A], self._winners[Side.B])
             self._rows.add(Row(at, Kind.MEDIA, *talk, "both sides are joined", "", Tone.GOOD))
+
+    def _ends(self, end: dict[str, Any]) -> None:
+        self._outcome, self._tone = in_words(end), tone_of(end)
 
     def _moved(self, at: float, state: CallState) -> None:
         self._state = state

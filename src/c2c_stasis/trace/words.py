@@ -42,24 +42,27 @@ def invited(leg: Participant, at: float, detail: str = "") -> Row:
 
 def rings(leg: Participant, at: float) -> Row:
     """The far end rings."""
-    leg.rang = True
+    leg.invited = leg.rang = True
     return Row(at, Kind.SIP, leg.key, ASTERISK, "180 Ringing")
 
 
 def progresses(leg: Participant, at: float) -> Row:
     """The far end sends sound before it answers."""
+    leg.invited = True
     return Row(at, Kind.SIP, leg.key, ASTERISK, "183 Progress")
 
 
 def answers(leg: Participant, at: float) -> Row:
     """The far end takes the call."""
-    leg.answered = True
+    leg.invited = leg.answered = True
     return Row(at, Kind.SIP, leg.key, ASTERISK, "200 OK", f"{leg.name} answers", Tone.GOOD)
 
 
 def ends(leg: Participant, at: float, cause: int | None, sip_code: int | None) -> Row:
     """A leg is gone: who ended it, and with what, follows from what was known of it."""
     leg.ended, leg.cause, leg.sip_code = True, cause, sip_code
+    if leg.invited and leg.let_go is None and not (cause or sip_code):  # it was found gone, and nobody said why
+        return Row(at, Kind.MARK, ASTERISK, "", f"{leg.name} is gone")
     if leg.answered:
         if leg.let_go is not None:
             return Row(at, Kind.SIP, ASTERISK, leg.key, "BYE", cause_in_words(leg.let_go))
