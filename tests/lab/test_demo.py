@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.live.waiting import until
 
 from c2c_stasis.lab.demo import env_file
 from c2c_stasis.lab.demo.onlooker import Onlooker
@@ -18,6 +17,7 @@ from c2c_stasis.lab.demo.record import describe, winner
 from c2c_stasis.lab.demo.service_process import environment
 from c2c_stasis.lab.demo.timeline import Screen, Timeline
 from c2c_stasis.lab.phone import Phone, Script
+from tests.live.waiting import until
 
 Lines = Callable[[], list[str]]
 
