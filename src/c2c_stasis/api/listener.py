@@ -76,14 +76,15 @@ class Listener:
         one.place = place
         timeout = HEADER_TIMEOUT if tls is not None else None
         loop = asyncio.get_running_loop()
+        begun = False
         try:
             await loop.connect_accepted_socket(lambda: one, connection, ssl=tls, ssl_handshake_timeout=timeout)
+            begun = True
         except OSError as error:  # no TLS, or nobody there any more; an error of TLS is an OSError too
-            place.leave()
             logger.debug("connection not begun", extra={"error": type(error).__name__})
-        except BaseException:
-            place.leave()
-            raise
+        finally:
+            if not begun:
+                place.leave()
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

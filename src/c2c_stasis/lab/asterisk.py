@@ -98,17 +98,18 @@ class Asterisk:
             self = cls(installation, RunDir.make(run_dir), choose_ports())
             self._slow_name = slow_name
             self._devices = {device.name: device for device in devices}
+            serves = False
             try:
                 await self._configure(etc or shipped(), trunk_address)
                 await self._spawn()
-            except BaseException as exc:
-                await self.kill()  # while it starts it does not hear a request to stop
-                await self.stop()
-                if not isinstance(exc, PortsTaken):
-                    raise
-                taken = exc
-            else:
+                serves = True
                 return self
+            except PortsTaken as error:
+                taken = error
+            finally:
+                if not serves:
+                    await self.kill()  # while it starts it does not hear a request to stop
+                    await self.stop()
         raise LaboratoryError(f"no free ports after {PORT_TRIES} tries: {taken}")
 
     @property

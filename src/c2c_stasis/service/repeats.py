@@ -97,14 +97,14 @@ class Clicks:
         click, this = _click(call), _First(now, asyncio.get_running_loop().create_future())
         self._recent.pop(click, None)  # the newest stands last
         self._recent[click] = this
+        accepted: CallId | None = None
         try:
             yield
-        except BaseException:
-            if self._recent.get(click) is this:
+            accepted = call.id
+        finally:
+            if accepted is None and self._recent.get(click) is this:
                 del self._recent[click]
-            this.placed.set_result(None)
-            raise
-        this.placed.set_result(call.id)
+            this.placed.set_result(accepted)
 
 
 def _click(call: Call) -> Click:
