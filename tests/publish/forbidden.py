@@ -26,6 +26,10 @@ PRIVATE_6 = (
     *("https://[ff02::1]/", "https://[100::1]/", "https://[2606:4700::5efe:127.0.0.1]/"),
     *("https://[2606:4700::200:5efe:a00:1]/", "https://[4000::1]/", "https://[::ffff:0:127.0.0.1]/"),
 )
+ISATAP = (  # the form of a tunnel to 8.8.8.8 or another address of the internet, inside a network that is not of it
+    *("https://[fd00:ec2::5efe:808:808]/", "https://[fe80::5efe:808:808]/", "https://[fd00::200:5efe:5db8:d822]/"),
+    *("https://[::5efe:808:808]/", "https://[ff02::5efe:808:808]/", "https://[2001:db8::5efe:808:808]/"),
+)
 DISGUISED = (
     *("https://2130706433/", "https://0x7f000001/", "https://0x7f.0.0.1/", "https://0177.0.0.1/", "https://127.1/"),
     *(
@@ -85,4 +89,4 @@ PORTS = (
     *("https://example.com:6379/", "https://example.com:0/", "https://example.com:65536/", "https://example.com:-443/"),
     *("https://example.com:443443/", "https://example.com:port/"),
 )
-FORBIDDEN = (*PRIVATE, *PRIVATE_6, *DISGUISED, *NAMES, *NO_HTTPS, *PORTS, "https://example.com/" + "a" * 2048)
+FORBIDDEN = (*PRIVATE, *PRIVATE_6, *ISATAP, *DISGUISED, *NAMES, *NO_HTTPS, *PORTS, "https://example.com/" + "a" * 2048)

@@ -16,7 +16,7 @@ from c2c_stasis.ids import AccountId, WebhookId
 from c2c_stasis.policy.webhook_urls import Ip, WebhookUrls
 from c2c_stasis.publish.guard import Guard
 from c2c_stasis.publish.poster import AuthoritiesNotUsable, Poster
-from tests.publish.forbidden import FORBIDDEN
+from tests.publish.forbidden import FORBIDDEN, ISATAP
 from tests.publish.receiver import Receiver, verify
 
 LOOPBACK = Networks((ip_network("127.0.0.0/8"), ip_network("::1")))
@@ -93,6 +93,7 @@ async def test_a_forbidden_url_is_refused_when_it_is_saved_and_dialled_by_nobody
         "https://[2606:2800:220:1:248:1893:25c8:1946]/",
         "https://[64:ff9b::5db8:d822]/",
         "https://[2002:5db8:d822::1]/",
+        "https://[2606:4700::5efe:808:808]/",
         "https://under_score.example.com/",
         "https://example.com./",
     ],
@@ -110,7 +111,12 @@ async def test_names_are_kept_as_they_are_dialled(tls: tuple[Path, Path]) -> Non
 
 
 @pytest.mark.parametrize(
-    "answers", [("127.0.0.1",), (SOMEWHERE, "10.0.0.1"), ("::ffff:169.254.169.254",), ("fe80::1%lo",)], ids=" ".join
+    "answers",
+    [
+        *[("127.0.0.1",), (SOMEWHERE, "10.0.0.1"), ("::ffff:169.254.169.254",), ("fe80::1%lo",)],
+        *[(SOMEWHERE, url[len("https://[") : -len("]/")]) for url in ISATAP],
+    ],
+    ids=" ".join,
 )
 async def test_a_name_that_stands_for_a_forbidden_address_is_refused_even_among_others(
     answers: tuple[str, ...], tls: tuple[Path, Path]
@@ -170,6 +176,29 @@ async def test_our_own_listener_and_asterisks_are_reached_by_no_permission(
             assert answer.attempt.error == "the address is not allowed"
         await poster.close()
     assert receiver.got == []
+
+
+@pytest.mark.parametrize("ours", ["127.0.0.1", "127.0.0.2", "asterisk.test", "::1", "0.0.0.0"])
+@pytest.mark.parametrize("there", ["127.0.0.1", "127.0.0.2", "127.1.2.3", "[::ffff:127.0.0.3]", "[64:ff9b::7f00:4]"])
+async def test_what_listens_on_this_machine_may_listen_on_all_addresses_of_it(
+    ours: str, there: str, tls: tuple[Path, Path]
+) -> None:
+    """Asterisk listens where its http.conf says; known is only one address by which it is reached."""
+    rules = WebhookUrls(ports=(8088, 8089), allow_subnets=LOOPBACK)
+    poster = poster_with(rules, Names("127.0.0.1"), tls, (ours, 8088))
+    with pytest.raises(InvalidRequest, match="leads to an address"):
+        await poster.vetted(f"https://{there}:8088/")
+    assert await poster.vetted(f"https://{there}:8089/")  # another port is nobody's
+    await poster.close()
+
+
+async def test_of_another_machine_only_the_address_that_is_known_is_ours(tls: tuple[Path, Path]) -> None:
+    rules = WebhookUrls(ports=(8088,), allow_subnets=Networks((ip_network("127.0.0.0/8"), ip_network("10.0.0.0/8"))))
+    poster = poster_with(rules, Names("127.0.0.1"), tls, ("10.255.0.1", 8088))
+    with pytest.raises(InvalidRequest, match="leads to an address"):
+        await poster.vetted("https://10.255.0.1:8088/")
+    assert await poster.vetted("https://127.0.0.1:8088/")
+    await poster.close()
 
 
 async def test_no_proxy_no_cookie_and_no_other_name_in_the_certificate(

@@ -74,6 +74,9 @@ class WebhookUrls:
         carried = _carried(address)
         if carried is not None:
             return self.forbids(carried)
+        tunnelled = _tunnelled(address)
+        if tunnelled is not None and self.forbids(tunnelled):
+            return True  # and if not, the address itself may still be one of the inside
         if any(address in network for network in self.allow_subnets.ranges if network.version == address.version):
             return False
         return _special(address)
@@ -95,7 +98,12 @@ class WebhookUrls:
 
 def own(address: Ip, port: int, places: Iterable[Place]) -> bool:
     """Whether this is one of these places, which are ours: no permission opens those."""
-    return any(port == own_port and _plain(address) == _plain(at) for at, own_port in places)
+    return any(port == own_port and forms(address) & forms(at) for at, own_port in places)
+
+
+def forms(address: Ip) -> frozenset[Ip]:
+    """The address, and the IPv4 addresses to which it may lead."""
+    return frozenset(one for one in (address, _carried(address), _tunnelled(address)) if one is not None)
 
 
 def _parsed(text: str) -> URL:
@@ -131,7 +139,7 @@ def _literal(host: str) -> Ip | None:
 
 
 def _carried(address: Ip) -> Ip | None:
-    """The IPv4 address to which this IPv6 address leads, if it leads to one."""
+    """The IPv4 address in whose place this IPv6 address stands, if it stands for one: the rest of it says nothing."""
     if isinstance(address, IPv4Address):
         return None
     number = int(address)
@@ -139,13 +147,14 @@ def _carried(address: Ip) -> Ip | None:
         return IPv4Address(number & 0xFFFF_FFFF)
     if address in _SIX_TO_FOUR:
         return IPv4Address(number >> 80 & 0xFFFF_FFFF)
-    if number >> 32 & 0xFFFF_FFFF in _ISATAP:
-        return IPv4Address(number & 0xFFFF_FFFF)
     return None
 
 
-def _plain(address: Ip) -> Ip:
-    return _carried(address) or address
+def _tunnelled(address: Ip) -> IPv4Address | None:
+    """The IPv4 address to which a tunnel (ISATAP) may lead. Any network may have such addresses: its prefix counts as well."""
+    if isinstance(address, IPv4Address) or int(address) >> 32 & 0xFFFF_FFFF not in _ISATAP:
+        return None
+    return IPv4Address(int(address) & 0xFFFF_FFFF)
 
 
 def _special(address: Ip) -> bool:

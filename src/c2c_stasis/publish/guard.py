@@ -11,7 +11,7 @@ from ipaddress import IPv6Address, ip_address
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from c2c_stasis.policy.webhook_urls import Ip, Place, WebhookUrls, own
+from c2c_stasis.policy.webhook_urls import Ip, Place, WebhookUrls, forms, own
 
 LOOK_UPS = 8  # at a time; threads of their own, for a name server that hangs must not stop what others look up
 
@@ -42,7 +42,7 @@ class Guard:
             raise OSError("the name has no address")
         places = await self._places()
         for address in found:
-            if self.rules.forbids(address) or own(address, port, places) or self._listens_everywhere(address, port):
+            if self.rules.forbids(address) or own(address, port, places) or _another_of_ours(address, port, places):
                 raise ForbiddenAddress
         return found
 
@@ -64,11 +64,6 @@ class Guard:
             except OSError:
                 continue  # what nobody finds cannot be reached either
         return places
-
-    def _listens_everywhere(self, address: Ip, port: int) -> bool:
-        """Whether this is an address of this machine, and a port at which we listen on all of them."""
-        wild = [host for host, own_port in self.ours if own_port == port and host in ("0.0.0.0", "::")]  # noqa: S104
-        return bool(wild) and _is_local(address)
 
     async def _ask_system(self, host: str) -> Sequence[Ip]:
         def ask() -> list[Ip]:
@@ -105,6 +100,15 @@ class GuardedResolver(AbstractResolver):
 
     async def close(self) -> None:
         """There is nothing of its own."""
+
+
+def _another_of_ours(address: Ip, port: int, places: Sequence[Place]) -> bool:
+    """Whether this machine has this address, and one of ours is on this machine and port.
+
+    What is told to listen on one address may listen on all: Asterisk's address is the one by which we reach it.
+    """
+    here = [at for at, own_port in places if own_port == port]
+    return bool(here) and any(map(_is_local, forms(address))) and any(map(_is_local, here))
 
 
 def _is_local(address: Ip) -> bool:
