@@ -1,6 +1,8 @@
 """Tidying up removes what is ours, and nothing else."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -10,12 +12,11 @@ from c2c_stasis.lab.rundir import RunDir, living
 
 
 @pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where laboratories have their folders."""
-    folder = tmp_path / "t"
-    folder.mkdir()
-    monkeypatch.setattr("tempfile.gettempdir", lambda: str(folder))
-    return folder
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where laboratories have their folders; its path is short, as a socket must be in them, and not below `tmp_path`."""
+    with TemporaryDirectory() as folder:
+        monkeypatch.setattr("tempfile.gettempdir", lambda: folder)
+        yield Path(folder)
 
 
 @pytest.fixture

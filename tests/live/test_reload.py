@@ -10,6 +10,7 @@ from c2c_stasis.lab.phone import RINGS, Script
 from tests.live.client import COMPLETED_BY_DESTINATION, ending
 from tests.live.process import as_toml
 from tests.live.story import ANSWERS_SOON, TALKS_BRIEFLY, Story
+from tests.live.waiting import until
 
 pytestmark = pytest.mark.live
 
@@ -84,6 +85,7 @@ async def test_a_trunk_whose_endpoint_asterisk_has_not_is_told_at_once_and_by_th
     record = await story.ended(call)
 
     assert record["outcome"] == "failed"
+    await until(lambda: any(one["message"] == "call.end" for one in service.lines()), "the line that tells of the end")
     (refused,) = [one for one in service.lines() if one["message"] == "command refused" and "endpoint" in one]
     assert (refused["level"], refused["command"], refused["call_id"]) == ("warning", "CreateLeg", call.id)
     assert refused["endpoint"].endswith("@nosuch")
