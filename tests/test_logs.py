@@ -67,6 +67,8 @@ def test_numbers_are_masked(number: str, masked: str) -> None:
         ("whsec_MfKQ9r8GKYqrTwjU", "whsec_•••"),
         (f"Authorization: Bearer {CANARY_KEY}", "Authorization: Bearer •••"),
         ("bearer  abc.def", "bearer  •••"),
+        (r'{"a":"{\"Authorization\": \"Bearer abc.def1\"}"}', r'{"a":"{\"Authorization\": \"Bearer •••\"}"}'),
+        (r'"get \"http://x/?api_key=u:p\" failed"', r'"get \"http://x/?api_key=•••\" failed"'),
         ("Authorization: Basic dXNlcjpwdw==", "Authorization: Basic •••"),
         ("basic training", "basic training"),
         ("ws://pbx/ari/events?api_key=user:pw&app=c2c", "ws://pbx/ari/events?api_key=•••&app=c2c"),

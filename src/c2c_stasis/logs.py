@@ -40,8 +40,8 @@ _NUMBERS = re.compile(
 )
 _SECRETS = re.compile(
     r"\b(?P<key>sk_(?:live_|test_)?|whsec_)[A-Za-z0-9_-]+"
-    r"|(?P<scheme>\b(?:bearer|basic) +)(?=[^\s\"',;]*[0-9_.=])[^\s\"',;]+"  # "basic training" is no credential
-    r"|(?P<query>\b(?:api_key|password|secret|token)=)[^\s&\"',;]+"
+    r"|(?P<scheme>\b(?:bearer|basic) +)(?=[^\s\"',;\\]*[0-9_.=])[^\s\"',;\\]+"  # "basic training" is no credential
+    r"|(?P<query>\b(?:api_key|password|secret|token)=)[^\s&\"',;\\]+"
     r"|(?P<jwt>\beyJ)[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"
     r"|(?P<url>://)[^/\s:@\"']*:[^/\s@\"']*(?=@)",
     re.IGNORECASE,

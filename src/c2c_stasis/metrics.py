@@ -171,6 +171,12 @@ class Metrics:
             "c2c_http_requests_in_progress", "Requests that are being answered", registry=registry
         )
         self.event_streams = Gauge("c2c_event_streams", "Clients that follow events", registry=registry)
+        self.event_streams_ended = Counter(
+            "c2c_event_streams_ended",
+            "Event streams that are over, by the reason",
+            ["reason"],
+            registry=registry,
+        )
         # webhooks
         self.webhook_results = Counted(
             "c2c_webhook_results", "Attempts to deliver webhooks, and what was given up, by result", "result"

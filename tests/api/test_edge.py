@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from c2c_stasis.api.edge import loggable
 from tests.api.fakes import KEY, FakeService
 from tests.api.requests import GOOD, HEADERS, Client, place, placed
 
@@ -84,6 +85,30 @@ async def test_health_does_not_wait_for_a_service_that_hangs(
     service.hangs = True
     response = await client.get("/readyz")
     assert (response.status, (await response.json())["details"]) == (503, {"service": "did not answer in time"})
+
+
+@pytest.mark.parametrize(
+    ("path", "logged"),
+    [
+        ("/v1/calls/12025550199", "/v1/calls/1202•••0199"),
+        ("/v1/calls/(202) 555-0199", "/v1/calls/(2025•••199"),
+        ("/v1/calls/202.555.0199/events", "/v1/calls/2025•••199/events"),
+        ("/+1 202 555 0199", "/+1202•••0199"),
+    ],
+)
+async def test_a_number_in_a_path_is_not_logged(
+    client: Client, caplog: pytest.LogCaptureFixture, path: str, logged: str
+) -> None:
+    caplog.set_level("DEBUG", "c2c_stasis")
+    await client.get(path, headers={"X-Request-Id": "12025550199"})
+    (line,) = (record.__dict__ for record in caplog.records if record.message == "request")
+    assert line["path"] == logged
+    assert line["request_id"].startswith("req_")
+
+
+def test_an_id_in_a_path_is_logged() -> None:
+    for path in ("/v1/calls/call_01234567890123456789012345/events", "/v1/users/user_01h2xcejqtf2nbrexx3vqjhp42"):
+        assert loggable(path) == path
 
 
 async def test_one_line_for_every_request_and_no_secret_in_it(client: Client, caplog: pytest.LogCaptureFixture) -> None:

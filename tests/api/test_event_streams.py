@@ -7,10 +7,12 @@ from typing import Any, cast
 
 import pytest
 
+from c2c_stasis.api import event_streams
 from c2c_stasis.api.event_streams import AT_ONCE, Batch, Stream, Streams
 from c2c_stasis.directory.model import Account
 from c2c_stasis.ids import AccountId, CallId, PlatformId, UserId
 from c2c_stasis.ports import Hear, NumberedEvent, StoredEvent
+from tests.store.samples import eventually
 
 OURS, OTHERS = AccountId("acct_1"), AccountId("acct_2")
 Told = list[tuple[int, int] | None]
@@ -43,7 +45,9 @@ class Client:
 
 
 @pytest.fixture
-def switchboard() -> Switchboard:
+def switchboard(monkeypatch: pytest.MonkeyPatch) -> Switchboard:
+    """Nothing is gathered, unless a story says so."""
+    monkeypatch.setattr(event_streams, "GATHER", 0.0)
     return Switchboard()
 
 
@@ -62,6 +66,15 @@ async def turns(count: int) -> None:
         await asyncio.sleep(0)
 
 
+async def turns_until(ready: Callable[[], object]) -> None:
+    """As many turns of the loop as that takes, and none more."""
+    for _ in range(1_000):
+        if ready():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("not within a thousand turns")
+
+
 def told_by(clients: Sequence[Client]) -> set[tuple[tuple[int, int] | None, ...]]:
     return {tuple(client.told) for client in clients}
 
@@ -69,13 +82,13 @@ def told_by(clients: Sequence[Client]) -> set[tuple[tuple[int, int] | None, ...]
 async def test_what_comes_while_the_first_are_served_comes_to_all_in_one_piece(switchboard: Switchboard) -> None:
     clients = clients_of(switchboard, {OURS: 3 * AT_ONCE})[OURS]
     switchboard.commit(1, 2)
-    await turns(1)
+    await turns_until(lambda: clients[0].told)
     assert told_by(clients[:AT_ONCE]) == {((1, 2),)}
     assert told_by(clients[AT_ONCE:]) == {()}
 
     switchboard.commit(3)
     switchboard.commit(4, 5)
-    await turns(5)
+    await turns_until(lambda: len(clients[-1].told) == 2)
 
     assert told_by(clients) == {((1, 2), (3, 5))}
 
@@ -91,7 +104,8 @@ async def test_between_two_turns_everybody_else_has_one(switchboard: Switchboard
 
     switchboard.commit(1)
     count()
-    await turns(5)
+    await turns_until(lambda: clients[-1].told)
+    await turns(1)
 
     assert served[-1] == len(clients)
     assert max(after - before for before, after in itertools.pairwise(served)) == AT_ONCE
@@ -113,11 +127,24 @@ async def test_where_a_number_is_missing_they_look_for_themselves(switchboard: S
 async def test_accounts_are_served_in_turn(switchboard: Switchboard) -> None:
     clients = clients_of(switchboard, {OURS: 2 * AT_ONCE, OTHERS: 1})
     switchboard.commit(1)
-    await turns(1)
+    await turns_until(lambda: clients[OURS][0].told)
     switchboard.commit(1, account_id=OTHERS)
     switchboard.commit(2)
-    await turns(2)
+    await turns_until(lambda: clients[OTHERS][0].told)
     assert told_by(clients[OTHERS]) == {((1, 1),)}
     assert told_by(clients[OURS]) == {((1, 1),)}
-    await turns(2)
+    await turns_until(lambda: len(clients[OURS][-1].told) == 2)
     assert told_by(clients[OURS]) == {((1, 1), (2, 2))}
+
+
+@pytest.mark.parametrize(("count", "told"), [(AT_ONCE, {((1, 1), (2, 2))}), (AT_ONCE + 1, {((1, 2),)})])
+async def test_for_many_streams_news_are_gathered_for_a_moment(
+    switchboard: Switchboard, monkeypatch: pytest.MonkeyPatch, count: int, told: set[tuple[tuple[int, int], ...]]
+) -> None:
+    monkeypatch.setattr(event_streams, "GATHER", 0.05)
+    clients = clients_of(switchboard, {OURS: count})[OURS]
+    switchboard.commit(1)
+    await turns(3)
+    switchboard.commit(2)
+    await eventually(lambda: all(client.told and client.told[-1] in ((2, 2), (1, 2)) for client in clients))
+    assert told_by(clients) == told

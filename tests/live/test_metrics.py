@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from io import StringIO
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import pytest
@@ -116,7 +117,7 @@ async def test_no_number_and_no_key_is_in_the_log_or_the_figures_and_every_line_
         await story.ended(await story.place(alice, CANARY))
         stranger = {"Authorization": f"Bearer {KEY_OF_A_STRANGER}"}
         for path in (
-            f"/v1/calls/{CANARY}",
+            *(f"/v1/calls/{quote(spelling)}" for spelling in SPELLINGS),
             f"/v1/calls?to_number=%2B{CANARY[1:]}",
             "/v1/calls?to_number=(202) 555-0199",
         ):

@@ -15,6 +15,7 @@ from c2c_stasis.api.problems import problem_of, response_to
 from c2c_stasis.api.protocol import REQUEST_ID_HEADER
 from c2c_stasis.api.routes import PROBES
 from c2c_stasis.ids import new_id
+from c2c_stasis.logs import mask_number
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,9 @@ ADMISSION = web.AppKey("admission", Admission)
 TURN = web.RequestKey("turn", Turn)
 CALL_ID = web.RequestKey("call_id", str)  # set by a handler once it knows which call it is about
 
-_ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ACCEPTABLE_ID = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_-]{1,64}")  # digits alone may be a telephone number
+_OF_OURS = re.compile(r"[a-z]+_[0-9a-z]{26}")  # an id
+_DIGITS = re.compile(r"[0-9](?:[ ().\-]{0,2}[0-9]){6,}")
 _LOOKING = ("GET", "HEAD")
 
 
@@ -80,12 +83,20 @@ def _request_id(request: web.Request) -> str:
     return new_id("req")
 
 
+def loggable(path: str) -> str:
+    """A path without telephone numbers, in whatever spelling; ids stay as they are."""
+    return "/".join(
+        part if _OF_OURS.fullmatch(part) else _DIGITS.sub(lambda found: mask_number(found[0]), part)
+        for part in path.split("/")
+    )
+
+
 def _log(request: web.Request, client: str, status: int, seconds: float) -> None:
     """One line a request. One that only looked, and found, is told at DEBUG: who follows a call looks again and again."""
     extra = {
         "request_id": request[REQUEST_ID],
         "method": request.method,
-        "path": request.path,
+        "path": loggable(request.path),
         "status": status,
         "ms": round(seconds * 1000, 1),
         "remote": client,

@@ -28,6 +28,9 @@ WRITE_WITHIN = 10.0  # seconds in which a client must take what it was sent
 SEND_BUFFER = 65_536  # bytes in the kernel for a stream, which else keeps megabytes for a client that sleeps
 READERS = 2  # streams that read from the store at a time: its third connection stays for all others
 AT_ONCE = 100  # streams that are served before everybody else has a turn; 100 take a millisecond or two
+GATHER = (
+    0.015  # seconds in which news are gathered for more streams than that: each write costs the same, much or little
+)
 
 Read = Callable[["Stream"], Awaitable[EventPage]]
 Check = Callable[[], float | None]
@@ -39,7 +42,11 @@ class Cut(Exception):
 
 
 class Gone(Exception):
-    """Nobody takes what is sent."""
+    """The client left."""
+
+
+class Stalled(Gone):
+    """The client is there, as far as anybody knows, and takes nothing."""
 
 
 class Batch:
@@ -123,12 +130,14 @@ class Stream:
         return True
 
     def end(self, reason: str) -> None:
-        """Let it end."""
+        """Let it end; at once if the client takes nothing, for it would not hear the reason either."""
         self._cut = reason
+        if self._protocol.writing_paused:
+            self._transport.abort()
         self._woken.set()
 
-    async def run(self, writer: AbstractStreamWriter, page: EventPage, read: Read, check: Check) -> None:
-        """Serve the client until it is gone, its credential is, or `end` was called; `page` is what comes first."""
+    async def run(self, writer: AbstractStreamWriter, page: EventPage, read: Read, check: Check) -> str:
+        """Serve the client, first this page, until it is gone, its credential is, or `end` was called; gives the reason."""
         self._writer = writer
         _bound_buffers(self._transport)
         beat_at = time.monotonic() + BEAT
@@ -150,8 +159,10 @@ class Stream:
         except Cut as cut:
             with contextlib.suppress(Gone):
                 await self._send(event_frames.closed(str(cut)))
-        except Gone:
+            return str(cut)
+        except Gone as gone:
             self._transport.abort()
+            return self._cut or ("stalled" if isinstance(gone, Stalled) else "left")
         finally:
             self._live = False
 
@@ -207,7 +218,9 @@ class Stream:
         try:
             async with asyncio.timeout(WRITE_WITHIN):
                 await self._writer.drain()
-        except (TimeoutError, ConnectionError) as error:
+        except TimeoutError as error:
+            raise Stalled from error
+        except ConnectionError as error:
             raise Gone from error
 
 
@@ -274,9 +287,17 @@ class Streams:
                 stream.end("stopping")
 
     def _heard(self, account_id: AccountId, events: Sequence[NumberedEvent]) -> None:
-        if not self._news and not self._round:
-            asyncio.get_running_loop().call_soon(self._hand_out)
+        resting = not self._news and not self._round
         self._news.setdefault(account_id, News()).add(events)
+        if resting:
+            self._begin_round()
+
+    def _begin_round(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self.count > AT_ONCE:
+            loop.call_later(GATHER, self._hand_out)
+        else:
+            loop.call_soon(self._hand_out)
 
     def _hand_out(self) -> None:
         """Serve some streams, and the others after everybody else had a turn: many streams must not hold up calls.
@@ -289,8 +310,10 @@ class Streams:
             self._round = list(self._streams.get(account_id, ()))
         turn = self._round[:AT_ONCE]
         del self._round[:AT_ONCE]
-        if self._round or self._news:
+        if self._round:
             asyncio.get_running_loop().call_soon(self._hand_out)
+        elif self._news:
+            self._begin_round()
         for stream in turn:
             for batch in self._told:
                 stream.push(batch)

@@ -13,6 +13,7 @@ from c2c_stasis.api.auth import Acting, authenticate
 from c2c_stasis.api.edge import ADMISSION, TURN
 from c2c_stasis.api.event_streams import Check, Cut, Gone, Stream, Streams
 from c2c_stasis.api.health import checked
+from c2c_stasis.api.metrics import METRICS
 from c2c_stasis.api.port import Service
 from c2c_stasis.api.problems import Problem, unavailable
 from c2c_stasis.api.routes import EVERYONE_WITH_AN_ACCOUNT, Route, read_query
@@ -24,6 +25,10 @@ from c2c_stasis.ports import EventFilter, EventPage
 LAST_EVENT_ID = "Last-Event-ID"
 GREATEST = 2**63 - 1  # what the database can count to
 
+_HEADERS = {
+    hdrs.CONTENT_TYPE: "text/event-stream; charset=utf-8",
+    "X-Accel-Buffering": "no",
+}  # nginx passes it on at once
 _CURSOR = re.compile(r"[0-9]{1,19}")
 _GROUPS = {
     group: frozenset(one.value for one in EventType if one.value.startswith(prefix))
@@ -78,6 +83,7 @@ class EventRoutes:
         try:
             stream = Stream(request, wanted)
             with request.app[ADMISSION].stream(account.id, _credential(request)), self.streams.joined(account, stream):
+                request[TURN].end()  # it counts as a stream from here on
                 page = await self.streams.first(account, stream, after)
                 return await self._serve(request, stream, page, acting)
         except Unavailable as error:
@@ -86,13 +92,14 @@ class EventRoutes:
             return web.Response(status=204)  # which nobody reads: the client left while we looked
 
     async def _serve(self, request: web.Request, stream: Stream, page: EventPage, acting: Acting) -> web.StreamResponse:
-        response = _EventStream(headers={hdrs.CONTENT_TYPE: "text/event-stream; charset=utf-8"})
+        response = _EventStream(headers=_HEADERS)
         writer = await response.prepare(request)
-        request[TURN].end()  # it is answered; what follows counts as a stream
         if request.method != hdrs.METH_HEAD and writer is not None:
             after = stream.at if stream.at <= page.last else None
             await response.write(event_frames.connected(acting.account.id, after))
-            await stream.run(writer, page, partial(self.streams.next, acting.account), self._check(request, acting))
+            read = partial(self.streams.next, acting.account)
+            reason = await stream.run(writer, page, read, self._check(request, acting))
+            request.app[METRICS].event_streams_ended.labels(reason).inc()
         return response
 
     def _check(self, request: web.Request, acting: Acting) -> Check:

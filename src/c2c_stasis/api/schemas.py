@@ -247,7 +247,7 @@ class EventData(Struct, frozen=True):
     from_number: str | None
     from_name: str | None
     from_label: str | None
-    to_number: str
+    to_number: str | None
     to_label: str | None
     started_at: str | None
     answered_at: str | None

@@ -28,7 +28,7 @@ def line_after_acceptance(event: Record) -> str:
 def line_of_day(event: Record) -> str:
     """One event among those of many calls: the time here, which call, who or whom the call is to, and what."""
     data = event["data"]
-    who = _who(data["leg"]) if "leg" in data else f"to {data['to_number']}"
+    who = _who(data["leg"]) if "leg" in data else f"to {data['to_number'] or 'an erased number'}"
     moment = datetime.fromisoformat(event["created_at"]).astimezone()
     return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03}  {data['call_id']}  {who:<16} {_what(event)}"
 

@@ -12,6 +12,7 @@ from c2c_stasis.directory.call_options import ORDINARY, SHORTEST, CallOptions
 from c2c_stasis.directory.directory import Directory
 from c2c_stasis.directory.model import Account, Device, PhoneNumber, User
 from c2c_stasis.errors import DeviceNotFound, InvalidRequest
+from c2c_stasis.ids import CallId
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,14 @@ class Chosen:
 
 
 def choose(
-    directory: Directory, account: Account, user: User, options: CallOptions, limits: Limits, *, lenient: bool
+    directory: Directory,
+    account: Account,
+    user: User,
+    options: CallOptions,
+    limits: Limits,
+    *,
+    lenient: bool,
+    call_id: CallId,
 ) -> Chosen:
     """What holds for a call with these options; `limits` are the longest times there may be.
 
@@ -45,7 +53,8 @@ def choose(
         except (InvalidRequest, DeviceNotFound) as error:
             if not lenient:
                 raise
-            logger.warning("option of an emergency call ignored", extra={"user_id": user.id, "error": str(error)})
+            extra = {"call_id": call_id, "user_id": user.id, "error": str(error)}
+            logger.warning("option of an emergency call ignored", extra=extra)
             return otherwise
 
     return Chosen(

@@ -59,7 +59,7 @@ class Planner:
         dialled = dial_strings.parse(dial_string, region=account.region, extension_length=account.extension_length)
         check_region(dialled.kind, dialled.number, region=account.region)
         lenient = dialled.kind is DestinationKind.EMERGENCY
-        chosen = choose(self._directory, account, user, options, limits, lenient=lenient)
+        chosen = choose(self._directory, account, user, options, limits, lenient=lenient, call_id=call_id)
         own_legs, shown = self._device_legs(call_id, Side.A, chosen.devices), chosen.number
         if dialled.kind is DestinationKind.EXTENSION:
             callee = self._callee(account, user, dialled.number)

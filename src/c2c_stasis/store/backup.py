@@ -23,6 +23,7 @@ from c2c_stasis.store.ownership import served_by_nobody
 
 _SIDE_FILES = ("-wal", "-shm", "-journal")
 _OCCASION = "before-restore"
+_NEVER_REACHED = 1_000_000  # more events than an account has between a backup and its use
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ def restore(source: Path, url: str) -> Restored:
         with sqlite.alone_with(file):
             pass  # else a large copy would be made for nothing
     with served_by_nobody(file), _checked_copy(source, file) as (copy, contents):
+        _leave_out_numbers(copy)
         if not file.exists():
             with suppress(PermissionError):
                 _give(copy, file.parent.stat())
@@ -175,6 +177,16 @@ def _is_current(copy: Path, source: Path) -> bool:
             return present == head
     finally:
         engine.dispose()
+
+
+def _leave_out_numbers(copy: Path) -> None:
+    """Number the events that come next far from those that were told since the backup: else whoever follows them would take new
+    ones for ones that it has."""
+    with closing(sqlite3.connect(copy)) as connection, connection:
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'event_counters'").fetchone():
+            connection.execute("UPDATE event_counters SET last_sequence = last_sequence + ?", (_NEVER_REACHED,))
+    with copy.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _exchange(copy: Path, file: Path) -> Path:

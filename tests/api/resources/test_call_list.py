@@ -420,6 +420,8 @@ async def test_every_writing_of_an_erased_number_leaves_the_metadata(office: Off
     texts = {f"text {number}": text for number, text in enumerate((*writings, *others))}
     path = await office.placed(office.user.id, "+15551238888", metadata=texts)  # no phone is there: it ends at once
     assert (await office.ask("POST", "/v1/calls/erase", {"number": "(555) 123-8888"}))[1]["calls"] == 1
+    (told,) = (await office.get(f"{path}/events"))["data"]
+    assert (told["type"], told["data"]["to_number"]) == ("call.end", None)
     left = list((await office.get(path))["metadata"].values())
     assert left == ["" for _ in writings] + list(others)
 

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from c2c_stasis.api import event_streams
 from c2c_stasis.api.edge import ADMISSION
 from c2c_stasis.api.event_streams import STREAMS
+from c2c_stasis.api.metrics import METRICS
 from c2c_stasis.call.model import Call
 from c2c_stasis.config import Http
 from c2c_stasis.directory.model import Key
@@ -94,6 +95,7 @@ async def test_the_first_bytes_of_a_stream_and_those_of_an_event(office: Office)
         assert response.status == 200
         assert "Transfer-Encoding" not in response.headers
         assert response.headers["Cache-Control"] == "no-store"
+        assert response.headers["X-Accel-Buffering"] == "no"
         assert response.headers["X-Request-Id"]
         greeting = b'id: 0\nevent: connected\ndata: {"account_id":"%s","after":0}\n\n: live\n\n'
         expected = greeting % office.account.id.encode()
@@ -399,6 +401,37 @@ async def test_a_stop_ends_every_stream_at_once_and_sends_clients_back_at_differ
     assert len({end.retry for end in ends}) > 5
 
 
+async def test_a_client_that_takes_nothing_does_not_hold_up_the_stop(office: Office) -> None:
+    call = a_call(office)
+    with await sleeping(office):
+        streams = office.app[STREAMS]
+        await eventually(lambda: streams.count == 1)
+        (stream,) = streams._streams[office.account.id]
+        while not stream._protocol.writing_paused:
+            await happen(office, call, *["leg.ringing"] * 200)
+            await asyncio.sleep(0.01)
+        async with asyncio.timeout(event_streams.WRITE_WITHIN / 2):
+            await office.server.stop()
+    assert ended_streams(office) == {"stopping": 1}
+
+
+async def sleeping(office: Office) -> socket.socket:
+    """A client that asks for everything and takes nothing."""
+    host, _, port = office.url.removeprefix("http://").partition(":")
+    sleeper = socket.socket()
+    sleeper.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    await asyncio.to_thread(sleeper.connect, (host, int(port)))
+    head = f"Host: x\r\nAuthorization: Bearer {office.key}\r\nDialStack-Account: {office.account.id}\r\n\r\n"
+    sleeper.sendall(f"GET /v1/events?types=* HTTP/1.1\r\n{head}".encode())
+    return sleeper
+
+
+def ended_streams(office: Office) -> dict[str, float]:
+    """How many streams are over, by their reason."""
+    found = office.app[METRICS].event_streams_ended.collect()
+    return {sample.labels["reason"]: sample.value for one in found for sample in one.samples}
+
+
 async def test_when_the_database_cannot_be_read_a_stream_ends_and_none_begins(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -416,12 +449,7 @@ async def test_when_the_database_cannot_be_read_a_stream_ends_and_none_begins(
 
 async def test_a_client_that_takes_nothing_is_dropped_and_gets_all_of_it_later(office: Office, quick: None) -> None:
     call = a_call(office)
-    host, _, port = office.url.removeprefix("http://").partition(":")
-    with socket.socket() as sleeper:
-        sleeper.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        await asyncio.to_thread(sleeper.connect, (host, int(port)))
-        head = f"Host: x\r\nAuthorization: Bearer {office.key}\r\nDialStack-Account: {office.account.id}\r\n\r\n"
-        sleeper.sendall(f"GET /v1/events?types=* HTTP/1.1\r\n{head}".encode())
+    with await sleeping(office):
         streams = office.app[STREAMS]
         await eventually(lambda: streams.count == 1)
         count = 0
@@ -432,6 +460,7 @@ async def test_a_client_that_takes_nothing_is_dropped_and_gets_all_of_it_later(o
                 await asyncio.sleep(0.01)
     async with following_events(office, "?types=*", last="0") as stream:
         assert [frame.id for frame in await stream.until_live()] == list(range(1, count + 1))
+    assert ended_streams(office)["stalled"] == 1
 
 
 async def test_a_client_that_leaves_is_forgotten_at_once(office: Office) -> None:
