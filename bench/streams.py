@@ -16,7 +16,7 @@ _numbers = itertools.count(5553000000, 10000)
 
 
 async def main() -> int:
-    """Measure with so many clients, and with none for comparison; gives 1 if an event did not come to everybody."""
+    """Measure with so many clients, and with none for comparison; gives 1 if an event came late or not to everybody."""
     clients = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     async with town() as place:
         service = place.ways["service"]
@@ -45,7 +45,7 @@ async def main() -> int:
         f"processor of the service: {costs[0]:.0%} without clients, {costs[1]:.0%} with them; {held['memory'] >> 20} MB"
     )
     print(f"{'met' if told['p99'] <= AIM else 'MISSED'}: p99 within {AIM:.0f} ms")
-    return 1 if told["incomplete"] else 0
+    return int(told["incomplete"] > 0 or told["p99"] > AIM)
 
 
 if __name__ == "__main__":
