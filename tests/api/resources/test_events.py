@@ -22,7 +22,7 @@ from c2c_stasis.config import Http
 from c2c_stasis.directory.model import Key
 from c2c_stasis.directory.sessions import new_claims, sign
 from c2c_stasis.errors import StoreUnavailable
-from c2c_stasis.ids import CALL, USER, new_id
+from c2c_stasis.ids import CALL, USER, CallId, new_id
 from c2c_stasis.ports import StoredEvent
 from c2c_stasis.store import following
 from tests.api.resources.office import Office
@@ -108,13 +108,15 @@ async def test_the_first_bytes_of_a_stream_and_those_of_an_event(office: Office)
 async def test_a_real_call_tells_what_its_log_has_byte_for_byte(office: Office) -> None:
     async with following_events(office, "?types=*") as stream:
         location = await office.call(office.user.id)
-        frames = [await stream.next()]
-        while frames[-1] and frames[-1].name != "call.end":
-            frames.append(await stream.next())
-        told = [frame.data for frame in frames if frame]
-        assert told == (await office.get(f"{location}/events"))["data"]
-        assert [frame.id for frame in frames if frame] == list(range(1, len(frames) + 1))
-        assert [frame.name for frame in frames if frame] == [one["type"] for one in told]
+        frames: list[Frame] = []
+        while not frames or frames[-1].name != "call.end":
+            frames += await stream.take(1)
+    log, _ = await office.text(f"{location}/events")
+    stored = await office.store.call_events(office.account.id, CallId(location.rpartition("/")[2]))
+    assert [frame.body for frame in frames] == [one.body for one in stored]
+    assert f'"data":[{b",".join(one.body for one in stored).decode()}]' in log
+    assert [frame.id for frame in frames] == list(range(1, len(frames) + 1))
+    assert [frame.name for frame in frames] == [one.type for one in stored]
 
 
 async def test_a_comment_comes_again_and_again(office: Office, quick: None) -> None:
