@@ -204,6 +204,12 @@ async def test_a_hundred_devices_are_read() -> None:
 # --- meeting new ones ---
 
 
+async def test_of_what_a_phone_calls_itself_nothing_is_kept_that_cannot_be_shown() -> None:
+    devices = Devices()
+    await devices.read(asterisk({"d1": f"PJSIP/d1/{URI}"}, {"d1": "Acme\x1b[2J\x9b\u202e 1.2"}), "app", {"d1"})
+    assert devices.contacts("d1") == (Contact(URI, user_agent="Acme�[2J�� 1.2"),)
+
+
 async def test_a_phone_that_registers_later_is_asked_for_its_user_agent() -> None:
     devices = Devices()
     operations = asterisk({}, {"d1": "Acme Phone 1.2"})

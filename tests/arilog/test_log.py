@@ -143,6 +143,16 @@ def test_every_file_says_what_the_calls_in_it_were_before(settings: Settings) ->
     assert kinds == ["call", "step"]
 
 
+def test_a_line_can_be_looked_at_in_a_terminal(log: AriLog, settings: Settings) -> None:
+    text = "\x1b[2J\x9b31m\u202e ann +15551234567 \U000e0001"
+    log.event({"type": "Dial", "caller": text})
+    log.close()
+    (line,) = lines(settings)
+    assert line["event"]["caller"] == text.replace("+15551234567", "+1555•••4567")
+    (path,) = log_files(settings.folder)
+    assert [char for char in path.read_text() if not char.isprintable() and char != "\n"] == []
+
+
 # --- on and off ---
 
 

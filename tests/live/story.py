@@ -14,6 +14,7 @@ from c2c_stasis.config import Address, Ari, Calls, Config, Database, Http, Trunk
 from c2c_stasis.directory.model import Account, Platform, User
 from c2c_stasis.lab.phone import RINGS, Phone, PhoneCall, Script
 from c2c_stasis.lab.tones import TonePattern
+from c2c_stasis.lab.user_agent import PRODUCT
 from c2c_stasis.logs import TextFormatter
 from c2c_stasis.store.sql_store import SqlStore, open_store
 from tests.live.client import Client, PlacedCall, Record
@@ -113,11 +114,11 @@ class Story:
         assert self._platform is not None
         return await self.store.create_account(self._platform.id, "Acme", region=region)
 
-    async def phone(self, script: Script = RINGS, *, device: str | None = None) -> Phone:
-        """A registered phone: of the next free device, or one more of that device."""
+    async def phone(self, script: Script = RINGS, *, device: str | None = None, product: str = PRODUCT) -> Phone:
+        """A registered phone: of the next free device, or one more of that device; `product` is its User-Agent."""
         name = device or next(self._devices)
         server = self.town.asterisk.sip_address
-        phone = await Phone.start(name, server=server, password=password_of(name), script=script)
+        phone = await Phone.start(name, server=server, password=password_of(name), script=script, product=product)
         self.phones.append(phone)
         return phone
 

@@ -284,6 +284,26 @@ def test_a_picture_needs_nothing_from_elsewhere_and_has_colours_for_dark_pages()
     assert not any(word in picture for word in ("<script", "@import", "url(", "href"))
 
 
+STEERS = "\x1b[2J\x1b]0;owned\x07\x9b31m\u202e\x01\ufffe\ud800"
+
+
+def hostile() -> Ladder:
+    """A ladder whose every text would steer a terminal or is not allowed in XML."""
+    columns = [Column(key, f"{key}{STEERS}", STEERS) for key in ("a1", ASTERISK, SERVICE, "b1")]
+    places = {Kind.SIP: (ASTERISK, "a1"), Kind.REQUEST: (SERVICE, ASTERISK), Kind.MEDIA: ("a1", "b1")}
+    rows = [Row(0.0, kind, *places.get(kind, (SERVICE, "")), STEERS, STEERS, Tone.BAD) for kind in Kind]
+    return Ladder(STEERS, STEERS, (STEERS,), tuple(columns), tuple(rows), STEERS, Tone.BAD, STEERS, STEERS)
+
+
+def test_nothing_in_a_ladder_steers_a_terminal_or_makes_its_picture_no_xml() -> None:
+    seen = "\n".join(click.unstyle(line) for line in terminal.lines(hostile()))
+    assert [char for char in seen if not char.isprintable() and char != "\n"] == []
+    root = ElementTree.fromstring(svg.picture(hostile()))
+    texts = "".join(root.itertext())
+    assert "�[2J�]0;owned" in texts
+    assert [char for char in texts if not char.isprintable() and char != "\n"] == []
+
+
 def test_what_comes_from_outside_cannot_break_a_picture() -> None:
     root = ElementTree.fromstring(svg.picture(wide_ladder()))
     assert "one <fact> & another" in [text.text for text in root.iterfind(".//svg:text", NAMES)]

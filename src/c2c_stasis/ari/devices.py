@@ -16,6 +16,7 @@ from typeid import TypeID
 
 from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
 from c2c_stasis.ports import Contact
+from c2c_stasis.printable import printable
 from c2c_stasis.together import all_of
 
 logger = logging.getLogger(__name__)
@@ -124,7 +125,7 @@ async def _user_agent(operations: Any, endpoint: str, uri: str) -> str:
         reply = await operations.asterisk.getObject(configClass="res_pjsip", objectType="contact", id=contact_id)
     except (SwitchRefused, SwitchUnavailable):
         return ""
-    return next((str(row["value"])[:128] for row in reply.json() if row["attribute"] == "user_agent"), "")
+    return next((printable(str(row["value"])[:128]) for row in reply.json() if row["attribute"] == "user_agent"), "")
 
 
 def dial_contacts(value: str, endpoint: str) -> list[Contact]:

@@ -25,6 +25,7 @@ from c2c_stasis.arilog.masking import Mask
 from c2c_stasis.call.model import Call, Now
 from c2c_stasis.call.move import Step
 from c2c_stasis.call.signals import Signal
+from c2c_stasis.printable import printable_json
 from c2c_stasis.times import rfc3339_micro
 
 logger = logging.getLogger(__name__)
@@ -248,7 +249,10 @@ class _Pen(threading.Thread):
         """One line; its number and its moment come first, and need not be looked at for what they might betray."""
         self._number += 1
         moment = rfc3339_micro(fields.pop("time"))
-        return f'{{"n":{self._number},"time":"{moment}",{self._mask.line(fields)[1:]}\n'.encode()
+        text = self._mask.line(fields)
+        if not text.isascii():  # JSON escapes only the control characters of ASCII
+            text = printable_json(text)
+        return f'{{"n":{self._number},"time":"{moment}",{text[1:]}\n'.encode()
 
     def _head(self) -> bytes:
         numbers = "full" if self._settings.full else "masked"

@@ -13,6 +13,7 @@ from c2c_stasis.cli.devices_import import import_devices
 from c2c_stasis.cli.names import device_named, location_named, user_in_words, user_named
 from c2c_stasis.cli.remote import InUse, Record, Remote
 from c2c_stasis.cli.tables import Column, print_deleted, print_list, print_record
+from c2c_stasis.printable import printable
 
 
 @click.group(epilog=EXIT_STATUS)
@@ -129,7 +130,7 @@ def _print_setup(remote: Remote, made: Record) -> None:
         return
     import segno  # only here: a command should start at once
 
-    click.echo(made["setup"]["text"])
+    click.echo(printable(made["setup"]["text"], also="\n"))
     picture = io.StringIO()
     segno.make_qr(made["setup"]["qr_text"], error="l", encoding="utf-8").terminal(picture, compact=True)
     click.echo(picture.getvalue())

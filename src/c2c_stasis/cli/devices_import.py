@@ -18,6 +18,7 @@ from c2c_stasis.cli.reporting import load_config, reporting
 from c2c_stasis.cli.tables import table
 from c2c_stasis.config import Config
 from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
+from c2c_stasis.printable import printable
 
 SHOWN = 10  # extensions in one message
 
@@ -199,6 +200,6 @@ def _print_done(remote: Remote, stock: _Stock, plan: list[tuple[str, str]], *, d
         return
     verb = "would be attached" if dry_run else "attached"
     for name, user_id in plan:
-        click.echo(f"{name}: {verb} to {stock.users.get(user_id, user_id)}")
+        click.echo(printable(f"{name}: {verb} to {stock.users.get(user_id, user_id)}"))
     if not plan:
         click.echo("nothing to attach: all that was asked for is so already", err=True)

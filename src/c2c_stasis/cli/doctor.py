@@ -10,6 +10,7 @@ import click
 from c2c_stasis.cli.reporting import config_option, load_config, reporting
 from c2c_stasis.config import ConfigError
 from c2c_stasis.doctor.findings import Finding, Level
+from c2c_stasis.printable import printable
 
 if TYPE_CHECKING:
     from c2c_stasis.doctor.examination import Report
@@ -25,6 +26,7 @@ Exit status, the largest of all findings:
 
 _COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "red"}
 _NAME, _LEVEL = 15, 12  # columns
+_BREAK = "\n"
 
 
 @click.command(epilog=_EXIT_STATUS)
@@ -87,9 +89,9 @@ def _as_text(report: "Report") -> str:
 
 def _lines(check: str, finding: Finding) -> list[str]:
     level = click.style(f"{finding.level:<{_LEVEL}}", fg=_COLOURS.get(finding.level), bold=bool(finding.code))
-    lines = [f"{check:<{_NAME}}{level}{finding.fact}"]
+    lines = [f"{check:<{_NAME}}{level}{printable(finding.fact, also=_BREAK)}"]
     if finding.fix:
-        lines.append(f"{'':<{_NAME + _LEVEL}}{finding.fix}")
+        lines.append(f"{'':<{_NAME + _LEVEL}}{printable(finding.fix, also=_BREAK)}")
     if finding.code:
         lines.append(f"{'':<{_NAME + _LEVEL}}{finding.code}, exit status {finding.status:d}")
     return lines

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import click
 
 from c2c_stasis.cli.reporting import EX_NOPERM, EX_REFUSED, EX_UNAVAILABLE
+from c2c_stasis.printable import printable
 
 TIMEOUT = 30.0  # seconds for one answer; an ordinary one takes milliseconds
 PAGE = 100  # entries asked for at a time
@@ -24,6 +25,9 @@ class Failed(click.ClickException):
     """The command could not do what it should: the message says why and what to do, the exit status of which kind it is."""
 
     exit_code = EX_REFUSED
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message, also="\n"))
 
     def show(self, file: Any = None) -> None:
         """On standard error."""

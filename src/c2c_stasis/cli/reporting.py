@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from c2c_stasis.config import Config, ConfigError, load
 from c2c_stasis.errors import ClickToCallError
+from c2c_stasis.printable import printable
 
 EX_REFUSED = 1  # the service refused it, or a call was not completed
 # sysexits.h
@@ -51,10 +52,10 @@ def reporting() -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        click.echo(str(error), err=True)
+        click.echo(printable(str(error), also="\n"), err=True)
         raise SystemExit(EX_CONFIG) from error
     except (ClickToCallError, OSError) as error:
-        click.echo(f"c2c-stasis: {error}", err=True)
+        click.echo(printable(f"c2c-stasis: {error}", also="\n"), err=True)
         raise SystemExit(EX_UNAVAILABLE) from error
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from c2c_stasis.cli.remote import Record, Remote
+from c2c_stasis.printable import printable
 
 Column = tuple[str, str | Callable[[Record], object]]
 """A header, and a field of the record or what to make of the record."""
@@ -31,6 +32,7 @@ def print_record(remote: Remote, record: Record, **more: Callable[[], object]) -
         return
     shown = {name: _cell(record, name) for name in record if not _is_alias(name, record)}
     shown |= {name: _text(value()) for name, value in more.items()}
+    shown = {printable(name): printable(value) for name, value in shown.items()}
     width = max(map(len, shown))
     click.echo("\n".join(f"{name:<{width}}  {value}".rstrip() for name, value in shown.items()))
 
@@ -42,6 +44,7 @@ def print_deleted(remote: Remote, what: str, key: str) -> None:
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Aligned lines under a header."""
+    rows = [list(map(printable, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
     return [
         "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -67,7 +70,7 @@ def _text(value: Any) -> str:
         case dict() if "data" in value:
             return _text(value["data"])
         case dict() if "number" in value:
-            return str(value["number"])
+            return str(value["number"] or value.get("device") or "-")
         case dict():
             return json.dumps(value, ensure_ascii=False) if value else "-"
         case _:

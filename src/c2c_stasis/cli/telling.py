@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from c2c_stasis.cli.remote import Record
+from c2c_stasis.printable import printable
 
 _TOLD = {
     "call.ringing": "the user's phones ring",
@@ -22,7 +23,7 @@ def line_after_acceptance(event: Record) -> str:
     """One event of a call that is followed: the seconds since it was accepted, who, and what."""
     data = event["data"]
     who = _who(data["leg"]) if "leg" in data else "call"
-    return f"{_moment(event['created_at']) - _moment(data['started_at']):9.3f} s  {who:<16} {_what(event)}"
+    return printable(f"{_moment(event['created_at']) - _moment(data['started_at']):9.3f} s  {who:<16} {_what(event)}")
 
 
 def line_of_day(event: Record) -> str:
@@ -30,7 +31,7 @@ def line_of_day(event: Record) -> str:
     data = event["data"]
     who = _who(data["leg"]) if "leg" in data else f"to {data['to_number'] or 'an erased number'}"
     moment = datetime.fromisoformat(event["created_at"]).astimezone()
-    return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03}  {data['call_id']}  {who:<16} {_what(event)}"
+    return printable(f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03}  {data['call_id']}  {who:<16} {_what(event)}")
 
 
 def _who(leg: Record) -> str:

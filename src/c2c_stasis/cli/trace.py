@@ -12,6 +12,7 @@ from c2c_stasis.cli.access import for_account_if_needed
 from c2c_stasis.cli.remote import Failed, NotFound, Remote
 from c2c_stasis.cli.reporting import EX_REFUSED, EX_UNAVAILABLE, load_config, reporting
 from c2c_stasis.config import ConfigError
+from c2c_stasis.printable import printable, printable_json
 from c2c_stasis.trace import from_log, from_record, svg, terminal
 from c2c_stasis.trace.ladder import Ladder
 from c2c_stasis.trace.replay import Decision, NoBeginning, replay
@@ -105,7 +106,7 @@ def _lines(folder: Path | None, call_id: str) -> list[Line]:
 
 
 def _warn(what: str) -> None:
-    click.echo(f"c2c-stasis: {what}", err=True)
+    click.echo(printable(f"c2c-stasis: {what}"), err=True)
 
 
 def _show(ladder: Ladder, file: Path | None, *, as_json: bool) -> None:
@@ -113,7 +114,7 @@ def _show(ladder: Ladder, file: Path | None, *, as_json: bool) -> None:
         file.write_text(svg.picture(ladder), encoding="utf-8")
         click.echo(f"{file} drawn from {ladder.source} ({ladder.where})", err=True)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(ladder), indent=2))
+        click.echo(printable_json(msgspec.json.format(msgspec.json.encode(ladder), indent=2).decode()))
     elif file is None:
         for line in terminal.lines(ladder):
             click.echo(line)
@@ -160,12 +161,12 @@ def _told(call_id: str, lines: list[Line], *, every: bool, as_json: bool) -> boo
 def _tell_programs(call_id: str, decisions: list[Decision]) -> None:
     for one in decisions:
         line = {"call": call_id, "at": one.at, "signal": one.signal, "differences": one.differences}
-        click.echo(msgspec.json.encode(line | {"then": one.then, "now": one.now}))
+        click.echo(_json(line | {"then": one.then, "now": one.now}))
 
 
 def _tell(one: Decision) -> None:
     mark = click.style("differs", fg="red") if one.differences else click.style("same   ", fg="green")
-    click.echo(f"{one.at:9.3f} s  {mark}  {one.signal:<34} {_in_short(one.now)}".rstrip())
+    click.echo(f"{one.at:9.3f} s  {mark}  {printable(f'{one.signal:<34} {_in_short(one.now)}')}".rstrip())
     for name in one.differences:
         click.echo(f"{'':>20} {name} then: {_json(one.then.get(name))}")
         click.echo(f"{'':>20} {name} now:  {_json(one.now.get(name))}")
@@ -181,4 +182,4 @@ def _in_short(decided: Line) -> str:
 
 
 def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
+    return printable_json(msgspec.json.encode(value).decode())

@@ -10,6 +10,7 @@ import click
 from c2c_stasis.cli.reporting import config_option, load_config, reporting
 from c2c_stasis.config import Trunk
 from c2c_stasis.errors import InvalidRequest, NumberNotDialable
+from c2c_stasis.printable import printable
 
 if TYPE_CHECKING:
     from c2c_stasis.directory.dial_strings import Dialled
@@ -88,7 +89,7 @@ def check(path: Path, as_json: bool) -> None:
         )
 
         report = asyncio.run(look_at_trunks(config))
-    click.echo(json.dumps(_as_object(report)) if as_json else "\n".join(_story(report)))
+    click.echo(json.dumps(_as_object(report)) if as_json else "\n".join(map(printable, _story(report))))
     raise SystemExit(int(report.status))
 
 

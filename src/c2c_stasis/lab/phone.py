@@ -21,7 +21,7 @@ from c2c_stasis.lab.registration import Registration, RegistrationRefused
 from c2c_stasis.lab.script import ANSWERS, RINGS, Script, Scripts
 from c2c_stasis.lab.sip import SipMessage
 from c2c_stasis.lab.transactions import GIVE_UP_IN_T1, T1
-from c2c_stasis.lab.user_agent import Counters, UserAgent
+from c2c_stasis.lab.user_agent import PRODUCT, Counters, UserAgent
 from c2c_stasis.lab.wire import Wire, open_socket, open_wire
 
 __all__ = [
@@ -61,8 +61,9 @@ class Phone(UserAgent):
         t1: float,
         keep_messages: bool,
         on_message: Observer | None,
+        product: str,
     ) -> None:
-        super().__init__(name, password, wire, seed=seed, t1=t1, keep_messages=keep_messages)
+        super().__init__(name, password, wire, seed=seed, t1=t1, keep_messages=keep_messages, product=product)
         self.display_name = name
         self.server = server
         self.script = script
@@ -95,18 +96,19 @@ class Phone(UserAgent):
         t1: float = T1,
         keep_messages: bool = True,
         on_message: Observer | None = None,
+        product: str = PRODUCT,
     ) -> Self:
         """Open the phone's port and, when it has a server, register there as `name`.
 
         `expires` is in seconds. `transport` is `udp`, or `tcp` or `tls` for one connection to the server. `dead` falls
         silent after it has registered. `t1` is the first retransmission interval in seconds (RFC 3261 §17.1.1.1).
-        `keep_messages=False` keeps only what live calls need. Raises `RegistrationRefused`, `NotSeen` or `OSError`, and
-        leaves nothing open then.
+        `keep_messages=False` keeps only what live calls need. `product` is its User-Agent. Raises `RegistrationRefused`,
+        `NotSeen` or `OSError`, and leaves nothing open then.
         """
         wire = await open_wire(transport, (host, port), server)
         phone = cls(
             name, password, wire, server=server, script=script, seed=seed, t1=t1,
-            keep_messages=keep_messages, on_message=on_message,
+            keep_messages=keep_messages, on_message=on_message, product=product,
         )  # fmt: skip
         if server is not None and register:
             try:

@@ -90,6 +90,7 @@ class Registration:
             self._number += 1
             head = [("Via", self._phone.new_via()), *self._identity, ("CSeq", f"{self._number} REGISTER")]
             head += [("Contact", f"<{self._phone.uri}>"), ("Expires", str(expires)), ("Max-Forwards", "70")]
+            head += [("User-Agent", self._phone.product)]
             return request("REGISTER", self._uri, [*head, *extra])
 
         response = await self._phone.send_request(build, self._server)

@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 _MOST_TRIES = 3  # of a challenged request: without proof, with proof, with proof for a new nonce
 
+PRODUCT = "c2c-stasis phone"  # what a scripted phone calls itself
+
 Build = Callable[[Sequence[tuple[str, str]]], SipMessage]
 
 
@@ -40,9 +42,18 @@ class UserAgent:
     """Sends and receives SIP over one wire; `Phone` makes calls of it."""
 
     def __init__(
-        self, name: str, password: str, wire: Wire, *, seed: int | None, t1: float, keep_messages: bool
+        self,
+        name: str,
+        password: str,
+        wire: Wire,
+        *,
+        seed: int | None,
+        t1: float,
+        keep_messages: bool,
+        product: str,
     ) -> None:
         self.name = name
+        self.product = product
         self.messages: list[SipMessage] = []
         self.errors: list[Exception] = []
         self.counters = Counters()
@@ -81,7 +92,7 @@ class UserAgent:
     @property
     def capabilities(self) -> tuple[tuple[str, str], ...]:
         """The headers that tell the other side where and what we are."""
-        return (("Contact", f"<{self.uri}>"), ("Allow", ", ".join(METHODS)), ("User-Agent", "c2c-stasis phone"))
+        return (("Contact", f"<{self.uri}>"), ("Allow", ", ".join(METHODS)), ("User-Agent", self.product))
 
     def new_tag(self) -> str:
         """A new dialog tag."""

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, convert, to_builtins
+
+from c2c_stasis.printable import printable
 
 ASTERISK, SERVICE = "asterisk", "service"
 GAP = 1.0  # seconds without any news that are worth a line of their own
@@ -64,6 +67,22 @@ class Ladder(Struct, frozen=True):
     def place(self, key: str) -> int:
         """The number of a column from the left."""
         return next(number for number, column in enumerate(self.columns) if column.key == key)
+
+
+def to_be_seen(ladder: Ladder) -> Ladder:
+    """The same, with nothing in its texts that a terminal or a picture could not show."""
+    return convert(_printable(to_builtins(ladder)), Ladder)
+
+
+def _printable(value: Any) -> Any:
+    match value:
+        case str():
+            return printable(value)
+        case list() | tuple():
+            return [_printable(one) for one in value]
+        case dict():
+            return {name: _printable(one) for name, one in value.items()}
+    return value
 
 
 @dataclass(slots=True)

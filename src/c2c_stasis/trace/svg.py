@@ -2,7 +2,7 @@
 
 from xml.sax.saxutils import escape
 
-from c2c_stasis.trace.ladder import ASTERISK, Column, Kind, Ladder, Row, Tone
+from c2c_stasis.trace.ladder import ASTERISK, Column, Kind, Ladder, Row, Tone, to_be_seen
 
 _FONT, _SMALL = 13.0, 11.0  # pixels
 _EM = (
@@ -37,7 +37,7 @@ _INK = {Tone.PLAIN: "ink", Tone.GOOD: "good", Tone.BAD: "bad"}
 
 def picture(ladder: Ladder) -> str:
     """The ladder as an SVG document."""
-    return _Sheet(ladder).draw()
+    return _Sheet(to_be_seen(ladder)).draw()
 
 
 class _Sheet:

@@ -2,7 +2,7 @@
 
 import click
 
-from c2c_stasis.trace.ladder import Kind, Ladder, Row, Tone
+from c2c_stasis.trace.ladder import Kind, Ladder, Row, Tone, to_be_seen
 
 _TIME = 10  # characters before the first column's lane
 _NARROWEST, _WIDEST = 14, 22  # characters from one lifeline to the next
@@ -11,6 +11,7 @@ _COLOURS = {Tone.GOOD: "green", Tone.BAD: "red"}
 
 def lines(ladder: Ladder) -> list[str]:
     """The ladder as lines, with colours; click takes them out where they are not wanted."""
+    ladder = to_be_seen(ladder)
     canvas = _Canvas(ladder)
     head = [f"{ladder.call_id}, {ladder.began}, {click.style(ladder.outcome, fg=_COLOURS.get(ladder.tone))}"]
     head += [f"  {fact}" for fact in ladder.facts]

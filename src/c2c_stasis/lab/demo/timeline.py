@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from c2c_stasis.printable import printable
+
 HOLD_BACK = 0.15  # seconds; what the service logs takes some milliseconds to arrive, what a phone hears more
 WHO_WIDTH = 8
 
@@ -21,11 +23,11 @@ class Screen:
         self.gone = asyncio.Event()
 
     def say(self, text: str = "") -> None:
-        """Print a line, or several, at once."""
+        """Print a line, or several, at once; what phones and servers say is in them."""
         if self.gone.is_set():
             return
         try:
-            print(text, file=self._stream, flush=True)
+            print(printable(text, also="\n"), file=self._stream, flush=True)
         except (OSError, ValueError):  # the terminal was closed, or the reader of the pipe went away
             self.gone.set()
             if self._stream is sys.stdout:
