@@ -90,6 +90,37 @@ def test_a_request_is_told_with_its_answer_and_its_call(log: AriLog, settings: S
     assert "call" not in silent
 
 
+PRETTY = b"""{
+  "id": "%s",
+  "name": "PJSIP/desk-00000001",
+  "lines": [
+    15551234567,
+    1.5
+  ],
+  "said": "one\\n  two, and 5551234567"
+}
+""" % A1.encode()
+
+
+def test_an_answer_of_many_lines_is_told_on_one(log: AriLog, settings: Settings) -> None:
+    """ari.conf may say `pretty = yes`."""
+    log.request("POST", "/ari/channels/create", {"channelId": A1}, 200, PRETTY, ACCEPTED_AT, 0.001)
+    log.request(
+        "POST", "/ari/channels/create", {"channelId": A2}, 200, PRETTY.replace(b"\n", b"\r\n"), ACCEPTED_AT, 0.001
+    )
+    log.request("GET", "/ari/bridges", {}, 502, b"{ half\n of it", ACCEPTED_AT, 0.001)
+    log.close()
+    first, second, broken = lines(settings)
+    answer = {
+        "id": A1,
+        "name": "PJSIP/desk-00000001",
+        "lines": [15551234567, 1.5],
+        "said": "one\n  two, and 5551•••567",
+    }
+    assert (first["answer"], second["answer"]) == (answer, answer)
+    assert (broken["message"], "answer" in broken) == ("{ half\n of it", False)
+
+
 def test_of_a_long_answer_only_the_length_is_told(log: AriLog, settings: Settings) -> None:
     log.request("GET", "/ari/api-docs/channels.json", {}, 200, b" " * 100_000, ACCEPTED_AT, 0.1)
     log.close()

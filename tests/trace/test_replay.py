@@ -1,7 +1,9 @@
 """A log is replayed: the same signals at the same moments bring about the same decisions, numbers masked or not."""
 
 import json
-from collections.abc import Callable
+import os
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -9,16 +11,18 @@ from typing import Any
 import pytest
 
 from c2c_stasis.arilog import AriLog, Settings
-from c2c_stasis.arilog.coding import NotReadable
+from c2c_stasis.arilog.coding import NotReadable, read_signal
 from c2c_stasis.arilog.reading import files_of, lines_by_call
 from c2c_stasis.call import machine
 from c2c_stasis.call.commands import Command
 from c2c_stasis.call.machine import step
 from c2c_stasis.call.model import Call, Now
-from c2c_stasis.call.signals import CallPlaced, LegCreated, Signal, SwitchRestarted
+from c2c_stasis.call.signals import CallPlaced, LegAnswered, LegCreated, Signal, SwitchRestarted
 from c2c_stasis.trace.replay import Decision, NoBeginning, replay
+from tests.arilog.test_log import until
 from tests.call.stories import A1, ACCEPTED_AT, CALL_ID, CLOCK_ZERO, outward_call
 from tests.call.worlds import TEMPERS, Moment, World, random_call
+from tests.trace.ladders import answered
 
 HISTORIES = 300
 
@@ -118,6 +122,61 @@ def test_rules_that_failed_fail_again_and_rules_that_were_mended_do_not(
     monkeypatch.setattr(machine, "on_created", fail)
     (broken,) = replayed(tmp_path)
     assert (broken.differences, broken.now) == ([], {"error": "KeyError('a1')"})
+
+
+def signals_of_a_call() -> Iterator[Moment]:
+    """What an ordinary call heard, from its acceptance to its end."""
+    for line in answered().lines:
+        if line["kind"] == "step":
+            yield Moment(line["now"]["wall"] - ACCEPTED_AT, read_signal(line["signal"]))
+
+
+def test_the_rules_are_not_accused_of_what_was_decided_in_lines_that_were_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck = threading.Event()
+    write = os.write
+
+    def slow(file: int, data: Any) -> int:
+        stuck.wait(10)
+        return write(file, data)
+
+    monkeypatch.setattr(os, "write", slow)
+    log = AriLog(Settings(tmp_path, "c2c", 10_000_000), capacity=5)
+    life = Life(outward_call(), log)
+    moments = list(signals_of_a_call())
+    for moment in moments[:-5]:
+        life.hear(moment)
+    lost = log.lost
+    assert lost > 0
+    stuck.set()
+    until(lambda: '"kind":"step"' in text_of(tmp_path))
+    for moment in moments[-5:]:
+        life.hear(moment)
+    log.close()
+    kinds = [json.loads(line)["kind"] for line in text_of(tmp_path).splitlines()]
+    gap = kinds.index("dropped")
+    assert (kinds[gap - 1], kinds[gap + 1 : gap + 3]) == ("step", ["call", "step"])
+    decisions = replayed(tmp_path)
+    assert [one for one in decisions if one.differences] == []
+    assert len(decisions) == len(moments) - lost
+
+
+def text_of(folder: Path) -> str:
+    return "".join(path.read_text() for path in files_of(folder))
+
+
+def test_nor_of_a_step_that_could_not_be_written(tmp_path: Path) -> None:
+    log = AriLog(Settings(tmp_path, "c2c", 10_000_000))
+    life = Life(outward_call(), log)
+    for moment in signals_of_a_call():
+        if isinstance(moment.signal, LegAnswered):
+            life.call = step(life.call, moment.signal, Now(ACCEPTED_AT + moment.at, CLOCK_ZERO + moment.at)).call
+            log.event({"type": object()})  # no JSON
+        else:
+            life.hear(moment)
+    log.close()
+    assert [one for one in replayed(tmp_path) if one.differences] == []
 
 
 def test_a_call_whose_beginning_is_gone_is_not_replayed(tmp_path: Path) -> None:

@@ -139,8 +139,11 @@ class _Pen(threading.Thread):
         self._file = 0  # which of the files that is
         self._number = 0
         self._dropped = 0  # by those who hand over
+        self._marked = 0  # of those, how many the next thing handed over, or one before it, has with it
+        self._passed = 0  # of those, how many came before what is being written
         self._unwritten = 0  # by the disk
-        self._told = 0
+        self._told = 0  # lost lines that are told in the log
+        self._telling = 0  # the same, with what is about to be written
         self._complained_at = -_TOLD_EVERY
 
     @property
@@ -150,13 +153,22 @@ class _Pen(threading.Thread):
 
     def take(self, item: _Item) -> None:
         """Something to write, if there is room for it."""
-        if self._items.qsize() < self._capacity:
+        if self._items.qsize() >= self._capacity:
+            self._dropped += 1
+        elif self._marked == self._dropped:
             self._items.put(item)
         else:
-            self._dropped += 1
+            self._items.put(self._after_gap(item))
+
+    def _after_gap(self, item: _Item) -> _Item:
+        """The same, after the line that tells how many are missing before it."""
+        dropped = self._marked = self._dropped
+        return lambda pen: [*pen.gap(dropped), *item(pen)]
 
     def stop(self, within: float) -> None:
         """Write what is left, as far as the disk takes it in time; a thread that hangs ends with the process."""
+        if self._marked != self._dropped:
+            self._items.put(self._after_gap(lambda _: []))
         self._items.put(None)
         self.join(within)
 
@@ -176,6 +188,12 @@ class _Pen(threading.Thread):
                 items = []
                 time.sleep(_REST)
         self._files.close()
+
+    def gap(self, dropped: int) -> list[Written]:
+        """The line about lines that were dropped; what a call became in them is not known, and is told before its next step."""
+        self._passed = dropped
+        self._known.clear()
+        return self._report()
 
     def steps(self, before: Call, signal: Signal | None, now: Now, step: Step) -> list[Written]:
         """The line of a step, after one that says what the call was before, if the file at hand does not say it yet."""
@@ -210,8 +228,8 @@ class _Pen(threading.Thread):
                 if self._files.opened != self._file:  # another file: what it tells must not need the one before
                     self._file = self._files.opened
                     self._known.clear()
-                lost = self.lost
-                lines = self._made(self._report(lost))
+                self._telling = self._told
+                lines = self._made(self._report())
                 for item in chain((first,), waiting):
                     made += 1
                     lines += self._lines_of(item)
@@ -219,7 +237,7 @@ class _Pen(threading.Thread):
                     if size > _ENOUGH:
                         break
                 self._files.write(b"".join(lines))
-                self._told = lost
+                self._told = self._telling
             except OSError as error:
                 self._unwritten += max(1, made)
                 self._known.clear()
@@ -227,6 +245,7 @@ class _Pen(threading.Thread):
 
     def _lines_of(self, item: _Item) -> list[bytes]:
         """The lines of one thing; none, and one more that is lost, if they cannot be made or are too long."""
+        telling = self._telling
         try:
             lines = self._made(item(self))
             if sum(map(len, lines)) > _TOO_LONG:
@@ -234,12 +253,15 @@ class _Pen(threading.Thread):
             return lines
         except Exception:
             self._unwritten += 1
+            self._telling = telling
+            self._known.clear()
             logger.exception("line of the ARI log not made")
             return []
 
-    def _report(self, lost: int) -> list[Written]:
+    def _report(self) -> list[Written]:
         """A line about lines that were lost since the last such line."""
-        new = lost - self._told
+        new = self._passed + self._unwritten - self._telling
+        self._telling += new
         return [{"time": time.time(), "kind": "dropped", "lines": new}] if new else []
 
     def _made(self, lines: list[Written]) -> list[bytes]:
@@ -292,8 +314,14 @@ def _answer(answer: bytes | str) -> Written:
     if len(answer) > LONGEST:
         return {"answer_bytes": len(answer)}
     if answer[:1] in (b"{", b"["):
-        return {"answer": msgspec.Raw(answer)}  # JSON as it came
+        with contextlib.suppress(msgspec.DecodeError):
+            return {"answer": msgspec.Raw(_on_one_line(answer))}
     return {"message": answer.decode("utf-8", "replace")}
+
+
+def _on_one_line(answer: bytes) -> bytes:
+    """JSON as it came, unless Asterisk was told to write it prettily (`pretty = yes` in ari.conf)."""
+    return msgspec.json.format(answer, indent=-1) if b"\n" in answer else answer
 
 
 def _event(event: object, heard: float) -> Written:
