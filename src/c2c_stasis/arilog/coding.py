@@ -72,16 +72,25 @@ def decision(before: Call, step: Step) -> Written:
 
 def _changed(before: Call, after: Call) -> Written:
     """The fields that have another value now; of each leg likewise, by the end of its id."""
-    changed = _differences(before, after)
-    if "legs" in changed:
-        pairs = zip(before.legs, after.legs, strict=True)  # legs are neither added nor taken away
-        changed["legs"] = {now.id.rpartition(".")[2]: _differences(was, now) for was, now in pairs if was is not now}
-    return changed
+    return {
+        name: _changed_legs(before, after) if name == "legs" else to_builtins(now)
+        for name, now in _differences(before, after)
+    }
 
 
-def _differences(before: Struct, after: Struct) -> Written:
-    values = zip(after.__struct_fields__, astuple(before), astuple(after), strict=True)
-    return {name: to_builtins(now) for name, was, now in values if was is not now and was != now}
+def _changed_legs(before: Call, after: Call) -> Written:
+    pairs = zip(before.legs, after.legs, strict=True)  # legs are neither added nor taken away
+    return {
+        now.id.rpartition(".")[2]: {name: to_builtins(value) for name, value in _differences(was, now)}
+        for was, now in pairs
+        if was is not now
+    }
+
+
+def _differences(before: Struct, after: Struct) -> list[tuple[str, Any]]:
+    """The names of the fields that have another value now, with that value."""
+    values = zip(after.__struct_fields__, astuple(before), astuple(after))  # noqa: B905 # of one kind, and in every step
+    return [(name, now) for name, was, now in values if was is not now and was != now]
 
 
 def _written(value: Struct) -> Written:

@@ -22,20 +22,39 @@ _SIGNS = (*SIGNS_OF_SECRETS, "authorization", "_cred")  # a line without any of 
 # Digits, and between them what people and carriers put there. Whether it is a number is looked at where it stands.
 # That it begins a run of digits, and no moment, is asked after the first one: so the search stops at digits only.
 _CANDIDATE = re.compile(
-    r"\d(?<!\d\d)(?!\d{3}-\d\d-\d\d[T ]\d\d:)[\d ()./\-\u00a0\u2010-\u2015]{5,}\d",
+    r"\d(?<!\d\d)(?!\d{3}-\d\d-\d\d[T ]\d\d:)"
+    r"[\d ()./\-\u00a0\u00ad\u00b7\u2000-\u2015\u202a-\u202f\u2060\u3000\ufeff]{5,}\d",
 )
 _CANDIDATE_IN_ASCII = re.compile(  # the same, in half the time
     r"[0-9](?<![0-9][0-9])(?![0-9]{3}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:)[0-9 ()./\-]{5,}[0-9]",
 )
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9-])")
-_SECONDS = re.compile(r"[0-9]{2}\.[0-9]{1,9}")  # of a moment, such as 09:46:52.839123
-_ADDRESS = re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9.])")
+_CANDIDATE_OR_ESCAPE = re.compile(  # in a URL, where blanks, brackets and dashes stand with a percent sign
+    r"%[0-9A-Fa-f]{2}|\d(?:(?<!\d\d)|(?<=%[0-9A-Fa-f]{2}\d))(?!\d{3}-\d\d-\d\d[T ]\d\d:)"
+    r"(?:[\d ()./\-\u00a0\u00ad\u00b7\u2000-\u2015\u202a-\u202f\u2060\u3000\ufeff]|%(?:20|28|29|2[Dd])){5,}\d",
+)
+_ESCAPE = re.compile(r"%..")
+_DATE = re.compile(r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])(?![0-9-])")
+_MOMENT = re.compile(
+    r"[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{1,9}"
+)  # 09:46:52.839123, of which 52.839123 may look like a number
+_CLOCK = 6  # characters of it before the seconds
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_ADDRESS = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}(?![0-9.])")
 _CHANNEL = re.compile(r"[A-Za-z0-9]+/[^\"\s]+-[0-9a-f]{8}")  # PJSIP/carrier-0000001f
 _CHANNEL_TAIL = 9  # characters
 _ID = re.compile(
     r"\b[a-z]{2,8}_[0-9a-z]{26}(?![0-9a-z])|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"
 )
 _LONGEST_ID = 40  # characters
+_QUOTES = re.compile(r'\\.|"')
+_BEFORE_VALUES = frozenset("[,:")
+_NO_NAME = frozenset(
+    "\\{[,: \t"
+)  # before a quotation mark: one inside a text, or, as far as one sees, one that begins it
+_BEFORE, _AFTER = (
+    frozenset('"+/'),
+    frozenset('"@'),
+)  # "15551234567", +15551234567@carrier; no id, date or address stands so
 
 
 class Mask:
@@ -60,7 +79,9 @@ class Mask:
 
 
 def mask_numbers(text: str) -> str:
-    """The text, of one value or of a line of JSON, with every telephone number in it masked."""
+    """A line of JSON, or a part of it without quotation marks, with every telephone number in it masked."""
+    if "%2" in text:
+        return _CANDIDATE_OR_ESCAPE.sub(lambda found: found[0] if found[0][0] == "%" else _judged(found), text)
     return (_CANDIDATE_IN_ASCII if text.isascii() else _CANDIDATE).sub(_seen, text)
 
 
@@ -73,18 +94,26 @@ def _may_hold_secrets(text: str) -> bool:
 
 
 def _seen(found: re.Match[str]) -> str:
+    """A candidate as it may be seen. Of most it is clear at once what they are, and they are most of the work."""
+    what, text, start = found[0], found.string, found.start()
+    before = text[start - 1 : start]
+    if before == ":" and text[start - 2] == '"' and text[start - 3] not in _NO_NAME:
+        return what  # a number of JSON
+    if what.isdecimal() and before in _BEFORE and text[found.end() : found.end() + 1] in _AFTER:
+        return _number(what)
+    return _judged(found)
+
+
+def _judged(found: re.Match[str]) -> str:
     """A candidate as it may be seen: what is no telephone number keeps its digits."""
-    text, start = found.string, found.start()
-    before = text[start - 3 : start]
-    if before[1:] == '":' and before[0] != "\\":
-        return found[0]  # a number of JSON; what stands so in a text has a backslash before the quote
-    end = found.end()
-    if before == '":-' and text[start - 4] != "\\":
-        return found[0]
-    if sum(map(str.isdecimal, found[0])) < _SHORTEST:
-        return found[0]
-    if text[start - 1 : start] == ":" and _SECONDS.fullmatch(found[0]):
-        return found[0]
+    what, text, start, end = found[0], found.string, found.start(), found.end()
+    if _is_number_of_json(text, start):
+        return what
+    bare = _ESCAPE.sub("", what) if "%" in what else what
+    if sum(map(str.isdecimal, bare)) < _SHORTEST:
+        return what
+    if text[start - 1 : start] == ":" and _MOMENT.fullmatch(text, max(0, start - _CLOCK), end):
+        return what
     for kind in (_DATE, _ADDRESS):
         if kept := kind.match(text, start, end):
             return kept[0] + mask_numbers(text[kept.end() : end])
@@ -92,8 +121,19 @@ def _seen(found: re.Match[str]) -> str:
         cut = max(start, end - _CHANNEL_TAIL)
         return mask_numbers(text[start:cut]) + text[cut:end]
     if any(one.start() <= start and end <= one.end() for one in _ids(text, start, end)):
-        return found[0]
-    return _number(found[0])
+        return what
+    return _number(bare)
+
+
+def _is_number_of_json(text: str, start: int) -> bool:
+    """Whether what begins here is no text but a number: `"at":1700000000.5`, `[-1.23456789]`, `"n": 12345678`."""
+    before = text[max(0, start - 4) : start].rstrip(" -")
+    return before[-1:] in _BEFORE_VALUES and _outside_of_texts(text, start)
+
+
+def _outside_of_texts(text: str, at: int) -> bool:
+    quotes: list[str] = _QUOTES.findall(text, 0, at)
+    return quotes.count('"') % 2 == 0
 
 
 def _names_channel(text: str, end: int) -> bool:
