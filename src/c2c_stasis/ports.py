@@ -206,8 +206,8 @@ class Settled:
 class WebhookStore(Protocol):
     """What the sender of webhooks needs of the store; each method may raise `StoreUnavailable`."""
 
-    def tell_webhooks(self, told: Callable[[Set[WebhookId], bool], None]) -> None:
-        """Let this be told, after each commit, for whom something waits and whether endpoints have changed."""
+    def tell_webhooks(self, told: Callable[[Set[tuple[WebhookId, bool]], bool], None]) -> None:
+        """Let this be told, after each commit, for whom something waits, urgent or not, and whether endpoints have changed."""
         ...
 
     async def enabled_webhook_endpoints(self) -> tuple[WebhookEndpoint, ...]:
@@ -215,9 +215,9 @@ class WebhookStore(Protocol):
         ...
 
     async def due_deliveries(
-        self, endpoint_id: WebhookId, now: float, limit: int
+        self, endpoint_id: WebhookId, now: float, limit: int, *, urgent: bool
     ) -> tuple[list[DueDelivery], float | None]:
-        """What is to be sent now, the urgent first and of each call the first alone; and when the next is due."""
+        """What is to be sent now, of each call the first alone, and when the next is due: of what is urgent or of the rest."""
         ...
 
     async def settle_delivery(self, endpoint_id: WebhookId, settled: Settled) -> None:
@@ -228,6 +228,14 @@ class WebhookStore(Protocol):
         self, account_id: AccountId, endpoint_id: WebhookId, reason: str, announcement: Message
     ) -> bool:
         """Send nothing more to an endpoint, and announce it to the others of its account; false if that is done already."""
+        ...
+
+    async def hurry_deliveries(self, endpoint_id: WebhookId, now: float, upto: float, *, urgent: bool) -> float | None:
+        """Of what waits for its next attempt, make the last until then due now; gives the time of the first of these."""
+        ...
+
+    async def give_up_deliveries(self, now: float) -> int:
+        """Attempt nothing more of some of what waits for disabled endpoints, and say of how much."""
         ...
 
     async def forget_deliveries(self, before: float) -> int:

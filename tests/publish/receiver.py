@@ -43,11 +43,15 @@ async def accepts(_: web.Request) -> web.StreamResponse:
 
 
 class Receiver:
-    """Keeps what it was sent; `behave` decides the answer."""
+    """Keeps what it was sent; `behave` decides the answer. `came` are the events in the order in which they came, answered or
+    not, and `most` is how many there were at a time."""
 
     def __init__(self, behave: Behaviour = accepts) -> None:
         self.behave = behave
         self.got: list[Got] = []
+        self.came: list[str] = []
+        self.most = 0
+        self._here = 0
         self.port = 0
         self.scheme = "http"
         self._runner: web.AppRunner | None = None
@@ -84,7 +88,13 @@ class Receiver:
 
     async def _take(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        answer = await self.behave(request)
+        self.came.append(json.loads(body)["id"])
+        self._here += 1
+        self.most = max(self.most, self._here)
+        try:
+            answer = await self.behave(request)
+        finally:
+            self._here -= 1
         self.got.append(Got(request.path, dict(request.headers), body, answer.status))
         return answer
 

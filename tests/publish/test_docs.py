@@ -11,8 +11,9 @@ import pytest
 
 from c2c_stasis.directory.webhooks import DISABLED_EVENT, TEST_EVENT, WebhookEndpoint, new_secret
 from c2c_stasis.ids import AccountId, WebhookId
-from c2c_stasis.publish import lane, poster, schedule
+from c2c_stasis.publish import lane, look_ups, places, poster, schedule
 from c2c_stasis.publish.signature import headers_for
+from c2c_stasis.store import webhooks
 from tests.node import NODE
 
 PAGE = (Path(__file__).parents[2] / "docs/webhooks.md").read_text()
@@ -74,5 +75,12 @@ def test_the_figures_of_the_page_are_those_of_the_code() -> None:
     assert schedule.GIVE_UP_AFTER == 86_400
     assert (poster.ANSWER_WITHIN, poster.READ_AT_MOST, poster.SHOWN) == (10.0, 65_536, 1_024)
     assert (lane.TROUBLED_AFTER, lane.WIDTH, lane.LONGEST_PAUSE) == (3, 8, 3600.0)
+    assert f"waits {lane.FINISH_WITHIN:.0f} s\n  for the answers" in PAGE
+    assert (places.SOON, places.QUICK, places.SLOW) == (1.0, 64, 64)
+    assert "answer within a second share 64 places" in PAGE
+    assert "has 64 others, a quarter of them" in PAGE
+    assert f"{places.LONG} at most, the service has no more than {places.QUICK + places.SLOW + places.LONG}" in PAGE
+    assert f"an account has at most {look_ups.OF_ONE}, and all together {look_ups.AT_A_TIME}" in PAGE
+    assert f"in parts of {webhooks.AT_A_TIME} rows" in PAGE
     assert TEST_EVENT in PAGE
     assert DISABLED_EVENT in PAGE

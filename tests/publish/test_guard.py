@@ -1,8 +1,10 @@
 """Where webhooks may not go: a corpus of addresses, names that change after they were saved, and the places that are ours."""
 
+import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -14,7 +16,8 @@ from c2c_stasis.directory.webhooks import WebhookEndpoint, new_secret
 from c2c_stasis.errors import InvalidRequest
 from c2c_stasis.ids import AccountId, WebhookId
 from c2c_stasis.policy.webhook_urls import Ip, WebhookUrls
-from c2c_stasis.publish.guard import Guard
+from c2c_stasis.publish import poster as poster_module
+from c2c_stasis.publish.guard import ForbiddenAddress, Guard
 from c2c_stasis.publish.poster import AuthoritiesNotUsable, Poster
 from tests.publish.forbidden import FORBIDDEN, ISATAP
 from tests.publish.receiver import Receiver, verify
@@ -31,7 +34,7 @@ class Names:
         self.answers = list(answers)
         self.asked: list[str] = []
 
-    async def __call__(self, host: str) -> Sequence[Ip]:
+    async def __call__(self, host: str, _owner: str) -> Sequence[Ip]:
         self.asked.append(host)
         if not self.answers:
             raise socket.gaierror(socket.EAI_NONAME, "unknown")
@@ -199,6 +202,60 @@ async def test_of_another_machine_only_the_address_that_is_known_is_ours(tls: tu
         await poster.vetted("https://10.255.0.1:8088/")
     assert await poster.vetted("https://127.0.0.1:8088/")
     await poster.close()
+
+
+async def test_where_ours_are_is_not_asked_for_every_connection_and_where_receivers_are_is(
+    tls: tuple[Path, Path],
+) -> None:
+    names = Names("127.0.0.1")
+    rules = WebhookUrls(allow_subnets=LOOPBACK)
+    poster = poster_with(rules, names, tls, ("asterisk.test", 8088))
+    for _ in range(3):
+        await poster.vetted("https://hooks.test/")
+    assert sorted(names.asked) == ["asterisk.test", *["hooks.test"] * 3]
+    await poster.close()
+
+
+async def test_ours_are_where_they_were_while_their_name_is_not_found(tls: tuple[Path, Path]) -> None:
+    names = Names("127.0.0.1")
+    rules = WebhookUrls(ports=(8088,), allow_subnets=LOOPBACK)
+    strict = Guard(rules, [("asterisk.test", 8088)], names)
+    with pytest.raises(ForbiddenAddress):
+        await strict.addresses("127.0.0.1", 8088)
+    names.answers = []
+    strict._known = {host: (0.0, known) for host, (_, known) in strict._known.items()}  # that was long ago
+    with pytest.raises(ForbiddenAddress):
+        await strict.addresses("127.0.0.1", 8088)
+    assert names.asked == ["asterisk.test"] * 2
+
+
+async def test_headers_that_never_end_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(poster_module, "ANSWER_WITHIN", 0.2)
+    gone = asyncio.Event()
+
+    async def drips(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        with suppress(ConnectionError):
+            while True:
+                writer.write(b"x: y\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        writer.close()
+        gone.set()
+
+    server = await asyncio.start_server(drips, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    rules = WebhookUrls(allow_http=True, ports=(port,), allow_subnets=LOOPBACK)
+    poster = Poster(Guard(rules, ()), wall=time.time)
+    answer = await poster.post(endpoint(f"http://127.0.0.1:{port}/"), "evt_x", BODY)
+    assert answer.attempt.status_code is None
+    assert answer.attempt.error == "no answer within 0 s"
+    async with asyncio.timeout(5):
+        await gone.wait()  # the connection is closed, too
+    await poster.close()
+    server.close()
+    await server.wait_closed()
 
 
 async def test_no_proxy_no_cookie_and_no_other_name_in_the_certificate(

@@ -1,114 +1,29 @@
 """Events on their way to good, bad and ugly receivers: real connections over TLS, and a store that outlives its sender."""
 
 import asyncio
-import random
 import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
-from c2c_stasis.config import Networks
-from c2c_stasis.directory.model import Account
 from c2c_stasis.directory.pages import Wish
 from c2c_stasis.directory.webhooks import DISABLED_EVENT, Delivery, WebhookEndpoint
-from c2c_stasis.policy.webhook_urls import WebhookUrls
-from c2c_stasis.ports import StoredEvent
+from c2c_stasis.publish import lane
 from c2c_stasis.publish import poster as poster_module
-from c2c_stasis.publish.guard import Guard
-from c2c_stasis.publish.poster import Poster
-from c2c_stasis.publish.schedule import Schedule
-from c2c_stasis.publish.webhooks import WebhookSender
-from c2c_stasis.store.sql_store import SqlStore, open_store
-from tests.publish.receiver import Behaviour, Got, Receiver, accepts, hangs, verify
-from tests.store.samples import Place, an_event, ended, eventually, rows, url_of
-
-TYPES = ("call.ringing", "leg.answered", "call.initiated", "call.answered", "call.end")
-QUICK = (0.005, 0.01, 0.02)  # seconds, in the place of seconds to hours
-
-Listen = Callable[..., Awaitable[Receiver]]
-
-
-@pytest.fixture
-async def listen(tls: tuple[Path, Path]) -> AsyncIterator[Listen]:
-    """Makes receivers, and stops them."""
-    async with AsyncExitStack() as stack:
-
-        async def make(behave: Behaviour = accepts) -> Receiver:
-            receiver = await Receiver(behave).start(tls)
-            stack.push_async_callback(receiver.stop)
-            return receiver
-
-        yield make
-
-
-@asynccontextmanager
-async def sending(
-    store: SqlStore,
-    tls: tuple[Path, Path],
-    *receivers: Receiver,
-    delays: tuple[float, ...] = QUICK,
-    wall: Callable[[], float] = time.time,
-    disable_after_days: float = 5.0,
-) -> AsyncIterator[WebhookSender]:
-    """The sender, as long as it works."""
-    ports = tuple(receiver.port for receiver in receivers)
-    rules = WebhookUrls(ports=ports, allow_subnets=Networks((ip_network("127.0.0.0/8"),)))
-    poster = Poster(Guard(rules, []), wall=time.time, ca_file=str(tls[0]))
-    sender = WebhookSender(
-        store,
-        poster.post,
-        wall,
-        disable_after_days=disable_after_days,
-        keep_days=7.0,
-        schedule=Schedule(random.Random(7).random, delays),
-    )
-    sender.start()
-    try:
-        yield sender
-    finally:
-        await sender.stop()
-        await poster.close()
-
-
-async def endpoint_at(
-    place: Place, receiver: Receiver, *events: str, account: Account | None = None
-) -> WebhookEndpoint:
-    return await place.store.create_webhook_endpoint(
-        (account or place.account).id, receiver.url(), livemode=True, events=events or ("*",), description=""
-    )
-
-
-async def a_whole_call(place: Place, *types: str) -> list[StoredEvent]:
-    """A call that is recorded event by event, as calls are; what is told of it to who wants everything but legs."""
-    call = place.call()
-    now = time.time()
-    events = [replace(an_event(call, at, name), created_at=now) for at, name in enumerate(types or TYPES, 1)]
-    body = '{{"id":"{}","type":"{}","account_id":"{}","data":{{"sequence":{},"call_id":"{}"}}}}'
-    events = [
-        replace(one, body=body.format(one.id, one.type, one.account_id, one.sequence, call.id).encode())
-        for one in events
-    ]
-    await place.store.accept(call, events[:1])
-    for event in events[1:-1]:
-        place.store.record(call, [event], patient=True)
-    await place.store.record(ended(call), events[-1:])
-    return [event for event in events if not event.type.startswith("leg.")]
-
-
-def order_of_first_acceptance(got: list[Got]) -> dict[str, list[int]]:
-    """Of each call the sequences, in the order in which they were accepted first."""
-    found: dict[str, list[int]] = defaultdict(list)
-    for one in got:
-        data = one.event["data"]
-        if data["sequence"] not in found[data["call_id"]]:
-            found[data["call_id"]].append(data["sequence"])
-    return found
+from c2c_stasis.store import webhooks
+from c2c_stasis.store.sql_store import open_store
+from tests.publish.receiver import hangs, verify
+from tests.publish.sending import (
+    Listen,
+    a_whole_call,
+    endpoint_at,
+    order_of_first_acceptance,
+    rows_pending,
+    sending,
+)
+from tests.store.samples import Place, an_event, eventually, rows, url_of
 
 
 async def test_everything_comes_once_in_the_order_of_each_call_signed_and_with_the_stored_bytes(
@@ -127,50 +42,6 @@ async def test_everything_comes_once_in_the_order_of_each_call_signed_and_with_t
         assert order_of_first_acceptance(receiver.got)[call[0].call_id] == [event.sequence for event in call]
     assert by_id[calls[0][0].id].headers["webhook-id"] == calls[0][0].id
     assert by_id[calls[0][0].id].headers["Content-Type"] == "application/json"
-
-
-@pytest.mark.timeout(120)
-async def test_bad_receivers_do_not_keep_a_good_one_waiting_and_half_failing_ones_get_everything(
-    place: Place, tls: tuple[Path, Path], listen: Listen, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(poster_module, "ANSWER_WITHIN", 0.2)
-    chance = random.Random(11)
-    inward = await listen()
-
-    async def fails_half_of_the_time(request: web.Request) -> web.StreamResponse:
-        return web.Response(status=chance.choice((200, 500)))
-
-    async def redirects_inward(_: web.Request) -> web.StreamResponse:
-        return web.Response(status=307, headers={"Location": inward.url()})
-
-    async def is_gone(_: web.Request) -> web.StreamResponse:
-        return web.Response(status=410)
-
-    good, shaky, dead = await listen(), await listen(fails_half_of_the_time), await listen(hangs)
-    elsewhere, gone = await listen(redirects_inward), await listen(is_gone)
-    everybody = (good, shaky, dead, elsewhere, gone)
-    endpoints = {receiver: await endpoint_at(place, receiver, "call.*") for receiver in everybody}
-    expected = 0
-    async with sending(place.store, tls, *everybody, inward):
-        for _ in range(25):
-            expected += len(await a_whole_call(place))
-        began = time.monotonic()
-        await eventually(lambda: len(good.accepted) == expected, 10)
-        assert time.monotonic() - began < 5
-        await eventually(lambda: len({one.event_id for one in shaky.accepted}) == expected, 60)
-        await eventually(lambda: len(dead.got) == 0 and len(elsewhere.got) > 20 and len(gone.got) > 0, 20)
-    assert expected == 100
-    for receiver in (good, shaky):
-        for one in receiver.got:
-            verify(one, endpoints[receiver].secret)
-        assert all(order == [1, 3, 4, 5] for order in order_of_first_acceptance(receiver.accepted).values())
-        assert len(order_of_first_acceptance(receiver.accepted)) == 25
-    assert len(good.got) == expected
-    assert len(shaky.got) > expected
-    assert inward.got == []
-    found = await place.store.find(WebhookEndpoint, place.account.id, endpoints[gone].id)
-    assert found is not None
-    assert (found.status, found.disabled_reason) == ("disabled", "it answered 410 Gone")
 
 
 async def test_the_events_of_a_call_wait_for_the_one_that_fails_and_other_calls_do_not(
@@ -195,18 +66,6 @@ async def test_the_events_of_a_call_wait_for_the_one_that_fails_and_other_calls_
         stubborn = False
         await eventually(lambda: len(receiver.accepted) == len(first) + len(second))
     assert [one.event_id for one in receiver.accepted[-4:]] == [event.id for event in first]
-
-
-async def test_an_emergency_goes_before_everything_else(place: Place, tls: tuple[Path, Path], listen: Listen) -> None:
-    receiver = await listen()
-    await endpoint_at(place, receiver)
-    waiting = [await a_whole_call(place) for _ in range(12)]
-    urgent = await a_whole_call(place, "call.ringing", "call.emergency", "call.end")
-    async with sending(place.store, tls, receiver):
-        await eventually(lambda: len(receiver.got) == 12 * 4 + 3)
-    places = [one.event_id for one in receiver.got]
-    assert places.index(urgent[1].id) < 8  # as many are under way at a time
-    assert places.index(waiting[-1][0].id) > 8
 
 
 async def test_what_was_owed_is_sent_by_the_next_process(
@@ -253,10 +112,10 @@ async def test_a_receiver_that_fails_for_days_is_disabled_and_the_others_are_tol
             sender.wake()
             await eventually(lambda: len(failing.got) > attempts)  # noqa: B023
             attempts = len(failing.got)
-            await a_whole_call(place)
+            await a_whole_call(place, at=time.time() + ahead)
         assert watching.got == []
         ahead += 25 * 3600
-        sender.wake()
+        await a_whole_call(place, at=time.time() + ahead)
         await eventually(lambda: len(watching.got) == 1)
         calls_so_far = len(failing.got)
         await a_whole_call(place)
@@ -271,17 +130,6 @@ async def test_a_receiver_that_fails_for_days_is_disabled_and_the_others_are_tol
     found = await place.store.find(WebhookEndpoint, place.account.id, bad.id)
     assert found is not None
     assert found.status == "disabled"
-
-
-def rows_pending(place: Place, endpoint: WebhookEndpoint) -> int:
-    file = Path(str(place.store._database._writer.url.database))
-    return int(
-        rows(
-            file,
-            "select count(*) from webhook_deliveries where status = 'pending' and endpoint_id = ?",
-            endpoint.id,
-        )[0][0]
-    )
 
 
 async def test_a_receiver_that_asks_for_time_is_left_alone_for_so_long(
@@ -305,6 +153,120 @@ async def test_a_receiver_that_asks_for_time_is_left_alone_for_so_long(
         ahead = 121.0
         sender.wake()
         await eventually(lambda: len(receiver.accepted) == 8)
+
+
+async def test_after_a_day_an_event_is_not_sent_any_more_and_the_next_of_its_call_has_its_turn(
+    place: Place, file: Path, tls: tuple[Path, Path], listen: Listen
+) -> None:
+    """What waits behind a receiver that hangs may become older than a day before it was ever attempted."""
+    receiver = await listen()
+    await endpoint_at(place, receiver)
+    call, now = place.call(), time.time()
+    old, new = an_event(call, 1, "call.ringing"), an_event(call, 2, "call.end")
+    body = b'{"id":"new"}'
+    await place.store.accept(call, [replace(old, created_at=now - 3 * 86_400)])
+    await place.store.record(call, [replace(new, created_at=now, body=body)])
+    async with sending(place.store, tls, receiver) as sender:
+        await eventually(lambda: sender.tally.delivered == 1)
+        assert sender.tally.given_up == 1
+    assert [one.body for one in receiver.got] == [body]
+    told = "SELECT error FROM webhook_deliveries JOIN webhook_attempts ON delivery_id = id WHERE status = 'failed'"
+    assert rows(file, told) == [("a day has passed since the event",)]
+
+
+async def test_what_waits_goes_to_the_new_address_as_soon_as_it_is_changed(
+    place: Place, tls: tuple[Path, Path], listen: Listen
+) -> None:
+    async def wants_an_hour(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=503, headers={"Retry-After": "3600"})
+
+    wrong, right = await listen(wants_an_hour), await listen()
+    endpoint = await endpoint_at(place, wrong)
+    async with sending(place.store, tls, wrong, right) as sender:
+        calls = [await a_whole_call(place)]
+        await eventually(lambda: sender.tally.failed_attempts == 1)
+        calls.append(await a_whole_call(place))
+        await place.store.update_webhook_endpoint(place.account.id, endpoint.id, {"url": right.url()})
+        await eventually(lambda: len(right.accepted) == 8)
+    assert order_of_first_acceptance(right.accepted) == {call[0].call_id: [1, 3, 4, 5] for call in calls}
+    assert len(wrong.got) == 1
+
+
+async def test_what_the_old_address_answers_afterwards_counts_for_nothing(
+    place: Place, tls: tuple[Path, Path], listen: Listen
+) -> None:
+    moved = asyncio.Event()
+
+    async def is_gone_when_it_was_left(_: web.Request) -> web.StreamResponse:
+        await moved.wait()
+        return web.Response(status=410)
+
+    old, new = await listen(is_gone_when_it_was_left), await listen()
+    endpoint = await endpoint_at(place, old)
+    async with sending(place.store, tls, old, new):
+        await a_whole_call(place)
+        await eventually(lambda: old.came)
+        await place.store.update_webhook_endpoint(place.account.id, endpoint.id, {"url": new.url()})
+        await a_whole_call(place)
+        await eventually(lambda: len(new.accepted) == 4)  # the other call: so the change has arrived
+        moved.set()
+        await eventually(lambda: len(new.accepted) == 8)
+    found = await place.store.find(WebhookEndpoint, place.account.id, endpoint.id)
+    assert found is not None
+    assert found.enabled
+
+
+async def test_what_is_under_way_when_the_service_stops_comes_back_and_is_not_sent_twice(
+    place: Place, tls: tuple[Path, Path], listen: Listen
+) -> None:
+    stopping = asyncio.Event()
+
+    async def answers_when_it_stops(_: web.Request) -> web.StreamResponse:
+        await stopping.wait()
+        return web.Response()
+
+    receiver = await listen(answers_when_it_stops)
+    await endpoint_at(place, receiver)
+    async with sending(place.store, tls, receiver):
+        call = await a_whole_call(place)
+        await eventually(lambda: len(receiver.came) == 1)
+        asyncio.get_running_loop().call_later(0.05, stopping.set)
+    async with sending(place.store, tls, receiver):
+        await eventually(lambda: len(receiver.got) == len(call))
+    assert receiver.came == [event.id for event in call]
+
+
+async def test_what_hangs_does_not_hold_up_the_stop(
+    place: Place, tls: tuple[Path, Path], listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane, "FINISH_WITHIN", 0.05)
+    receiver = await listen(hangs)
+    await endpoint_at(place, receiver)
+    async with asyncio.timeout(5), sending(place.store, tls, receiver):  # it would hang for ten
+        await a_whole_call(place)
+        await eventually(lambda: receiver.came)
+    async with sending(place.store, tls, receiver):
+        await eventually(lambda: len(receiver.came) == 2)
+    assert len(set(receiver.came)) == 1  # the same again
+
+
+async def test_what_was_missed_while_an_endpoint_was_disabled_is_not_sent_when_it_is_enabled(
+    place: Place, file: Path, tls: tuple[Path, Path], listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when it was so much that not all of it was given up meanwhile."""
+    monkeypatch.setattr(webhooks, "AT_A_TIME", 2)
+    receiver = await listen()
+    endpoint = await endpoint_at(place, receiver)
+    await a_whole_call(place)
+    for status in ("disabled", "enabled"):
+        await place.store.update_webhook_endpoint(place.account.id, endpoint.id, {"status": status})
+    assert rows_pending(place, endpoint) == 2
+    async with sending(place.store, tls, receiver):
+        later = await a_whole_call(place)
+        await eventually(lambda: not rows_pending(place, endpoint))
+    assert [one.event_id for one in receiver.got] == [event.id for event in later]
+    ends = "SELECT status, count(*) FROM webhook_deliveries GROUP BY 1 ORDER BY 1"
+    assert rows(file, ends) == [("delivered", 4), ("failed", 4)]
 
 
 async def test_answers_are_kept_in_part_and_an_endless_one_is_cut_off(

@@ -122,7 +122,7 @@ async def test_what_a_receiver_sent_back_of_the_call_is_erased_as_well(place: Pl
     )
     for number in (NUMBER, OTHER):
         await recorded(place, to(place, number))
-        due, _ = await place.store.due_deliveries(endpoint.id, 2e9, 9)
+        due, _ = await place.store.due_deliveries(endpoint.id, 2e9, 9, urgent=False)
         for one in due:
             attempt = Attempt(1.7e9, 0.1, 200, response=f"thanks for {number}")
             await place.store.settle_delivery(endpoint.id, Settled(one, attempt, DeliveryStatus.DELIVERED))
@@ -130,5 +130,5 @@ async def test_what_a_receiver_sent_back_of_the_call_is_erased_as_well(place: Pl
     assert await place.store.erase_number(place.account.id, BOTH, NUMBER, 10) == 1
     assert NUMBER not in everything(file)
     assert f"thanks for {OTHER}" in everything(file)
-    (waiting, *_), _ = await place.store.due_deliveries(endpoint.id, 2e9, 9)
+    (waiting, *_), _ = await place.store.due_deliveries(endpoint.id, 2e9, 9, urgent=False)
     assert NUMBER.encode() not in (waiting.body or b"")

@@ -44,7 +44,7 @@ class WebhookEndpoint:
     """Where an account wants to be told of events; `events` are patterns with blanks between them.
 
     During a rotation `previous_secret` counts until `previous_until`. `failing_since` is when the first of the attempts failed
-    after which none succeeded.
+    after which none succeeded. `disabled_at` is when it was disabled for the last time.
     """
 
     id: WebhookId
@@ -59,6 +59,7 @@ class WebhookEndpoint:
     previous_until: float | None = None
     failing_since: float | None = None
     disabled_reason: str | None = None
+    disabled_at: float | None = None
     created_at: float = field(default=0.0, compare=False)
 
     @property

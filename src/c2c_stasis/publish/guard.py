@@ -6,17 +6,25 @@ What was looked at is what is dialled: a name that changes between the look and 
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from contextvars import ContextVar
 from ipaddress import IPv6Address, ip_address
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from c2c_stasis.policy.webhook_urls import Ip, Place, WebhookUrls, forms, own
+from c2c_stasis.publish.look_ups import LookUps
 
-LOOK_UPS = 8  # at a time; threads of their own, for a name server that hangs must not stop what others look up
+OURS_COUNT = (
+    30.0  # seconds for which the addresses of our own places are known; those of receivers are asked every time
+)
+OURS = "ours"
 
-LookUp = Callable[[str], Awaitable[Sequence[Ip]]]
-"""The addresses of a name. Raises `OSError`."""
+LookUp = Callable[[str, str], Awaitable[Sequence[Ip]]]
+"""The addresses of a name, asked on behalf of somebody. Raises `OSError`."""
+
+asks_for: ContextVar[str] = ContextVar("asks_for", default="")
+"""The account on whose behalf a connection is made."""
 
 
 class ForbiddenAddress(OSError):
@@ -32,12 +40,13 @@ class Guard:
     def __init__(self, rules: WebhookUrls, ours: Sequence[tuple[str, int]], look_up: LookUp | None = None) -> None:
         self.rules = rules
         self.ours = list(ours)
-        self._threads = ThreadPoolExecutor(LOOK_UPS, thread_name_prefix="webhook-names")
-        self._look_up = look_up or self._ask_system
+        self._look_ups = LookUps()
+        self._look_up = look_up or self._look_ups
+        self._known: dict[str, tuple[float, Sequence[Ip]]] = {}
 
     async def addresses(self, host: str, port: int) -> Sequence[Ip]:
         """Where a host is. Raises `ForbiddenAddress`, and `OSError` when nobody knows it."""
-        found = await self._of(host)
+        found = await self._of(host, asks_for.get())
         if not found:
             raise OSError("the name has no address")
         places = await self._places()
@@ -48,29 +57,26 @@ class Guard:
 
     def close(self) -> None:
         """Ask for no more names."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._look_ups.close()
 
-    async def _of(self, host: str) -> Sequence[Ip]:
+    async def _of(self, host: str, owner: str) -> Sequence[Ip]:
         try:
             return [ip_address(host)]
         except ValueError:
-            return await self._look_up(host)
+            return await self._look_up(host, owner)
 
     async def _places(self) -> list[Place]:
-        places: list[Place] = []
-        for host, port in self.ours:
-            try:
-                places += [(address, port) for address in await self._of(host)]
-            except OSError:
-                continue  # what nobody finds cannot be reached either
-        return places
+        return [(address, port) for host, port in self.ours for address in await self._of_ours(host)]
 
-    async def _ask_system(self, host: str) -> Sequence[Ip]:
-        def ask() -> list[Ip]:
-            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-            return [ip_address(address[0]) for *_, address in found]
-
-        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+    async def _of_ours(self, host: str) -> Sequence[Ip]:
+        """Where a place of ours is; where it was, while nobody finds it."""
+        now = asyncio.get_running_loop().time()
+        until, known = self._known.get(host, (0.0, ()))
+        if now >= until:
+            with suppress(OSError):  # what nobody has ever found cannot be reached either
+                known = await self._of(host, OURS)
+                self._known[host] = now + OURS_COUNT, known
+        return known
 
 
 class GuardedResolver(AbstractResolver):

@@ -1,9 +1,10 @@
-"""What one webhook endpoint is sent, and in which order: a task of its own, so that no other endpoint notices how it fares."""
+"""What one webhook endpoint is sent, and in which order: tasks of its own, so that no other endpoint notices how it fares."""
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,19 +17,23 @@ from c2c_stasis.directory.webhooks import (
 )
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ports import DueDelivery, Settled, WebhookStore
+from c2c_stasis.publish.places import SOON, Room
 from c2c_stasis.publish.poster import Answer
 from c2c_stasis.publish.schedule import Schedule
 from c2c_stasis.times import rfc3339
 
 logger = logging.getLogger(__name__)
 
-WIDTH = 8  # POSTs at a time to one endpoint
+WIDTH = 8  # POSTs at a time to one endpoint, and as many again of what is urgent
 TROUBLED_AFTER = 3  # failures in a row after which there is one at a time
-SLOTS = 100  # POSTs at a time to all endpoints together; as many again to those in trouble, which cannot take these
 LONGEST_PAUSE = 3600.0  # seconds for which a receiver may have all its events held back (429, 503)
 LOOK_AGAIN = 60.0  # seconds; the clock of the wall may have been set
 STORE_AGAIN = 1.0  # seconds until a database that failed is asked again
+FINISH_WITHIN = 2.0  # seconds that what is under way has to come back when the service stops
+BREATHE = 0.05  # seconds between parts of what is changed in the store, for calls to be recorded meanwhile
 NOT_KEPT = "the event is no longer kept"
+TOO_LATE = "a day has passed since the event"
+OF_BEFORE = "the endpoint was disabled meanwhile"
 
 
 class Post(Protocol):
@@ -58,8 +63,16 @@ class Means:
     wall: Callable[[], float]
     disable_after: float
     tally: Tally = field(default_factory=Tally)
-    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(SLOTS))
-    slots_for_troubled: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(SLOTS))
+    room: Room = field(default_factory=Room)
+
+
+@dataclass(slots=True, eq=False)
+class _Queue:
+    """What is urgent, or the rest: each goes its own way, so that an emergency waits for nothing."""
+
+    urgent: bool
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    flying: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
 
 class Lane:
@@ -68,81 +81,145 @@ class Lane:
     def __init__(self, endpoint: WebhookEndpoint, means: Means) -> None:
         self.endpoint = endpoint
         self._means = means
-        self._wake = asyncio.Event()
-        self._flying: dict[str, asyncio.Task[None]] = {}
-        self._failures = 0  # in a row
+        self._urgent, self._ordinary = self._queues = _Queue(urgent=True), _Queue(urgent=False)
+        self._hurrying: asyncio.Task[None] | None = None
+        self._finishing = False
+        self._begin_anew()
         self._failing_since = endpoint.failing_since
+
+    def _begin_anew(self) -> None:
+        self._failures = 0  # in a row
+        self._slow = False  # since something took long there, until an answer comes soon
         self._pause_until = 0.0
 
     def use(self, endpoint: WebhookEndpoint) -> None:
-        """Go on with the endpoint as it is now; one that was enabled again begins anew."""
+        """Go on with the endpoint as it is now; one that was enabled again, or is elsewhere, begins anew."""
+        moved = endpoint.url != self.endpoint.url
         self.endpoint = endpoint
         if endpoint.failing_since is None:
             self._failing_since = None
+        if moved:
+            self._begin_anew()
+            if self._hurrying is not None:
+                self._hurrying.cancel()
+            self._hurrying = asyncio.create_task(self._hurry(), name=f"webhooks moved {endpoint.id}")
 
-    def wake(self) -> None:
+    def wake(self, *, urgent: bool) -> None:
         """There may be something to send."""
-        self._wake.set()
+        (self._urgent if urgent else self._ordinary).wake.set()
 
     async def run(self) -> None:
         """Send what is due, for ever. Cancelled, it leaves what is under way to be sent once more."""
         try:
-            while True:
-                self._wake.clear()
-                seconds = await self._launch()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(seconds):
-                        await self._wake.wait()
+            await asyncio.gather(*(self._attend(queue) for queue in self._queues))
         finally:
-            for task in self._flying.values():
+            tasks = [*self._urgent.flying.values(), *self._ordinary.flying.values()]
+            tasks += [self._hurrying] if self._hurrying else []
+            for task in tasks:
                 task.cancel()
-            if self._flying:
-                await asyncio.wait(self._flying.values())
+            if tasks:
+                await asyncio.wait(tasks)
 
-    async def _launch(self) -> float:
+    async def finish(self) -> None:
+        """Begin nothing more, and give what is under way a moment to come back."""
+        self._finishing = True
+        flying = [*self._urgent.flying.values(), *self._ordinary.flying.values()]
+        if flying:
+            await asyncio.wait(flying, timeout=FINISH_WITHIN)
+
+    async def _attend(self, queue: _Queue) -> None:
+        while True:
+            queue.wake.clear()
+            seconds = await self._launch(queue)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await queue.wake.wait()
+
+    async def _launch(self, queue: _Queue) -> float:
         """Begin to send what is due and has room; after how many seconds to look again."""
         now = self._means.wall()
-        room = (1 if self._troubled else WIDTH) - len(self._flying)
-        if room <= 0:
+        width = 1 if self._failures >= TROUBLED_AFTER and not queue.urgent else WIDTH
+        room = width - len(queue.flying)
+        if room <= 0 or self._finishing:
             return LOOK_AGAIN  # whoever comes back wakes us
-        if now < self._pause_until:
+        if now < self._pause_until and not queue.urgent:
             return min(self._pause_until - now, LOOK_AGAIN)
-        known = set(self._flying)  # who comes back while the store is asked may be in its answer still
+        known = set(queue.flying)  # who comes back while the store is asked may be in its answer still
         try:
-            due, later = await self._means.store.due_deliveries(self.endpoint.id, now, room + len(known))
+            due, later = await self._means.store.due_deliveries(
+                self.endpoint.id, now, room + len(known), urgent=queue.urgent
+            )
         except StoreUnavailable:
             return STORE_AGAIN
         except Exception:
             logger.exception("webhooks not read", extra={"endpoint_id": self.endpoint.id})
             return LOOK_AGAIN
         for one in [one for one in due if one.id not in known][:room]:
-            task = asyncio.create_task(self._deliver(one), name=f"webhook {one.id}")
-            self._flying[one.id] = task
+            queue.flying[one.id] = asyncio.create_task(self._deliver(queue, one), name=f"webhook {one.id}")
         return LOOK_AGAIN if later is None else min(max(later - now, 0.0), LOOK_AGAIN)
 
-    @property
-    def _troubled(self) -> bool:
-        return self._failures >= TROUBLED_AFTER
-
-    async def _deliver(self, one: DueDelivery) -> None:
+    async def _deliver(self, queue: _Queue, one: DueDelivery) -> None:
         try:
-            slots = self._means.slots_for_troubled if self._troubled else self._means.slots
-            if one.body is None:
-                await self._write(Settled(one, Attempt(self._means.wall(), 0.0, error=NOT_KEPT), DeliveryStatus.FAILED))
-                return
-            async with slots:
-                answer = await self._means.post(self.endpoint, one.event_id, one.body)
-            await self._judge(one, answer)
+            if (why := self._why_not(one)) is not None:
+                self._means.tally.given_up += 1
+                await self._write(Settled(one, Attempt(self._means.wall(), 0.0, error=why), DeliveryStatus.FAILED))
+            else:
+                async with self._place(queue):
+                    there, answer = self.endpoint.url, await self._post(one)
+                if answer is not None:
+                    await self._judge(one, answer, there)
+        except TimeoutError:
+            pass  # too much takes long: it is due still, and goes again with those who take longer
         except Exception:
             logger.exception("webhook not sent", extra={"endpoint_id": self.endpoint.id, "delivery_id": one.id})
             await asyncio.sleep(STORE_AGAIN)
         finally:
-            del self._flying[one.id]
-            self._wake.set()
+            del queue.flying[one.id]
+            queue.wake.set()
 
-    async def _judge(self, one: DueDelivery, answer: Answer) -> None:
-        """What follows from an answer: done, again, or never again."""
+    def _why_not(self, one: DueDelivery) -> str | None:
+        """Why this event is not sent any more, if so."""
+        if one.body is None:
+            return NOT_KEPT
+        if self.endpoint.disabled_at is not None and one.created_at <= self.endpoint.disabled_at:
+            return OF_BEFORE
+        return TOO_LATE if self._means.schedule.over(one.created_at, self._means.wall()) else None
+
+    def _place(self, queue: _Queue) -> AbstractAsyncContextManager[None]:
+        if queue.urgent:
+            return nullcontext()
+        part = self.endpoint.account_id, self.endpoint.id
+        return self._means.room.place(part, slow=self._slow, takes_long=self._takes_long)
+
+    def _takes_long(self) -> None:
+        self._slow = True
+
+    async def _post(self, one: DueDelivery) -> Answer | None:
+        if self._finishing or one.body is None:
+            return None
+        return await self._means.post(self.endpoint, one.event_id, one.body)
+
+    async def _hurry(self) -> None:
+        """What waits for its next attempt at the old address need not wait at the new one."""
+        now = self._means.wall()
+        for queue in self._queues:
+            upto: float | None = math.inf
+            while upto is not None:
+                try:
+                    upto = await self._means.store.hurry_deliveries(self.endpoint.id, now, upto, urgent=queue.urgent)
+                except StoreUnavailable:
+                    return  # then each comes at its time
+                queue.wake.set()
+                await asyncio.sleep(BREATHE)
+
+    async def _judge(self, one: DueDelivery, answer: Answer, there: str) -> None:
+        """What follows from an answer of this URL: done, again, or never again."""
         now, before = self._means.wall(), self._failing_since
+        if there != self.endpoint.url and not answer.accepted:  # it says nothing of where the endpoint is now
+            await self._write(Settled(one, answer.attempt, DeliveryStatus.PENDING, now, before, before))
+            return
+        if answer.attempt.seconds < SOON:
+            self._slow = False
         if answer.accepted:
             self._failures, self._failing_since = 0, None
             self._means.tally.delivered += 1

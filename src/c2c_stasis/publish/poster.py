@@ -24,7 +24,7 @@ from yarl import URL
 
 from c2c_stasis.directory.webhooks import Attempt, WebhookEndpoint
 from c2c_stasis.errors import ClickToCallError, InvalidRequest
-from c2c_stasis.publish.guard import ForbiddenAddress, Guard, GuardedResolver
+from c2c_stasis.publish.guard import ForbiddenAddress, Guard, GuardedResolver, asks_for
 from c2c_stasis.publish.schedule import retry_after_of
 from c2c_stasis.publish.signature import headers_for
 
@@ -102,6 +102,7 @@ class Poster:
 
     async def post(self, endpoint: WebhookEndpoint, event_id: str, body: bytes) -> Answer:
         """Send these bytes, signed. Whatever goes wrong is told in the answer."""
+        asks_for.set(endpoint.account_id)
         began, started = self._wall(), asyncio.get_running_loop().time()
 
         def attempt(status_code: int | None, error: str | None, response: str = "") -> Attempt:

@@ -8,6 +8,7 @@ DELAYS = (1.0, 5.0, 30.0, 120.0, 600.0, 3600.0)
 """Seconds after the first, second… failed attempt; the last one again and again."""
 
 GIVE_UP_AFTER = 86_400.0  # seconds after the event
+LATE = 60.0  # seconds by which the last attempt may come late
 JITTER = 0.2  # of the delay, both ways: receivers that were down must not be met by everybody at once
 
 
@@ -29,6 +30,10 @@ class Schedule:
             return None
         delay = self.delays[min(failed, len(self.delays)) - 1] * (1 + JITTER * (2 * self.chance() - 1))
         return min(now + max(delay, retry_after or 0.0), end)
+
+    def over(self, created_at: float, now: float) -> bool:
+        """Whether it is too late to send an event at all: it waited for so long behind others."""
+        return now > created_at + self.give_up_after + LATE
 
 
 def retry_after_of(header: str | None, now: float) -> float | None:

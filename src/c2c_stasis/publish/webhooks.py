@@ -9,13 +9,12 @@ from random import SystemRandom
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ids import WebhookId
 from c2c_stasis.ports import WebhookStore
-from c2c_stasis.publish.lane import STORE_AGAIN, Lane, Means, Post, Tally
+from c2c_stasis.publish.lane import BREATHE, STORE_AGAIN, Lane, Means, Post, Tally
 from c2c_stasis.publish.schedule import Schedule
 
 logger = logging.getLogger(__name__)
 
 FORGET_EVERY = 3600.0  # seconds
-BREATHE = 0.05  # seconds between parts of what is forgotten, for calls to be recorded meanwhile
 DAY = 86_400.0
 
 
@@ -56,8 +55,9 @@ class WebhookSender:
         ]
 
     async def stop(self) -> None:
-        """Send nothing more; what is under way is sent again by the next process."""
+        """Send nothing more. What is under way has a moment to come back; else the next process sends it again."""
         self._store.tell_webhooks(lambda _filled, _changed: None)
+        await asyncio.gather(*(lane.finish() for lane, _ in self._lanes.values()))
         tasks = [*self._tasks, *(task for _, task in self._lanes.values())]
         for task in tasks:
             task.cancel()
@@ -68,15 +68,16 @@ class WebhookSender:
     def wake(self) -> None:
         """Look for everything that is due."""
         for lane, _ in self._lanes.values():
-            lane.wake()
+            lane.wake(urgent=True)
+            lane.wake(urgent=False)
 
-    def _told(self, filled: Set[WebhookId], changed: bool) -> None:
+    def _told(self, filled: Set[tuple[WebhookId, bool]], changed: bool) -> None:
         if changed:
             self._changed.set()
             self._removed.set()
-        for endpoint_id in filled:
+        for endpoint_id, urgent in filled:
             if endpoint_id in self._lanes:
-                self._lanes[endpoint_id][0].wake()
+                self._lanes[endpoint_id][0].wake(urgent=urgent)
 
     async def _follow(self) -> None:
         """Have a lane for every endpoint that is enabled."""
@@ -105,18 +106,24 @@ class WebhookSender:
             self._lanes[endpoint_id] = lane, asyncio.create_task(lane.run(), name=f"webhooks {endpoint_id}")
 
     async def _forget(self) -> None:
-        """Let go of what is older than it is to be kept, and of what was sent to endpoints that are gone."""
+        """Let go of what is older than it is to be kept, and of what is owed to endpoints that are gone or disabled."""
         while True:
+            self._removed.clear()
             try:
-                found = await self._store.forget_deliveries(self._means.wall() - self._keep)
-                while found:
+                more = True
+                while more:
+                    more = await self._forget_some()
                     await asyncio.sleep(BREATHE)
-                    found = await self._store.forget_deliveries(self._means.wall() - self._keep)
             except StoreUnavailable:
                 pass  # in an hour, then
             except Exception:
                 logger.exception("old webhooks not forgotten")
-            self._removed.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(FORGET_EVERY):
                     await self._removed.wait()
+
+    async def _forget_some(self) -> bool:
+        """Whether there may be more."""
+        now = self._means.wall()
+        given_up = await self._store.give_up_deliveries(now)
+        return bool(await self._store.forget_deliveries(now - self._keep)) or bool(given_up)

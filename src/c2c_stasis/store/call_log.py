@@ -13,7 +13,7 @@ from c2c_stasis.directory.call_log import CallFilter, Once
 from c2c_stasis.directory.pages import Page, Place, Wish
 from c2c_stasis.ids import AccountId, CallId
 from c2c_stasis.store.database import Database
-from c2c_stasis.store.erasing import erase
+from c2c_stasis.store.erasing import erase, erase_some_answers
 from c2c_stasis.store.records import call_of_row, once_again, once_row
 from c2c_stasis.store.tables import accounts, calls, events, legs, once
 from c2c_stasis.store.writer import Writer
@@ -68,7 +68,8 @@ class CallLog:
         return await self._keeper.run(forget)
 
     async def delete_calls(self, before: float, most: int) -> int:
-        """Delete calls that began before this moment and have ended, with legs and events; gives how many.
+        """Delete calls that began before this moment and have ended, with legs, events, and what receivers of those answered;
+        gives how many.
 
         So many at most, so that nobody waits long for the writer. Raises `StoreUnavailable`.
         """
@@ -78,6 +79,8 @@ class CallLog:
         statement = select(calls.c.id).select_from(accounts).join(calls, whose[0]).where(whose[1], *old).limit(most)
         ids = await self._log.read(lambda connection: connection.scalars(statement).all())
         if ids:
+            while await self._keeper.run(lambda connection: erase_some_answers(connection, ids)):
+                pass  # each a transaction of its own: there may be many, and calls are recorded between them
             await self._keeper.run(lambda connection: _delete(connection, ids))
         return len(ids)
 

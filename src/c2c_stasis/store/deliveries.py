@@ -19,26 +19,32 @@ from c2c_stasis.store.database import Database
 from c2c_stasis.store.outbox import Told
 from c2c_stasis.store.rows import read
 from c2c_stasis.store.tables import events, webhook_attempts, webhook_deliveries, webhook_endpoints
-from c2c_stasis.store.webhooks import endpoint_of, give_up
+from c2c_stasis.store.webhooks import AT_A_TIME, endpoint_of, give_up, some
 from c2c_stasis.store.writer import Writer
-
-FORGOTTEN_AT_A_TIME = 500  # deliveries in one transaction, so that no call waits for it
 
 _rows = webhook_deliveries.c
 _PENDING = _rows.status == DeliveryStatus.PENDING.value
+_DISABLED = webhook_endpoints.c.status == WebhookStatus.DISABLED.value, webhook_endpoints.c.deleted_at.is_(None)
+_ENABLED = webhook_endpoints.c.status == WebhookStatus.ENABLED.value, webhook_endpoints.c.deleted_at.is_(None)
+_QUEUE = _rows.endpoint_id == bindparam("endpoint"), _rows.urgent == bindparam("urgent"), _PENDING
+# The index gives them in this order. The few that are wanted are taken before the bytes of their events are looked up.
+_heads = (
+    select(webhook_deliveries)
+    .where(*_QUEUE, _rows.next_attempt_at <= bindparam("now"))
+    .where(exists(select(webhook_endpoints.c.id).where(webhook_endpoints.c.id == bindparam("endpoint"), *_ENABLED)))
+    .order_by(_rows.next_attempt_at, _rows.id)
+    .limit(bindparam("limit"))
+    .subquery()
+)
 _DUE = (
     select(
-        *(_rows.id, _rows.event_id, _rows.type, _rows.line, _rows.attempts, _rows.created_at),
-        func.coalesce(_rows.body, events.c.body),
+        *(_heads.c.id, _heads.c.event_id, _heads.c.type, _heads.c.line, _heads.c.attempts, _heads.c.created_at),
+        func.coalesce(_heads.c.body, events.c.body),
     )
-    .join(events, events.c.id == _rows.event_id, isouter=True)
-    .where(_rows.endpoint_id == bindparam("endpoint"), _PENDING, _rows.next_attempt_at <= bindparam("now"))
-    .order_by(_rows.urgent.desc(), _rows.next_attempt_at, _rows.id)
-    .limit(bindparam("limit"))
+    .join_from(_heads, events, events.c.id == _heads.c.event_id, isouter=True)
+    .order_by(_heads.c.next_attempt_at, _heads.c.id)
 )
-_NEXT = select(func.min(_rows.next_attempt_at)).where(
-    _rows.endpoint_id == bindparam("endpoint"), _PENDING, _rows.next_attempt_at > bindparam("now")
-)
+_NEXT = select(func.min(_rows.next_attempt_at)).where(*_QUEUE, _rows.next_attempt_at > bindparam("now"))
 _FOLLOWER = (
     select(_rows.id)
     .where(_rows.endpoint_id == bindparam("endpoint"), _PENDING, _rows.line == bindparam("in_line"))
@@ -63,10 +69,13 @@ class Deliveries:
         return await self._database.read(lambda connection: read(connection, WebhookEndpoint, enabled))
 
     async def due_deliveries(
-        self, endpoint_id: WebhookId, now: float, limit: int
+        self, endpoint_id: WebhookId, now: float, limit: int, *, urgent: bool
     ) -> tuple[list[DueDelivery], float | None]:
-        """What is to be sent to an endpoint now, the urgent first, and when the next is due. Raises `StoreUnavailable`."""
-        about = {"endpoint": endpoint_id, "now": now}
+        """What is to be sent to an endpoint now, of what is urgent or of the rest, and when the next of it is due.
+
+        Raises `StoreUnavailable`.
+        """
+        about = {"endpoint": endpoint_id, "now": now, "urgent": urgent}
 
         def question(connection: Connection) -> tuple[list[DueDelivery], float | None]:
             due = [DueDelivery(*row) for row in connection.execute(_DUE, about | {"limit": limit})]
@@ -123,16 +132,51 @@ class Deliveries:
                 return False
             if not endpoint.enabled:
                 return False
-            news = {"status": WebhookStatus.DISABLED.value, "disabled_reason": reason}
-            connection.execute(update(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id).values(**news))
+            changed = update(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id)
+            connection.execute(
+                changed.values(
+                    status=WebhookStatus.DISABLED.value,
+                    disabled_reason=reason,
+                    disabled_at=announcement.created_at,
+                )
+            )
             give_up(connection, endpoint_id, announcement.created_at)
             outbox = self._writer.outbox
-            others = webhook_endpoints.c.account_id == account_id, webhook_endpoints.c.status == WebhookStatus.ENABLED
-            for other in read(connection, WebhookEndpoint, *others):
-                if other.wants(DISABLED_EVENT):
+            mine = webhook_endpoints.c.account_id == account_id, webhook_endpoints.c.livemode == endpoint.livemode
+            for other in read(connection, WebhookEndpoint, *mine):
+                if other.enabled and other.wants(DISABLED_EVENT):
                     outbox.add(connection, other, announcement, announcement.created_at)
             outbox.endpoints_changed()
             return True
+
+        return await self._writer.run(change)
+
+    async def hurry_deliveries(self, endpoint_id: WebhookId, now: float, upto: float, *, urgent: bool) -> float | None:
+        """Of what waits for its next attempt at an endpoint, let the last that are due until then be due now.
+
+        Gives the time of the first of them, from which to go on with those before; nothing, when there were none. Raises
+        `StoreUnavailable`.
+        """
+        waits = _rows.endpoint_id == endpoint_id, _rows.urgent == urgent, _PENDING, _rows.next_attempt_at > now
+        statement = select(_rows.id, _rows.next_attempt_at).where(*waits, _rows.next_attempt_at <= upto)
+        statement = statement.order_by(_rows.next_attempt_at.desc()).limit(AT_A_TIME)
+
+        def change(connection: Connection) -> float | None:
+            found = connection.execute(statement).all()
+            ids = [row.id for row in found]
+            connection.execute(update(webhook_deliveries).where(_rows.id.in_(ids)).values(next_attempt_at=now))
+            return float(found[-1].next_attempt_at) if found else None
+
+        return await self._writer.run(change)
+
+    async def give_up_deliveries(self, now: float) -> int:
+        """Attempt nothing more of some of what waits for disabled endpoints; gives of how much. Raises `StoreUnavailable`."""
+        waiting = exists(select(_rows.id).where(_rows.endpoint_id == webhook_endpoints.c.id, _PENDING))
+        somebody = select(webhook_endpoints.c.id).where(*_DISABLED, waiting).limit(1)
+
+        def change(connection: Connection) -> int:
+            endpoint_id = connection.scalar(somebody)
+            return 0 if endpoint_id is None else give_up(connection, WebhookId(endpoint_id), now)
 
         return await self._writer.run(change)
 
@@ -144,9 +188,7 @@ class Deliveries:
 
         def change(connection: Connection) -> int:
             gone = select(webhook_endpoints.c.id).where(webhook_endpoints.c.deleted_at.is_not(None))
-            ids: list[str] = []
-            for useless in (_rows.endpoint_id.in_(gone), _rows.settled_at < before):  # each has an index
-                ids += connection.scalars(select(_rows.id).where(useless).limit(FORGOTTEN_AT_A_TIME - len(ids)))
+            ids = some(connection, _rows.endpoint_id.in_(gone)) or some(connection, _rows.settled_at < before)
             for table, column in ((webhook_attempts, webhook_attempts.c.delivery_id), (webhook_deliveries, _rows.id)):
                 connection.execute(delete(table).where(column.in_(ids)))
             empty = ~exists(select(_rows.id).where(_rows.endpoint_id == webhook_endpoints.c.id))
@@ -174,7 +216,7 @@ class Deliveries:
         return found
 
     async def pending_deliveries(self) -> int:
-        """How many events wait to be sent. Raises `StoreUnavailable`."""
-        gone = select(webhook_endpoints.c.id).where(webhook_endpoints.c.deleted_at.is_not(None))
-        statement = select(func.count()).select_from(webhook_deliveries).where(_PENDING, _rows.endpoint_id.not_in(gone))
+        """How many events wait to be sent to endpoints that are enabled. Raises `StoreUnavailable`."""
+        enabled = select(webhook_endpoints.c.id).where(*_ENABLED)
+        statement = select(func.count()).select_from(webhook_deliveries).where(_PENDING, _rows.endpoint_id.in_(enabled))
         return await self._database.read(lambda connection: connection.scalar(statement) or 0)

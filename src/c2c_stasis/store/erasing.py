@@ -6,14 +6,15 @@ from typing import Any
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import Connection, Update, bindparam, select, update
+from sqlalchemy import Connection, Update, bindparam, exists, select, update
 
 from c2c_stasis.call.model import Call, CallState, Leg, Party, Side
 from c2c_stasis.directory.number_texts import writings_of
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ids import AccountId
 from c2c_stasis.store.records import Row, call_of_row, call_row, leg_rows
-from c2c_stasis.store.tables import calls, events, legs, webhook_attempts, webhook_deliveries, webhook_endpoints
+from c2c_stasis.store.tables import calls, events, legs, webhook_attempts, webhook_deliveries
+from c2c_stasis.store.webhooks import some
 
 NOBODY = Party("")
 CALL_COLUMNS = ("dial_string", "from_number", "from_name", "to_number", "to_name", "snapshot")
@@ -43,9 +44,9 @@ def erase(connection: Connection, account_id: AccountId, modes: Sequence[bool], 
     if erased:
         _execute(connection, ERASE_CALL, CALL_COLUMNS, [call_row(call) for call in erased])
         _execute(connection, ERASE_LEG, LEG_COLUMNS, [row for call in erased for row in leg_rows(call)])
-    _erase_events(connection, [call.id for call in erased], number)
-    if erased:
-        _erase_answers(connection, account_id, erased)
+    ids = [call.id for call in erased]
+    _erase_events(connection, ids, number)
+    _erase_answers(connection, ids)
     return len(erased)
 
 
@@ -76,15 +77,19 @@ def _erase_events(connection: Connection, ids: Sequence[str], number: str) -> No
         _execute(connection, ERASE_EVENT, ("body",), changed)
 
 
-def _erase_answers(connection: Connection, account_id: AccountId, erased: Sequence[Call]) -> None:
+def _erase_answers(connection: Connection, call_ids: Sequence[str]) -> None:
     """What receivers answered to events of these calls: some send back what they were sent."""
-    endpoints = select(webhook_endpoints.c.id).where(webhook_endpoints.c.account_id == account_id)
-    told = select(webhook_deliveries.c.id).where(
-        webhook_deliveries.c.endpoint_id.in_(endpoints),
-        webhook_deliveries.c.created_at >= min(call.accepted_at for call in erased),  # there is an index
-        webhook_deliveries.c.call_id.in_([call.id for call in erased]),
-    )
-    connection.execute(update(webhook_attempts).where(webhook_attempts.c.delivery_id.in_(told)).values(response=""))
+    while erase_some_answers(connection, call_ids):
+        pass
+
+
+def erase_some_answers(connection: Connection, call_ids: Sequence[str]) -> int:
+    """Erase some of what receivers answered to events of these calls; gives to how many."""
+    mine = webhook_attempts.c.delivery_id == webhook_deliveries.c.id
+    answered = exists(select(webhook_attempts.c.delivery_id).where(mine, webhook_attempts.c.response != ""))
+    ids = some(connection, webhook_deliveries.c.call_id.in_(call_ids), answered)
+    connection.execute(update(webhook_attempts).where(webhook_attempts.c.delivery_id.in_(ids)).values(response=""))
+    return len(ids)
 
 
 def _execute(connection: Connection, statement: Update, columns: Sequence[str], rows: Sequence[Row]) -> None:

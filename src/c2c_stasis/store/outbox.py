@@ -32,8 +32,8 @@ INSERT = insert(webhook_deliveries).values(
     | {"next_attempt_at": case((_WAITS, None), else_=bindparam("at_once"))}
 )
 
-Told = Callable[[Set[WebhookId], bool], None]
-"""Who is told, after a commit, for which endpoints something new waits, and whether endpoints themselves have changed."""
+Told = Callable[[Set[tuple[WebhookId, bool]], bool], None]
+"""Who is told, after a commit, for which endpoints something new waits, urgent or not, and whether endpoints have changed."""
 
 
 class Outbox:
@@ -41,7 +41,7 @@ class Outbox:
 
     def __init__(self) -> None:
         self._by_account: dict[AccountId, list[WebhookEndpoint]] | None = None  # to be read
-        self._filled: set[WebhookId] = set()
+        self._filled: set[tuple[WebhookId, bool]] = set()
         self._changed = False
         self.told: Told = lambda _filled, _changed: None
 
@@ -64,7 +64,7 @@ class Outbox:
         ]
         if rows:
             insert_rows(connection, INSERT, rows)
-            self._filled.update(row["endpoint_id"] for row in rows)
+            self._filled.update((row["endpoint_id"], row["urgent"]) for row in rows)
 
     def add(
         self, connection: Connection, endpoint: WebhookEndpoint, message: Message, at: float, **more: object
@@ -72,7 +72,7 @@ class Outbox:
         """Owe an endpoint an event that waits for no other; the row of it."""
         row = _columns(endpoint, at) | {"event_id": message.id, "type": message.type, "body": message.body} | more
         connection.execute(insert(webhook_deliveries).values(row | {"next_attempt_at": at}))
-        self._filled.add(endpoint.id)
+        self._filled.add((endpoint.id, False))
         return row
 
     def tell(self) -> None:

@@ -306,6 +306,7 @@ webhook_endpoints = Table(
     Column("failing_since", Float),
     Column("disabled_reason", String),
     Column("created_at", Float, nullable=False),
+    Column("disabled_at", Float),  # the last time; what is older is not sent when the endpoint is enabled again
     Column("deleted_at", Float),  # the row stays until what was sent there is removed, little by little
     UniqueConstraint("account_id", "id"),
 )
@@ -322,7 +323,7 @@ webhook_deliveries = Table(
     Column("endpoint_id", String, nullable=False),
     Column("event_id", String, nullable=False),
     Column("type", String, nullable=False),
-    Column("call_id", String),
+    Column("call_id", String, index=True),
     Column("line", String),
     Column("position", Integer, nullable=False),
     Column("urgent", Boolean, nullable=False),
@@ -337,7 +338,7 @@ webhook_deliveries = Table(
     Index("ix_webhook_deliveries_settled", "settled_at"),
     Index(
         "ix_webhook_deliveries_due",
-        *("endpoint_id", "next_attempt_at"),
+        *("endpoint_id", "urgent", "next_attempt_at", "id"),
         sqlite_where=text("status = 'pending'"),
         postgresql_where=text("status = 'pending'"),
     ),

@@ -27,8 +27,7 @@ from c2c_stasis.store.tables import events, webhook_deliveries, webhook_endpoint
 
 DESCRIPTION_LENGTH = 256
 
-GIVEN_UP = {"status": DeliveryStatus.FAILED.value, "next_attempt_at": None}
-"""What becomes of a delivery that is not attempted again."""
+AT_A_TIME = 200  # rows that one transaction gives up, hurries or removes: some milliseconds for which calls wait
 
 
 class WebhookEndpoints(Changing):
@@ -70,13 +69,18 @@ class WebhookEndpoints(Changing):
             changed["description"] = validation.one_line("description", changed["description"], DESCRIPTION_LENGTH)
 
         def change(connection: Connection) -> WebhookEndpoint:
-            endpoint = endpoint_of(connection, account_id, endpoint_id)
+            endpoint, now = endpoint_of(connection, account_id, endpoint_id), self._wall()
             news = dict(changed)
+            if news.get("url", endpoint.url) != endpoint.url:
+                news["failing_since"] = None  # that was another address
             if news.get("status", endpoint.status) != endpoint.status:
                 enabled = news["status"] == WebhookStatus.ENABLED
                 news |= {"disabled_reason": None if enabled else "disabled by request", "failing_since": None}
                 if not enabled:
-                    give_up(connection, endpoint.id, self._wall())
+                    news["disabled_at"] = now
+                    give_up(connection, endpoint.id, now)
+                elif not waits(connection, endpoint.id):
+                    news["disabled_at"] = None  # nothing of before is left
             return self._put(connection, endpoint, news)
 
         return await self._writer.run(change)
@@ -163,10 +167,42 @@ def endpoint_of(connection: Connection, account_id: AccountId, endpoint_id: Webh
     return found[0]
 
 
-def give_up(connection: Connection, endpoint_id: WebhookId, now: float) -> None:
-    """Attempt nothing more of what waits for an endpoint; it can be sent again on request."""
-    pending = webhook_deliveries.c.endpoint_id == endpoint_id, webhook_deliveries.c.status == DeliveryStatus.PENDING
-    connection.execute(update(webhook_deliveries).where(*pending).values(GIVEN_UP | {"settled_at": now}))
+def give_up(connection: Connection, endpoint_id: WebhookId, now: float) -> int:
+    """Attempt nothing more of some of what waits for an endpoint; gives of how much. It can be sent again on request."""
+    rows = webhook_deliveries.c
+    some = (
+        select(rows.id)
+        .where(rows.endpoint_id == endpoint_id, rows.status == DeliveryStatus.PENDING.value)
+        # The last of a call first: as long as one of them waits, the first has its time, and the others their turn after it.
+        .order_by(rows.line.desc(), rows.position.desc())
+        .limit(AT_A_TIME)
+    )
+    ids = connection.scalars(some).all()
+    news = {"status": DeliveryStatus.FAILED.value, "next_attempt_at": None, "settled_at": now}
+    connection.execute(update(webhook_deliveries).where(rows.id.in_(ids)).values(news))
+    return len(ids)
+
+
+def some(connection: Connection, *which: ColumnElement[bool]) -> list[str]:
+    """The ids of some of these deliveries: as many as are not too many rows together with their attempts, or one."""
+    rows = connection.execute(
+        select(webhook_deliveries.c.id, webhook_deliveries.c.attempts).where(*which).limit(AT_A_TIME)
+    )
+    ids: list[str] = []
+    together = 0
+    for delivery_id, attempts in rows.all():
+        together += 1 + attempts
+        if ids and together > AT_A_TIME:
+            break
+        ids.append(delivery_id)
+    return ids
+
+
+def waits(connection: Connection, endpoint_id: WebhookId) -> bool:
+    """Whether anything waits for an endpoint."""
+    rows = webhook_deliveries.c
+    one = select(rows.id).where(rows.endpoint_id == endpoint_id, rows.status == DeliveryStatus.PENDING.value).limit(1)
+    return connection.scalar(one) is not None
 
 
 def remove_endpoints(connection: Connection, which: ColumnElement[bool], now: float) -> None:
