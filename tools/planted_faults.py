@@ -184,6 +184,13 @@ FAULTS = [
         "            pass",
         "a loser rings on after a lost connection",
     ),
+    Fault("recovery.py", "    if move.at > soon:", "    if False:", "a phone rings a minute after the click"),
+    Fault(
+        "recovery.py",
+        "leg.state is LegState.CREATING and leg.can_win and leg.id in missing",
+        "leg.can_win and leg.id in missing",
+        "who refused is called again after a restart",
+    ),
     Fault("recovery.py", "    _trust(move, there)", "    pass", "a destination is dialled twice after a restart"),
     Fault("recovery.py", "        finish(move)", "        pass", "a restart of Asterisk leaves calls half ended"),
     Fault(

@@ -98,6 +98,8 @@ class Watcher:
     hung_up: set[LegId] = field(default_factory=set)
     gone: set[LegId] = field(default_factory=set)
     turned_up: set[LegId] = field(default_factory=set)
+    lost: set[LegId] = field(default_factory=set)  # what this step has learned to have been asked for in vain
+    bridge_lost: bool = False
     told: list[Event] = field(default_factory=list)
 
     def watch(self, before: Call, signal: Signal, taken: Step, at: float) -> None:
@@ -127,6 +129,10 @@ class Watcher:
             self._check_end(before, after)
 
     def _note(self, before: Call, signal: Signal) -> None:
+        self.lost, self.bridge_lost = set(), False
+        if isinstance(signal, CallFound) and signal.after_restart:
+            self.lost = set(signal.asked) - {leg_id for leg_id, _ in signal.legs}
+            self.bridge_lost = not signal.bridge
         match signal:
             case LegCreated(leg_id):
                 self.turned_up.add(leg_id)
@@ -146,11 +152,13 @@ class Watcher:
         leg = after.leg(getattr(command, "leg_id", LegId("")))
         match command:
             case CreateBridge():
-                require(self.asked[CreateBridge] == 1, "the bridge is made once")
+                require(self.asked[CreateBridge] == 1 or self.bridge_lost, "the bridge is made once")
             case DestroyBridge():
                 require(not after.live and self.asked[DestroyBridge] == 1, "the bridge goes last and once")
             case CreateLeg(leg_id=leg_id):
-                require(leg_id not in self.made and leg is not None and leg.endpoint != "", "a leg is made once")
+                require(leg_id not in self.made - self.lost, "a leg is made once")
+                require(leg_id not in self.dialled, "a leg that was dialled is not made again")
+                require(leg is not None and leg.endpoint != "", "a leg that is made leads somewhere")
                 self.made.add(leg_id)
             case DialLeg(leg_id=leg_id, caller=caller):
                 self._check_dial(after, leg, caller)

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from c2c_stasis.call.commands import (
+    CreateBridge,
     CreateLeg,
     DestroyBridge,
     DialLeg,
@@ -47,6 +48,7 @@ from tests.call.stories import (
     internal_call,
     outward_call,
     playing_tone,
+    reached,
     releasing,
     ringing_destination,
     ringing_user,
@@ -54,6 +56,7 @@ from tests.call.stories import (
 )
 
 READY, RINGING, UP = LegState.READY, LegState.RINGING, LegState.UP
+LATE = 5.25  # seconds after the click: too late to set out again
 
 
 def found(
@@ -287,6 +290,7 @@ def test_a_call_that_rang_goes_on_ringing() -> None:
 def test_a_call_whose_bridge_was_never_made_fails() -> None:
     story = Story(outward_call(1))
     story.hear(CallPlaced())
+    story.wait(LATE)
 
     told = story.hear(found(story, {A1: READY, B1: READY}, bridge=False, after_restart=True))
 
@@ -297,6 +301,7 @@ def test_a_call_whose_bridge_was_never_made_fails() -> None:
 def test_no_phone_rings_on_for_a_call_whose_bridge_was_never_made() -> None:
     story = Story(outward_call(1))
     story.hear(CallPlaced())
+    story.wait(LATE)
 
     told = story.hear(found(story, {A1: RINGING, B1: READY}, bridge=False, after_restart=True))
 
@@ -308,6 +313,7 @@ def test_no_phone_rings_on_for_a_call_whose_bridge_was_never_made() -> None:
 def test_a_call_of_which_one_side_was_never_made_fails(there: dict[LegId, LegState]) -> None:
     story = Story(outward_call(1))
     story.hear(CallPlaced())
+    story.wait(LATE)
 
     story.hear(found(story, there, after_restart=True), *(LegEnded(leg_id, 16) for leg_id in there))
 
@@ -318,11 +324,76 @@ def test_a_call_of_which_one_side_was_never_made_fails(there: dict[LegId, LegSta
 def test_far_phones_that_were_never_made_are_not_blamed() -> None:
     story = ringing_user(internal_call())
     story.hear(LegAnswered(A1), LegJoined(A1))
+    story.wait(10.25)
 
     told = story.hear(found(story, {A1: UP}, (A1,), after_restart=True))
 
     assert told.commands[0] == HangUpLeg(A1, 16)
     assert story.end == End(Outcome.FAILED, Reason.SERVICE_RESTARTED, EndedBy.SYSTEM, FailedLeg.DESTINATION)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 5.0])
+def test_a_young_call_of_which_nothing_was_carried_out_sets_out_again(seconds: float) -> None:
+    story = Story(outward_call(2))
+    first = story.hear(CallPlaced())
+    story.wait(seconds)
+
+    told = story.hear(found(story, {}, bridge=False, after_restart=True))
+
+    assert told == Told(first.commands, [])
+    assert first.commands[0] == CreateBridge()
+    assert story.state is CallState.RINGING_USER
+
+
+def test_of_a_young_call_only_what_was_never_made_is_made() -> None:
+    story = Story(outward_call(2))
+    story.hear(CallPlaced())
+
+    told = story.hear(found(story, {A1: RINGING}, after_restart=True))
+
+    assert [command.leg_id for command in told.commands if isinstance(command, CreateLeg)] == [A2, B1]
+    assert CreateBridge() not in told.commands
+    assert story.leg(A1).state is RINGING
+
+
+def test_a_young_call_whose_bridge_alone_was_never_made_gets_one_before_it_is_entered() -> None:
+    story = Story(outward_call(1))
+    story.hear(CallPlaced())
+
+    told = story.hear(found(story, {A1: READY, B1: READY}, bridge=False, after_restart=True))
+
+    assert told.commands == [CreateBridge(), DialLeg(A1, None, DIAL_A), JoinLeg(B1)]
+
+
+def test_what_a_young_call_has_let_go_already_is_not_made_again() -> None:
+    story = Story(outward_call(2))
+    story.hear(CallPlaced(), LegCreated(A1), *reached(A1), LegCreated(B1), LegJoined(B1), LegAnswered(A1))
+    assert story.leg(A2).released
+
+    told = story.hear(found(story, {A1: UP, B1: RINGING}, (A1, B1), after_restart=True))
+
+    assert not [command for command in told.commands if isinstance(command, CreateLeg)]
+    assert story.leg(A2).outcome is LegOutcome.ANSWERED_ELSEWHERE
+
+
+def test_far_phones_that_were_never_made_are_made_for_a_user_who_answered_a_moment_ago() -> None:
+    story = ringing_user(internal_call())
+    first = story.hear(LegAnswered(A1), LegJoined(A1))
+    story.wait(10.0)
+
+    told = story.hear(found(story, {A1: UP}, (A1,), after_restart=True))
+
+    assert [command for command in first.commands if isinstance(command, CreateLeg)] == [
+        command for command in told.commands if isinstance(command, CreateLeg)
+    ]
+    assert story.state is CallState.DIALLING_DESTINATION
+
+
+def test_after_a_lost_connection_alone_nothing_is_made_again() -> None:
+    story = Story(outward_call(1))
+    story.hear(CallPlaced())
+
+    assert story.hear(CallFound((), (), (), bridge=False)) == NOTHING
 
 
 def test_a_conversation_is_not_taken_for_a_call_that_never_began() -> None:
@@ -354,6 +425,7 @@ def test_a_phone_that_was_let_go_is_no_caller_for_the_destination() -> None:
 def test_a_call_of_which_one_device_was_never_made_rings_at_the_other() -> None:
     story = Story(outward_call(2))
     story.hear(CallPlaced())
+    story.wait(LATE)
 
     story.hear(found(story, {A1: RINGING, B1: READY}, (B1,), after_restart=True))
 
@@ -370,6 +442,7 @@ def test_a_missing_bridge_alone_does_not_stop_the_ringing() -> None:
 def test_a_call_of_which_nothing_was_carried_out_yet_ends() -> None:
     story = Story(outward_call(1))
     story.hear(CallPlaced())
+    story.wait(LATE)
 
     told = story.hear(found(story, {}, bridge=False, after_restart=True))
 

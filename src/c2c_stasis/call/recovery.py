@@ -3,13 +3,15 @@
 from msgspec.structs import replace
 
 from c2c_stasis.call import again, forking
-from c2c_stasis.call.commands import StartRingback, StopRingback
+from c2c_stasis.call.commands import CreateBridge, StartRingback, StopRingback
 from c2c_stasis.call.ending import close, fail, finish, on_ended, release
 from c2c_stasis.call.model import Call, CallState, End, EndedBy, Leg, LegState, Outcome, Reason, Side
 from c2c_stasis.call.move import Move
-from c2c_stasis.call.reports import on_answered, on_created, on_joined, on_left, on_ringing
+from c2c_stasis.call.reports import DIAL_WITHIN, create, on_answered, on_created, on_joined, on_left, on_ringing
 from c2c_stasis.call.signals import CallFound, LegEnded
 from c2c_stasis.ids import LegId
+
+SETS_OUT_WITHIN = 5.0  # seconds from the click in which a call sets out again whose first commands got lost
 
 
 def on_switch_restarted(move: Move) -> None:
@@ -31,12 +33,12 @@ def on_found(move: Move, found: CallFound) -> None:
     if before.state is CallState.ACCEPTED:
         return  # the call has not set out yet
     there = dict(found.legs)
-    begun = before.state in (CallState.RINGING_USER, CallState.DIALLING_DESTINATION)
-    if found.after_restart and begun and _begun_in_vain(before, found):
-        fail(move, Reason.SERVICE_RESTARTED)
+    never_made: list[Leg] = []
+    if found.after_restart and before.state in (CallState.RINGING_USER, CallState.DIALLING_DESTINATION):
+        never_made = _set_out_again(move, found)
     _trust(move, there)
     answered = [leg for leg in before.legs if there.get(leg.id) is LegState.UP]
-    gone = [leg for leg in before.legs if leg.id in found.asked and leg.id not in there]
+    gone = [leg for leg in before.legs if leg.id in found.asked and leg.id not in there and leg not in never_made]
     others = [leg for leg in before.legs if leg.id in there and leg not in answered]
     # Who answered may have talked before the other left; but nobody is dialled any more for a user who has left.
     for leg in answered:
@@ -59,6 +61,26 @@ def _both_left(move: Move, gone: list[Leg]) -> None:
     for leg in winners:
         close(move, leg, None, None)
     release(move, End(Outcome.COMPLETED, Reason.NORMAL, EndedBy.SYSTEM))
+
+
+def _set_out_again(move: Move, found: CallFound) -> list[Leg]:
+    """Ask once more for what our predecessor asked for in vain, and give those legs; a call that is too old for that fails.
+
+    Nobody wants a phone that rings long after the click, nor waits in silence for long after an answer.
+    """
+    call, there = move.call, dict(found.legs)
+    soon = SETS_OUT_WITHIN if call.answered_at is None else call.answered_at + DIAL_WITHIN
+    if move.at > soon:
+        if _begun_in_vain(call, found):
+            fail(move, Reason.SERVICE_RESTARTED)
+        return []
+    if not found.bridge:
+        move.ask(CreateBridge())
+    missing = set(found.asked) - there.keys()
+    never_made = [leg for leg in call.legs if leg.state is LegState.CREATING and leg.can_win and leg.id in missing]
+    for leg in never_made:
+        create(move, leg)
+    return never_made
 
 
 def _begun_in_vain(call: Call, found: CallFound) -> bool:

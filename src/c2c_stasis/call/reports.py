@@ -32,15 +32,16 @@ def on_placed(move: Move) -> None:
             return
     move.ask(CreateBridge())
     for leg in forking.dialable(call, Side.A):
-        _create(move, leg)
+        create(move, leg)
     if not forking.forked(call, Side.B):
         # Several are made when the user has answered: until then their phones would show as in use.
         for destination in forking.dialable(call, Side.B):
-            _create(move, destination)
+            create(move, destination)
     move.to(CallState.RINGING_USER, move.at + call.limits.ring_timeout)
 
 
-def _create(move: Move, leg: Leg) -> None:
+def create(move: Move, leg: Leg) -> None:
+    """Ask for a leg's channel. To ask twice makes no second one, for the leg names it."""
     call = move.call
     move.set(replace(leg, state=LegState.CREATING))
     shown = call.destination.party if leg.side is Side.A else None
@@ -157,7 +158,7 @@ def _user_answered(move: Move, leg: Leg) -> None:
     if planned:  # several legs cannot ring inside the bridge (Asterisk picks softmix, and the user hears silence)
         move.ask(StartRingback(leg.id))
         for destination in planned:
-            _create(move, destination)
+            create(move, destination)
         return
     for destination in move.call.side(Side.B):
         if destination.state is LegState.READY:
