@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test check bench images fuzz cuts
+.PHONY: help demo test check bench images fuzz cuts faults
 
 help:
 	@echo "make demo     watch a real Asterisk ring two phones; ARGS=--once ends after one call"
@@ -11,6 +11,7 @@ help:
 	@echo "make check    formatting, lint, types, import contracts, drawn documents"
 	@echo "make bench    latencies and throughput on this machine"
 	@echo "make cuts     a client of the event stream that is cut off 200 times while the service is killed 10 times"
+	@echo "make faults   the service, Asterisk and the line between them broken some 550 times while people call: hours"
 	@echo "make fuzz     what schemathesis makes up of the OpenAPI document, against the running service"
 	@echo "make images   the Dockerfiles, carried out without an engine: as root, with mmdebstrap"
 
@@ -20,7 +21,7 @@ demo: $(VENV)/.for-demo
 # The heart first: every branch of it must be seen, and every planted fault be caught. Then the rest, two files at a time: first
 # what only computes, then what mostly waits, the real Asterisk included. With ARGS, all of that is one run.
 PAIRED := -n 2 --dist loadfile
-WAITING := tests/live tests/surface tests/lab tests/contract
+WAITING := tests/live tests/faults tests/surface tests/lab tests/contract
 test: $(VENV)/.for-work
 	$(BIN)/pytest tests/call --cov=c2c_stasis.call --cov-branch --cov-report=term --cov-fail-under=100
 	$(BIN)/python tools/planted_faults.py
@@ -48,6 +49,11 @@ images: $(VENV)/.for-work
 # Every event once, however often the connection is cut and the service killed.
 cuts: $(VENV)/.for-work
 	C2C_CUTS=long $(BIN)/pytest -s --show-capture=no tests/live/test_event_cuts.py $(ARGS)
+
+# What was accepted ends in one record, whatever breaks. C2C_FAULTS and C2C_FAULTS_SEED choose trials: tests/faults/test_trials.py.
+C2C_FAULTS ?= kill=300 cut=200 slow=20 asterisk-kill=20 asterisk-stop=10 term=20
+faults: $(VENV)/.for-work
+	C2C_FAULTS="$(C2C_FAULTS)" $(BIN)/pytest -s --show-capture=no tests/faults $(ARGS)
 
 # Everything that the OpenAPI document tells is asked for, rightly and wrongly, with every credential: some ten thousand requests.
 fuzz: $(VENV)/.for-work
