@@ -184,6 +184,12 @@ FAULTS = [
         "            pass",
         "a loser rings on after a lost connection",
     ),
+    Fault(
+        "recovery.py",
+        "deadline=move.at + JOIN_WITHIN",
+        "deadline=move.call.deadline",
+        "a long restart cuts off who answered",
+    ),
     Fault("recovery.py", "    if move.at > soon:", "    if False:", "a phone rings a minute after the click"),
     Fault(
         "recovery.py",

@@ -7,7 +7,16 @@ from c2c_stasis.call.commands import CreateBridge, StartRingback, StopRingback
 from c2c_stasis.call.ending import close, fail, finish, on_ended, release
 from c2c_stasis.call.model import Call, CallState, End, EndedBy, Leg, LegState, Outcome, Reason, Side
 from c2c_stasis.call.move import Move
-from c2c_stasis.call.reports import DIAL_WITHIN, create, on_answered, on_created, on_joined, on_left, on_ringing
+from c2c_stasis.call.reports import (
+    DIAL_WITHIN,
+    JOIN_WITHIN,
+    create,
+    on_answered,
+    on_created,
+    on_joined,
+    on_left,
+    on_ringing,
+)
 from c2c_stasis.call.signals import CallFound, LegEnded
 from c2c_stasis.ids import LegId
 
@@ -50,6 +59,9 @@ def on_found(move: Move, found: CallFound) -> None:
         _catch_up(move, leg, there[leg.id], joined=leg.id in found.joined)
     if found.after_restart and _undecided(move.call, before):
         fail(move, Reason.SERVICE_RESTARTED)
+    if move.call.state is CallState.JOINING:
+        # Both have answered: that we were away for longer than joining takes is no reason to cut them off.
+        move.call = replace(move.call, deadline=move.at + JOIN_WITHIN)
     _ask_again(move)
 
 
