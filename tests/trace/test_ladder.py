@@ -1,6 +1,8 @@
 """What a ladder says: who passed what to whom, in SIP's words, and how the call ended."""
 
+import json
 import re
+from pathlib import Path
 from random import Random
 from xml.etree import ElementTree
 
@@ -8,6 +10,7 @@ import click
 import pytest
 
 from c2c_stasis.arilog.coding import NotReadable, written_call
+from c2c_stasis.arilog.reading import lines_of_call
 from c2c_stasis.call.model import LegOutcome, Side
 from c2c_stasis.call.signals import CallPlaced, LegCreated
 from c2c_stasis.times import rfc3339_micro
@@ -259,7 +262,18 @@ def wide_ladder() -> Ladder:
     return Ladder(CALL_ID, "now", ("one <fact> & another",), tuple(columns), tuple(rows), "done", Tone.GOOD, "x", "y")
 
 
-@pytest.mark.parametrize("ladder", [answered().ladder(), wide_ladder()], ids=["ordinary", "wide"])
+def recorded(name: str) -> Ladder:
+    """A call of the laboratory, whose picture is in the documents."""
+    file = Path(__file__).parent / "recordings" / f"{name}.jsonl"
+    call_id = json.loads(file.read_text().splitlines()[1])["call"]
+    return from_log.ladder(call_id, lines_of_call([file], call_id, print), "here")
+
+
+@pytest.mark.parametrize(
+    "ladder",
+    [answered().ladder(), wide_ladder(), recorded("answered"), recorded("failed")],
+    ids=["ordinary", "wide", "answered", "failed"],
+)
 def test_in_a_picture_no_text_lies_on_another_or_outside(ladder: Ladder) -> None:
     picture = svg.picture(ladder)
     root = ElementTree.fromstring(picture)
