@@ -101,6 +101,8 @@ def test_a_number_can_still_be_recognised_and_its_dial_string_read() -> None:
     assert masked("+15551234567") == "+1555•••4567"
     assert masked("PJSIP/+15551234567@carrier") == "PJSIP/+1555•••4567@carrier"
     assert masked('"Ann" <+15551234567>') == '"Ann" <+1555•••4567>'
+    assert masked("PJSIP/15551234567-0000001f") == "PJSIP/1555•••4567-0000001f"
+    assert masked("PJSIP/15551234567-00000012") == "PJSIP/1555•••4567-00000012"
 
 
 @pytest.mark.parametrize("text", ["5,5,5,1,2,3,4,5,6,7", "555-HOME-1234567", "5 5 5  1 2 3 4 5 6 7"])
@@ -122,6 +124,10 @@ def test_an_extension_that_was_dialled_is_kept() -> None:
         "call_01000000000000000000000041",
         "PJSIP/carrier-00000012",
         "PJSIP/desk-10000012;2",
+        "PJSIP/desk-0000000b",
+        "PJSIP/desk-1234567a;1",
+        "ssrc=390817933;themssrc=2306285548;lp=0;rxjitter=6.195250;rxcount=37;rtt=0.000350;rxmes=88.084802",
+        "minrxjitter=000.000000;maxrxjitter=000.001625;avgrxjitter=000.000689;stdevrxjitter=000.000273;",
         "2026-11-23T09:46:52.839+0000",
         "2026-11-23 09:46",
         "sip:desk@192.168.100.200:50845",

@@ -34,27 +34,23 @@ _CANDIDATE_OR_ESCAPE = re.compile(  # in a URL, where blanks, brackets and dashe
 )
 _ESCAPE = re.compile(r"%..")
 _DATE = re.compile(r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])(?![0-9-])")
-_MOMENT = re.compile(
-    r"[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{1,9}"
-)  # 09:46:52.839123, of which 52.839123 may look like a number
+_MOMENT = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{1,9}")  # 09:46:52.839123, whose end looks like a number
 _CLOCK = 6  # characters of it before the seconds
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _ADDRESS = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}(?![0-9.])")
 _CHANNEL = re.compile(r"[A-Za-z0-9]+/[^\"\s]+-[0-9a-f]{8}")  # PJSIP/carrier-0000001f
+_OF_A_CHANNEL = re.compile(r"-[0-9a-f]{8}(?![0-9A-Za-z])")
 _CHANNEL_TAIL = 9  # characters
+_FIGURES = ("jitter=", "rtt=", "mes=", "ssrc=")  # in what Asterisk measured of the media, such as RTPAUDIOQOS
 _ID = re.compile(
     r"\b[a-z]{2,8}_[0-9a-z]{26}(?![0-9a-z])|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"
 )
 _LONGEST_ID = 40  # characters
 _QUOTES = re.compile(r'\\.|"')
 _BEFORE_VALUES = frozenset("[,:")
-_NO_NAME = frozenset(
-    "\\{[,: \t"
-)  # before a quotation mark: one inside a text, or, as far as one sees, one that begins it
-_BEFORE, _AFTER = (
-    frozenset('"+/'),
-    frozenset('"@'),
-)  # "15551234567", +15551234567@carrier; no id, date or address stands so
+_NO_NAME = frozenset("\\{[,: \t")  # after these a quotation mark is one inside a text, or seems to begin one
+# "15551234567", <+15551234567>, PJSIP/15551234567@carrier: no id, date or address stands so.
+_BEFORE, _AFTER = frozenset('"+/<'), frozenset('"@>')
 
 
 class Mask:
@@ -112,14 +108,16 @@ def _judged(found: re.Match[str]) -> str:
     bare = _ESCAPE.sub("", what) if "%" in what else what
     if sum(map(str.isdecimal, bare)) < _SHORTEST:
         return what
+    if text.endswith(_FIGURES, 0, start):
+        return what
     if text[start - 1 : start] == ":" and _MOMENT.fullmatch(text, max(0, start - _CLOCK), end):
         return what
+    dash = text.rfind("-", max(0, start - 1), end)
+    if dash >= 0 and end <= dash + _CHANNEL_TAIL and _names_channel(text, dash):
+        return what if dash < start else mask_numbers(text[start:dash]) + text[dash:end]
     for kind in (_DATE, _ADDRESS):
         if kept := kind.match(text, start, end):
             return kept[0] + mask_numbers(text[kept.end() : end])
-    if text[end - _CHANNEL_TAIL : end - _CHANNEL_TAIL + 1] == "-" and _names_channel(text, end):
-        cut = max(start, end - _CHANNEL_TAIL)
-        return mask_numbers(text[start:cut]) + text[cut:end]
     if any(one.start() <= start and end <= one.end() for one in _ids(text, start, end)):
         return what
     return _number(bare)
@@ -136,9 +134,11 @@ def _outside_of_texts(text: str, at: int) -> bool:
     return quotes.count('"') % 2 == 0
 
 
-def _names_channel(text: str, end: int) -> bool:
-    """Whether the text that ends here, and began with the last quotation mark, is the name of a channel."""
-    return _CHANNEL.fullmatch(text, text.rfind('"', 0, end) + 1, end) is not None
+def _names_channel(text: str, dash: int) -> bool:
+    """Whether the text that began with the last quotation mark is the name of a channel, whose own part begins here."""
+    if _OF_A_CHANNEL.match(text, dash) is None:
+        return False
+    return _CHANNEL.fullmatch(text, text.rfind('"', 0, dash) + 1, dash + _CHANNEL_TAIL) is not None
 
 
 def _ids(text: str, start: int, end: int) -> list[re.Match[str]]:
