@@ -4,8 +4,10 @@ import pytest
 
 from c2c_stasis.call.commands import Command, CreateLeg, DialLeg
 from c2c_stasis.call.model import CallState, End, EndedBy, Outcome, Reason
+from c2c_stasis.call.recovery import SETS_OUT_WITHIN
 from c2c_stasis.call.signals import LegCreated
 from c2c_stasis.errors import SwitchUnavailable
+from c2c_stasis.ids import CallId
 from tests.fakes.store import MemoryStore
 from tests.fakes.switch import Act
 from tests.scenarios.house import ANSWER, LONGEST, NUMBER, RING, House, body_of
@@ -119,7 +121,10 @@ async def test_the_longest_duration_counts_through_a_restart(house: House) -> No
     assert (await house.end_of(call_id, 201.0)).reason is Reason.MAX_DURATION
 
 
-async def test_a_call_whose_first_commands_died_with_the_service_is_over(house: House) -> None:
+@pytest.mark.parametrize("seconds", [0.0, 4.0, 6.0])
+async def test_a_call_whose_first_commands_died_with_the_service_sets_out_again_unless_that_was_long_ago(
+    house: House, seconds: float
+) -> None:
     """It was recorded and answered with 202, and then nothing was asked of the switch any more."""
 
     async def meddle(command: Command, act: Act) -> None:
@@ -129,12 +134,22 @@ async def test_a_call_whose_first_commands_died_with_the_service_is_over(house: 
     call_id = await house.place()
     await house.close()
     house.switch.meddle = None
+    await house.clock.advance(seconds)
     await house.begin_again()
-    assert (await house.end_of(call_id)).reason is Reason.SERVICE_RESTARTED
-    assert all(phone.rings == [] for phone in house.phones.values())
+    await house.clock.advance(1.0)
+    rings = [len(phone.rings) for phone in house.phones.values() if phone.rings]
+    if seconds > SETS_OUT_WITHIN:
+        assert (await house.end_of(call_id)).reason is Reason.SERVICE_RESTARTED
+        assert rings == []
+    else:
+        assert await house.state(call_id) is CallState.RINGING_USER
+        assert rings == [1, 1]
+        await house.cancel(call_id)
 
 
-async def test_half_of_the_first_commands_arrived_and_what_was_made_is_released(house: House) -> None:
+async def half_arrives(house: House) -> CallId:
+    """A call of which only the first device's channel was made when the service was killed."""
+
     async def meddle(command: Command, act: Act) -> None:
         if isinstance(command, CreateLeg) and command.leg_id.endswith("a1"):
             await act()
@@ -146,7 +161,24 @@ async def test_half_of_the_first_commands_arrived_and_what_was_made_is_released(
     call_id = await house.place()
     await house.close()
     assert house.switch.channels
-    house.switch.meddle = None
+    house.switch.meddle, house.switch.weather = None, lambda _: (0.0,)
+    return call_id
+
+
+async def test_half_of_the_first_commands_arrived_and_the_rest_is_asked_again(house: House) -> None:
+    call_id = await half_arrives(house)
+    await house.begin_again()
+    await house.clock.advance(1.0)
+    assert [len(phone.rings) for phone in house.phones.values() if phone.rings] == [1, 1]
+    house.ring_of("ann-1").answer()
+    await house.clock.advance(1.0)
+    assert len(house.carrier.rings) == 1
+    await house.cancel(call_id)
+
+
+async def test_half_of_the_first_commands_arrived_long_ago_and_what_was_made_is_released(house: House) -> None:
+    call_id = await half_arrives(house)
+    await house.clock.advance(6.0)
     await house.begin_again()
     assert (await house.end_of(call_id)).reason is Reason.SERVICE_RESTARTED
 
