@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from c2c_stasis.config import Networks, Ports, Webhooks
+from c2c_stasis.policy.webhook_urls import FORBIDDEN
 from tests.live.client import COMPLETED_BY_DESTINATION, ending
 from tests.live.story import ANSWERS_SOON, TALKS_BRIEFLY, Story
 from tests.live.waiting import until
@@ -108,5 +109,5 @@ async def test_asterisks_own_server_is_no_place_for_webhooks(story: Story, recei
         status, _, text = await story.client.ask("POST", "/v1/webhook_endpoints", alice.account_id, json={"url": url})
         assert (status, json.loads(text)["details"]) == (
             400,
-            {"url": "leads to an address that webhooks may not go to"},
+            {"url": FORBIDDEN},
         )

@@ -26,6 +26,15 @@ CASES = [
     pytest.param(BODY, 0.0, new_secret(), False, id="somebody else's"),
     pytest.param(BODY, -400.0, SECRET, False, id="old"),
 ]
+STRANGE = [
+    "",
+    "garbage",
+    "t=1",
+    "t=1,v1=ü",
+    "t=x,v1=00",
+    f"t=1,v1={'0' * 64},v1=1",
+    f"t=99999999999999999999,v1={'0' * 64}",
+]
 
 
 def blocks(language: str) -> list[str]:
@@ -48,6 +57,17 @@ def test_the_examples_in_python(body: bytes, age: float, secret: str, good: bool
     else:
         with pytest.raises(Exception, match=r"signature|Message timestamp"):
             names["event_of"](body, headers, secret)
+
+
+@pytest.mark.parametrize("header", STRANGE)
+def test_what_a_stranger_sends_is_no_signature_and_no_error(header: str) -> None:
+    names: dict[str, Any] = {}
+    exec(blocks("python")[0], names)
+    assert names["verify"](b"", header, SECRET) is False
+    (block,) = blocks("js")
+    script = block + "process.stdout.write(String(verify(Buffer.alloc(0), process.argv[1], 'x')))"
+    said = subprocess.run([NODE, "-e", script, header], capture_output=True, text=True, check=True)
+    assert said.stdout == "false"
 
 
 @pytest.mark.parametrize(("body", "age", "secret", "good"), CASES)

@@ -43,6 +43,7 @@ _ISATAP = (0x00005EFE, 0x02005EFE)  # in the third quarter of the address (RFC 5
 _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # a last label that some resolvers read as an IPv4 address (WHATWG URL 3.5)
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\xa0\\\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]")
+FORBIDDEN = "leads to an address that webhooks may not go to ([webhooks] allow_subnets opens networks)"
 _METADATA_NAMES = ("metadata.google.internal", "metadata.goog", "instance-data")
 
 
@@ -58,15 +59,16 @@ class WebhookUrls:
         """The address as it is dialled. Raises `InvalidRequest`, which says what is wrong with it."""
         url = _parsed(text)
         if url.scheme != "https" and not (self.allow_http and url.scheme == "http"):
-            raise InvalidRequest("url", "must begin with https://")
+            raise InvalidRequest("url", "must begin with https:// ([webhooks] allow_http permits http)")
         if url.port not in (*USUAL_PORTS, *self.ports):
-            raise InvalidRequest("url", f"names port {url.port}, and webhooks go to {self._ports_in_words()} only")
+            usual = self._ports_in_words()
+            raise InvalidRequest("url", f"names port {url.port}, and webhooks go to {usual} only ([webhooks] ports)")
         host = (url.raw_host or "").rstrip(".").lower()
         literal = _literal(host)
         if literal is None:
             self._check_name(host)
         elif self.forbids(literal):
-            raise InvalidRequest("url", "leads to an address that webhooks may not go to")
+            raise InvalidRequest("url", FORBIDDEN)
         return url.with_host(host)
 
     def forbids(self, address: Ip) -> bool:

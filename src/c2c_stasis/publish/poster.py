@@ -24,6 +24,7 @@ from yarl import URL
 
 from c2c_stasis.directory.webhooks import Attempt, WebhookEndpoint
 from c2c_stasis.errors import ClickToCallError, InvalidRequest
+from c2c_stasis.policy.webhook_urls import FORBIDDEN
 from c2c_stasis.publish.guard import ForbiddenAddress, Guard, GuardedResolver, asks_for
 from c2c_stasis.publish.schedule import retry_after_of
 from c2c_stasis.publish.signature import headers_for
@@ -95,7 +96,7 @@ class Poster:
             async with asyncio.timeout(LOOK_WITHIN):
                 await self._guard.addresses(*_place(url))
         except ForbiddenAddress as error:
-            raise InvalidRequest("url", "leads to an address that webhooks may not go to") from error
+            raise InvalidRequest("url", FORBIDDEN) from error
         except (OSError, TimeoutError, UnicodeError):
             pass
         return str(url)

@@ -1,4 +1,4 @@
-"""The server and the page of docs/api.md place a call and follow it to its end."""
+"""The examples of docs/api.md: a server and a page that place a call and follow it, and a program that follows all calls."""
 
 import asyncio
 import os
@@ -8,15 +8,18 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from c2c_stasis.ports import Contact
 from tests.api.resources.office import Office
+from tests.fakes.waiting import until
+from tests.live.proxy import CuttableProxy
 from tests.node import NODE
 
 PAGE = (Path(__file__).parents[3] / "docs/api.md").read_text()
-(SERVER,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+SERVER, FOLLOWER = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 (SCRIPT,) = re.findall(r"```js\n(.*?)```", PAGE, re.DOTALL)
 # What a browser has and Node.js has not: an address that "/session" is relative to.
 BROWSER = """
@@ -62,3 +65,28 @@ async def test_a_click_is_a_call_that_the_page_follows_to_its_end(office: Office
 async def test_the_page_learns_why_there_is_no_call(office: Office, server: str) -> None:
     told, _ = await (await page(server, office, "nobody")).communicate()
     assert told.startswith(b"Invalid dial_string: ")
+
+
+async def test_the_program_is_told_every_event_once_through_a_cut(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = await CuttableProxy.start(office.url)
+    for name, value in {"BASE_URL": proxy.url, "API_KEY": office.key, "ACCOUNT": office.account.id}.items():
+        monkeypatch.setenv(f"C2C_{name}", value)
+    names: dict[str, Any] = {}
+    exec(FOLLOWER, names)
+    told: list[dict[str, Any]] = []
+    following = asyncio.create_task(names["follow"](told.append, "0"))
+    await office.call(office.user.id)
+    await until(lambda: len(told) == 1, "the first event")
+    await proxy.cut()
+    await office.call(office.user.id)
+    await proxy.mend()
+    await until(lambda: len(told) == 2, "the event of the time in which it was cut off")
+    await office.call(office.user.id)
+    await until(lambda: len(told) == 3, "the last event")
+    following.cancel()
+    await asyncio.wait({following})
+    await proxy.cut()
+    assert [event["type"] for event in told] == ["call.end"] * 3
+    assert len({event["id"] for event in told}) == 3
