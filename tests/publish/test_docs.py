@@ -100,7 +100,7 @@ def test_the_figures_of_the_page_are_those_of_the_code() -> None:
     assert "answer within a second share 64 places" in PAGE
     assert "has 64 others, a quarter of them" in PAGE
     assert f"{places.LONG} at most, the service has no more than {places.QUICK + places.SLOW + places.LONG}" in PAGE
-    assert f"an account has at most {look_ups.OF_ONE}, and all together {look_ups.AT_A_TIME}" in PAGE
+    assert f"of which an account has at most {look_ups.OF_ONE}, and all together {look_ups.AT_A_TIME}" in PAGE
     assert f"in parts of {webhooks.AT_A_TIME} rows" in PAGE
     assert TEST_EVENT in PAGE
     assert DISABLED_EVENT in PAGE

@@ -269,6 +269,24 @@ async def test_what_was_missed_while_an_endpoint_was_disabled_is_not_sent_when_i
     assert rows(file, ends) == [("delivered", 4), ("failed", 4)]
 
 
+async def test_of_a_disabled_endpoint_nothing_waits_any_more_however_much_it_was(
+    place: Place, tls: tuple[Path, Path], listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "AT_A_TIME", 3)
+    monkeypatch.setattr(lane, "BREATHE", 0.0)
+    receiver = await listen(hangs)
+    endpoint = await endpoint_at(place, receiver)
+    async with sending(place.store, tls, receiver):
+        for _ in range(10):
+            await a_whole_call(place)
+        await eventually(lambda: len(receiver.came) == lane.WIDTH)
+        await place.store.update_webhook_endpoint(place.account.id, endpoint.id, {"status": "disabled"})
+        assert rows_pending(place, endpoint) > 0
+        assert await place.store.pending_deliveries() == 0
+        await eventually(lambda: not rows_pending(place, endpoint))
+    assert len(receiver.came) == lane.WIDTH
+
+
 async def test_answers_are_kept_in_part_and_an_endless_one_is_cut_off(
     place: Place, tls: tuple[Path, Path], listen: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,6 +88,26 @@ async def test_slow_receivers_that_accept_everything_in_the_end_hold_up_nobody_e
         assert all(order == [1, 3, 4, 5] for order in order_of_first_acceptance(receiver.accepted).values())
 
 
+async def test_who_takes_long_has_the_time_that_it_needs_although_others_take_the_places(
+    place: Place, tls: tuple[Path, Path], listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What takes long where there is no room for that is broken off, once, and sent again where it may take long."""
+    monkeypatch.setattr(places, "SOON", 0.05)
+    monkeypatch.setattr(places, "LONG", 0)
+
+    async def takes_its_time(_: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(0.2)
+        return web.Response()
+
+    receiver = await listen(takes_its_time)
+    await endpoint_at(place, receiver)
+    async with sending(place.store, tls, receiver):
+        await a_whole_call(place)
+        await eventually(lambda: len(receiver.accepted) == 4)
+    assert order_of_first_acceptance(receiver.accepted).popitem()[1] == [1, 3, 4, 5]
+    assert len(receiver.came) <= 5  # the first came twice, if it came so far at all
+
+
 @pytest.mark.timeout(120)
 async def test_receivers_that_hang_fail_redirect_inward_or_are_gone_and_good_ones_among_them(
     place: Place, tls: tuple[Path, Path], listen: Listen, monkeypatch: pytest.MonkeyPatch

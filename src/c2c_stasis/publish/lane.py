@@ -17,7 +17,8 @@ from c2c_stasis.directory.webhooks import (
 )
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ports import DueDelivery, Settled, WebhookStore
-from c2c_stasis.publish.places import SOON, Room
+from c2c_stasis.publish import places
+from c2c_stasis.publish.places import Room
 from c2c_stasis.publish.poster import Answer
 from c2c_stasis.publish.schedule import Schedule
 from c2c_stasis.times import rfc3339
@@ -218,7 +219,7 @@ class Lane:
         if there != self.endpoint.url and not answer.accepted:  # it says nothing of where the endpoint is now
             await self._write(Settled(one, answer.attempt, DeliveryStatus.PENDING, now, before, before))
             return
-        if answer.attempt.seconds < SOON:
+        if answer.attempt.seconds < places.SOON:
             self._slow = False
         if answer.accepted:
             self._failures, self._failing_since = 0, None
