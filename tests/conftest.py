@@ -2,5 +2,6 @@
 
 from hypothesis import settings
 
-settings.register_profile("unhurried", deadline=None)  # how long an example takes says more about the machine than about it
+# How long an example takes says more about the machine than about it.
+settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
