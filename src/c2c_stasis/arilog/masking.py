@@ -41,7 +41,8 @@ _ADDRESS = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}(?![0-9.])")
 _CHANNEL = re.compile(r"[A-Za-z0-9]+/[^\"\s]+-[0-9a-f]{8}")  # PJSIP/carrier-0000001f
 _OF_A_CHANNEL = re.compile(r"-[0-9a-f]{8}(?![0-9A-Za-z])")
 _CHANNEL_TAIL = 9  # characters
-_FIGURES = ("jitter=", "rtt=", "mes=", "ssrc=")  # in what Asterisk measured of the media, such as RTPAUDIOQOS
+# In what Asterisk measured of the media, such as RTPAUDIOQOS.
+_FIGURES = ("rxjitter=", "txjitter=", "rtt=", "rxmes=", "txmes=", "rxlost=", "txlost=", "ssrc=")
 _ID = re.compile(
     r"\b[a-z]{2,8}_[0-9a-z]{26}(?![0-9a-z])|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"
 )
