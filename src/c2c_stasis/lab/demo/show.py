@@ -14,6 +14,7 @@ from c2c_stasis.lab.demo.stage import Stage
 from c2c_stasis.lab.demo.timeline import HOLD_BACK, Screen
 from c2c_stasis.lab.errors import LaboratoryError
 from c2c_stasis.lab.obtain import obtain
+from c2c_stasis.printable import printable
 
 ENDED_WITHIN = 90.0  # seconds; the first call takes 6
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -119,7 +120,7 @@ class _Show:
             self._screen.say("\nDone: the call was completed, and each end heard the other's tone.\n")
             return 0
         if self._options.once:
-            print(f"c2c-stasis demo: {problem}", file=sys.stderr)
+            print(printable(f"c2c-stasis demo: {problem}", also="\n"), file=sys.stderr)
         else:
             self._screen.say(f"\nFAILED: {problem}.\n")
         return 1
