@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from c2c_stasis.call.model import Call, Destination, DestinationKind, Party
+from c2c_stasis.call.model import Call, Destination, DestinationKind, Party, Quality
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ids import NumberId
 from tests.api.resources.office import Office
@@ -65,6 +65,24 @@ async def test_one_call_is_shown(office: Office, line: Line) -> None:
     (call,) = await recorded(office, 1)
     assert (await line.json("calls", "show", call.id))["id"] == call.id
     assert "Call not found" in await line.fails(REFUSED, "calls", "show", "call_x")
+
+
+async def test_of_one_call_a_person_sees_every_leg_and_what_was_measured(office: Office, line: Line) -> None:
+    call = ended(a_call(office.platform, office.account, office.user))
+    first, *others = call.legs
+    first = replace(first, quality=Quality(jitter=0.0042, loss=0.004, rtt=0.0231))
+    await office.store.accept(replace(call, legs=(first, *others)), [])
+    said = await line.says("calls", "show", call.id)
+    rows = {" ".join(row.split()) for row in said.splitlines()}
+    assert "None" not in said
+    assert "{" not in said
+    assert rows >= {
+        "outcome completed",
+        "a1 d1 answered - - 0.250 s - 2.500 s 12.500 s sip:d1@192.0.2.1:5060",
+        "a2 d2 answered elsewhere answered elsewhere (26) - - - - 2.625 s sip:d2@192.0.2.2:5060",
+        "user's phone 4.36 0.4 % 4.2 ms 23.1 ms",
+        "connected 4.500 s",
+    }
 
 
 async def test_calls_are_exported_to_a_file_or_to_a_pipe(office: Office, line: Line, tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from c2c_stasis.cli.access import EXIT_STATUS, for_account
+from c2c_stasis.cli.call_record import print_call
 from c2c_stasis.cli.names import number_named, user_named
-from c2c_stasis.cli.remote import Record, Remote
-from c2c_stasis.cli.tables import Column, print_list, print_record
+from c2c_stasis.cli.remote import Remote
+from c2c_stasis.cli.tables import Column, print_list
 
 _COLUMNS: tuple[Column, ...] = (
     ("ID", "id"),
@@ -69,9 +70,8 @@ def list_calls(remote: Remote, most: int, **filters: Any) -> None:
 @for_account
 @click.argument("call_id", metavar="ID")
 def show_call(remote: Remote, call_id: str) -> None:
-    """Show the record of one call."""
-    record: Record = remote.get("calls", call_id)
-    print_record(remote, record)
+    """Show the record of one call, with its legs and what was measured."""
+    print_call(remote, remote.get("calls", call_id))
 
 
 @calls.command("export", epilog=EXIT_STATUS)
