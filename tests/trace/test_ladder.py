@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import click
 import pytest
+from msgspec.structs import replace
 
 from c2c_stasis.arilog.coding import NotReadable, written_call
 from c2c_stasis.arilog.reading import lines_of_call
@@ -225,6 +226,27 @@ def test_in_a_terminal_every_arrow_ends_at_its_lifelines() -> None:
     refused = next(line for line in lines if "CANCEL" in line)
     assert refused.endswith("answered elsewhere (26)")
     assert max(map(len, lines)) < 160
+
+
+def test_in_a_terminal_words_have_room_and_what_has_none_is_seen_to_be_cut() -> None:
+    columns = (
+        Column("a1", "desk", "127.0.0.1:51895"),
+        Column(ASTERISK, "Asterisk", "and the bridge"),
+        Column(SERVICE, "c2c-stasis", "the service"),
+        Column("b1", "carrier", "An Agent of Many Words 1.2"),
+    )
+    rows = (
+        Row(0.0, Kind.REQUEST, SERVICE, ASTERISK, "play congestion tone"),
+        Row(0.1, Kind.SIP, "b1", ASTERISK, "503 Service Unavailable"),
+        Row(0.2, Kind.REQUEST, SERVICE, ASTERISK, "create a-phone-with-a-rather-long-name"),
+    )
+    ladder = Ladder(CALL_ID, "now", (), columns, rows, "done", Tone.GOOD, "x", "y")
+    seen = "\n".join(click.unstyle(line) for line in terminal.lines(ladder))
+    for words in ("127.0.0.1:51895 ", " and the bridge ", " play congestion tone ", " 503 Service Unavailable "):
+        assert words in seen
+    assert " create a-phone-with-a-…" in seen
+    few_words = replace(ladder, rows=())
+    assert "  An Agent of Many Wo…" in "\n".join(click.unstyle(line) for line in terminal.lines(few_words))
 
 
 # --- the picture ---

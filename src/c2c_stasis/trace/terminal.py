@@ -5,7 +5,9 @@ import click
 from c2c_stasis.trace.ladder import Kind, Ladder, Row, Tone, to_be_seen
 
 _TIME = 10  # characters before the first column's lane
-_NARROWEST, _WIDEST = 14, 22  # characters from one lifeline to the next
+_NARROWEST, _WIDEST = 14, 28  # characters from one lifeline to the next
+_WIDEST_FOR_HEADS = 22  # a phone may call itself as long as it likes
+_OF_ARROW = 5  # characters between two lifelines that an arrow needs beside its words
 _COLOURS = {Tone.GOOD: "green", Tone.BAD: "red"}
 
 
@@ -30,8 +32,8 @@ class _Canvas:
         """The names over the lifelines, and what is said of each."""
         names, details = [" "] * self._width, [" "] * self._width
         for column, at in zip(self._ladder.columns, self._at, strict=True):
-            _centre(names, at, column.title[: self._gap - 2])
-            _centre(details, at, column.detail[: self._gap - 2])
+            _centre(names, at, _cut(column.title, self._gap - 2))
+            _centre(details, at, _cut(column.detail, self._gap - 2))
         return ["".join(names).rstrip(), click.style("".join(details).rstrip(), dim=True)]
 
     def line(self, row: Row) -> str:
@@ -67,13 +69,19 @@ class _Canvas:
         outer = start if self._ladder.columns[self._at.index(end)].key == "asterisk" else end
         inner = end if outer == start else start
         step = self._gap if inner > outer else -self._gap
-        _centre(cells, outer + step // 2, f" {row.text[: self._gap - 5]} ")
+        _centre(cells, outer + step // 2, f" {_cut(row.text, self._gap - _OF_ARROW)} ")
 
 
 def _gap(ladder: Ladder) -> int:
-    widest = max((len(row.text) for row in ladder.rows if row.to and row.kind is not Kind.MEDIA), default=0)
-    gap = min(_WIDEST, max(_NARROWEST, widest + 6))
+    words = [len(row.text) + _OF_ARROW for row in ladder.rows if row.to and row.kind is not Kind.MEDIA]
+    heads = [len(text) + 2 for column in ladder.columns for text in (column.title, column.detail)]
+    gap = max(_NARROWEST, min(_WIDEST, max(words, default=0)), min(_WIDEST_FOR_HEADS, max(heads)))
     return gap + gap % 2
+
+
+def _cut(text: str, most: int) -> str:
+    """As much of a text as there is room for; where something is left out, that is to be seen."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _time(row: Row) -> str:
