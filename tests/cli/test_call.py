@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import sys
 
@@ -54,3 +55,21 @@ async def test_what_is_refused_is_said_and_nothing_is_placed(office: Office, lin
         status, told, complaints = await call(*words)
         assert (status, told) == (REFUSED, "")
         assert said in complaints
+
+
+async def silence_of(*words: str) -> str:
+    """What a command complains of when nobody reads its output."""
+    nobody, output = os.pipe()
+    os.close(nobody)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", COMMAND, *words), stdout=output, stderr=asyncio.subprocess.PIPE
+    )
+    os.close(output)
+    return (await process.communicate())[1].decode()
+
+
+async def test_when_nobody_reads_on_a_command_ends_in_silence(office: Office, line: Line) -> None:
+    _, told, _ = await call("Ann", "+15551234567")
+    call_id = told.partition(":")[0]
+    for words in (("trace", call_id), ("calls", "list"), ("calls", "export"), ("events",)):
+        assert await silence_of(*words) == ""

@@ -142,9 +142,12 @@ class Remote:
         parts = urlsplit(self.url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT)
+        answered = False
         try:
             connection.request(method, parts.path.rstrip("/") + path, content, headers)
-            yield connection.getresponse()
+            answer = connection.getresponse()
+            answered = True
+            yield answer
         except http.client.IncompleteRead as error:
             raise NotThere(
                 "the answer broke off; what is there of it is not all. The log of the service tells more"
@@ -152,6 +155,8 @@ class Remote:
         except TimeoutError as error:
             raise NotThere(f"the service at {self.url} did not answer within {TIMEOUT:.0f} s") from error
         except OSError as error:
+            if answered and isinstance(error, BrokenPipeError):
+                raise  # an answer is only read: it is our own output that nobody reads any more
             hint = "Is it running? Start it with: c2c-stasis serve. Elsewhere? Give --url or C2C_BASE_URL."
             raise NotThere(f"no service answers at {self.url} ({error.strerror or error}). {hint}") from error
         except http.client.HTTPException as error:

@@ -54,6 +54,8 @@ def reporting() -> Iterator[None]:
     except ConfigError as error:
         click.echo(printable(str(error), also="\n"), err=True)
         raise SystemExit(EX_CONFIG) from error
+    except BrokenPipeError:
+        raise  # whoever read our output has seen enough: click ends the program in silence
     except (ClickToCallError, OSError) as error:
         click.echo(printable(f"c2c-stasis: {error}", also="\n"), err=True)
         raise SystemExit(EX_UNAVAILABLE) from error
