@@ -488,6 +488,18 @@ def test_a_taken_port_is_told_with_what_to_change() -> None:
     assert f"{address} is taken by another program: change [http] listen in c2c.toml" in result.stderr
 
 
+def test_of_two_listeners_the_one_whose_port_is_taken_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts(*ARI, "--listen", "127.0.0.1:0")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setenv("C2C_METRICS__LISTEN", address)
+
+        result = run("serve")
+
+    assert result.exit_code == EX_UNAVAILABLE
+    assert f"{address} is taken by another program: change [metrics] listen in c2c.toml" in result.stderr
+
+
 @pytest.mark.parametrize(
     "interrupted",
     [

@@ -6,7 +6,7 @@ import gc
 import logging
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from c2c_stasis.ari.connection import Connection
 from c2c_stasis.arilog import AriLog
 from c2c_stasis.arilog import Settings as AriLogSettings
 from c2c_stasis.call.model import Now
-from c2c_stasis.config import Ari, Config, ConfigError, Http, LogNumbers, Webhooks, changes
+from c2c_stasis.config import Address, Ari, Config, ConfigError, Http, LogNumbers, Webhooks, changes
 from c2c_stasis.errors import StoreUnavailable, SwitchRefused, SwitchUnavailable
 from c2c_stasis.metrics import Metrics
 from c2c_stasis.policy.webhook_urls import WebhookUrls
@@ -44,6 +44,24 @@ LOOK_AT_LOOP = 0.25  # seconds
 DIRECTORY_POLL = 1.0  # seconds; how soon a change that another process made in the directory counts
 
 COLLECT_AFTER = (10_000, 20, 20)  # new objects, then rounds: a call makes some hundreds that live until its end
+
+
+class CannotListen(OSError):
+    """An address cannot be listened at; `key` is the setting that names it, `listen` what it says."""
+
+    def __init__(self, key: str, listen: Address, error: OSError) -> None:
+        super().__init__(error.errno, error.strerror)
+        self.key = key
+        self.listen = listen
+
+
+@contextlib.contextmanager
+def listening(key: str, listen: Address) -> Iterator[None]:
+    """Raise `CannotListen` for whatever `OSError` there is."""
+    try:
+        yield
+    except OSError as error:
+        raise CannotListen(key, listen, error) from error
 
 
 class SystemClock:
@@ -156,7 +174,8 @@ class App:
             self._server = server = HttpServer(api, config.http)
             stack.push_async_callback(server.stop)
             await self._serve_metrics(stack)
-            self.url = replace(config.http, listen=await server.start()).url
+            with listening("[http] listen", config.http.listen):
+                self.url = replace(config.http, listen=await server.start()).url
             logger.info("listening", extra={"url": self.url})
             if self.metrics_url:
                 logger.info("metrics served", extra={"url": self.metrics_url})
@@ -179,7 +198,8 @@ class App:
         if listen is None:
             return
         server = MetricServer(self._metrics, listen)
-        self.metrics_url = f"http://{await server.start()}/metrics"
+        with listening("[metrics] listen", listen):
+            self.metrics_url = f"http://{await server.start()}/metrics"
         stack.push_async_callback(server.stop)
 
     @property

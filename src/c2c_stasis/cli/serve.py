@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from c2c_stasis.cli.reporting import EX_CONFIG, EX_TAKEN, config_option, load_config, reporting, tell_where_from
-from c2c_stasis.config import Config
+
+_WHY = {errno.EADDRINUSE: "is taken by another program", errno.EADDRNOTAVAIL: "is no address of this machine"}
 
 
 @click.command()
@@ -32,14 +33,6 @@ def serve(path: Path) -> None:
         except CertificateNotUsable as error:
             click.echo(f"c2c-stasis: {error}: correct [http] tls_certificate and tls_key in {path}", err=True)
             raise SystemExit(EX_CONFIG) from error
-        except OSError as error:
-            raise _explained(error, config, path) from error
-
-
-def _explained(error: OSError, config: Config, path: Path) -> OSError:
-    """The error with what to change, if it is about where to listen."""
-    why = {
-        errno.EADDRINUSE: "is taken by another program",
-        errno.EADDRNOTAVAIL: "is no address of this machine",
-    }.get(error.errno or 0)
-    return OSError(f"{config.http.listen} {why}: change [http] listen in {path}") if why else error
+        except app.CannotListen as error:
+            why = _WHY.get(error.errno or 0, f"cannot be listened at: {error.strerror}")
+            raise OSError(f"{error.listen} {why}: change {error.key} in {path}") from error
