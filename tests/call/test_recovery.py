@@ -30,6 +30,7 @@ from c2c_stasis.call.signals import (
     LegInvited,
     LegJoined,
     LegLeft,
+    LegRinging,
     SwitchRestarted,
 )
 from c2c_stasis.ids import LegId
@@ -205,12 +206,31 @@ def test_both_are_gone_after_the_end_was_decided() -> None:
     assert story.state is CallState.ENDED
 
 
-def test_the_user_s_end_is_taken_before_the_destination_s_whatever_was_looked_for_first() -> None:
+@pytest.mark.parametrize(
+    ("after_restart", "reason", "cause"), [(True, Reason.SERVICE_RESTARTED, 16), (False, Reason.SWITCH_LOST, 41)]
+)
+@pytest.mark.parametrize("there", [{A1: UP}, {}])
+def test_a_destination_that_went_unheard_is_not_said_not_to_have_answered(
+    there: dict[LegId, LegState], after_restart: bool, reason: Reason, cause: int
+) -> None:
     story = ringing_destination()
 
-    story.hear(CallFound((B1, A1), (), (), bridge=True))
+    told = story.hear(found(story, there, tuple(there), after_restart=after_restart))
 
-    assert story.end.reason is Reason.CANCELLED_BY_USER
+    hung_up = [command for command in told.commands if isinstance(command, HangUpLeg)]
+    assert hung_up == [HangUpLeg(leg, cause) for leg in there]
+    assert story.end == End(Outcome.FAILED, reason, EndedBy.SYSTEM, FailedLeg.DESTINATION)
+    assert (story.leg(B1).outcome, story.leg(B1).cause) == (LegOutcome.CANCELLED, None)
+
+
+def test_one_far_phone_that_went_unheard_leaves_the_others_ringing() -> None:
+    story = dialling(internal_call())
+    story.hear(LegCreated(B1), LegCreated(B2), LegRinging(B2))
+
+    told = story.hear(found(story, {A1: UP, B2: RINGING}, (A1,), after_restart=True))
+
+    assert story.state is CallState.RINGING_DESTINATION
+    assert [command for command in told.commands if isinstance(command, HangUpLeg)] == []
 
 
 def test_a_leg_that_was_not_looked_for_is_not_missed() -> None:

@@ -3,6 +3,7 @@
 from msgspec.structs import replace
 
 from c2c_stasis.call import again, forking
+from c2c_stasis.call.causes import NORMAL
 from c2c_stasis.call.commands import CreateBridge, StartRingback, StopRingback
 from c2c_stasis.call.ending import close, fail, finish, on_ended, release
 from c2c_stasis.call.model import Call, CallState, End, EndedBy, Leg, LegState, Outcome, Reason, Side
@@ -53,6 +54,9 @@ def on_found(move: Move, found: CallFound) -> None:
     for leg in answered:
         _catch_up(move, leg, LegState.UP, joined=leg.id in found.joined)
     _both_left(move, gone)
+    if _went_unheard(move.call, gone):
+        _forget(move, gone)
+        fail(move, Reason.SERVICE_RESTARTED if found.after_restart else Reason.SWITCH_LOST)
     for leg in gone:
         on_ended(move, LegEnded(leg.id))
     for leg in others:
@@ -73,6 +77,23 @@ def _both_left(move: Move, gone: list[Leg]) -> None:
     for leg in winners:
         close(move, leg, None, None)
     release(move, End(Outcome.COMPLETED, Reason.NORMAL, EndedBy.SYSTEM))
+
+
+def _went_unheard(call: Call, gone: list[Leg]) -> bool:
+    """Whether the destination was dialled and went while nobody listened: it may have declined, or talked with the user, for
+    the two are in one bridge as soon as it answers. Nobody is to be told that it did not answer."""
+    if call.state not in (CallState.DIALLING_DESTINATION, CallState.RINGING_DESTINATION):
+        return False
+    lost = [leg for leg in gone if leg.side is Side.B and leg.dialled and not leg.released]
+    return bool(lost) and not any(leg.can_win for leg in call.side(Side.B) if leg not in gone)
+
+
+def _forget(move: Move, gone: list[Leg]) -> None:
+    """Close legs of which nobody knows how they ended."""
+    for lost in gone:
+        leg = move.leg(lost.id)
+        if leg is not None and leg.live:
+            close(move, leg if leg.won or leg.released else replace(leg, release_cause=NORMAL), None, None)
 
 
 def _set_out_again(move: Move, found: CallFound) -> list[Leg]:
