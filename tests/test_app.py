@@ -4,6 +4,7 @@ import asyncio
 import io
 import logging
 import os
+import resource
 import signal
 import socket
 import threading
@@ -105,6 +106,27 @@ async def place(app: App, site: Site) -> str:
 
 
 # --- starting and stopping ---
+
+
+@pytest.mark.parametrize(
+    ("limits", "taken"),
+    [
+        ((1024, 524_288), [(65_536, 524_288)]),
+        ((1024, 4096), [(4096, 4096)]),
+        ((1024, resource.RLIM_INFINITY), [(65_536, resource.RLIM_INFINITY)]),
+        ((4096, 4096), []),
+        ((100_000, 524_288), []),
+        ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), []),
+    ],
+)
+def test_it_takes_as_many_descriptors_as_it_may(
+    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], taken: list[tuple[int, int]]
+) -> None:
+    set_to: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _what: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda _what, both: set_to.append(both))
+    module._take_descriptors()
+    assert set_to == taken
 
 
 async def test_what_it_starts_it_stops(site: Site) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import resource
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -43,6 +44,7 @@ COUNT_OUTBOX = 15.0  # seconds
 LOOK_AT_LOOP = 0.25  # seconds
 DIRECTORY_POLL = 1.0  # seconds; how soon a change that another process made in the directory counts
 
+MOST_FILES = 65_536  # more than anybody needs; some systems allow a billion
 COLLECT_AFTER = (10_000, 20, 20)  # new objects, then rounds: a call makes some hundreds that live until its end
 
 
@@ -250,9 +252,18 @@ def run(config: Config, read: Callable[[], Config] | None = None, ready: Callabl
         gc.set_threshold(*COLLECT_AFTER)
         ready()
 
+    _take_descriptors()
     # libuv's loop costs a fifth less processor time a call than asyncio's own.
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(config, read, settled))
+
+
+def _take_descriptors() -> None:
+    """Open as many files as this process may: a shell gives 1024 at first, and allows far more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 async def serve(

@@ -18,7 +18,7 @@ from c2c_stasis.config import Http
 
 logger = logging.getLogger(__name__)
 
-OWN_DESCRIPTORS = 128  # for the database, Asterisk, the log and what is being closed
+OWN_DESCRIPTORS = 400  # for 256 receivers of webhooks, the database, Asterisk, the log and what is being closed
 _TOLD_EVERY = 10.0  # seconds between two lines about refused connections: a flood shall not fill the log
 
 
