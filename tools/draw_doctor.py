@@ -39,7 +39,8 @@ whenever something is strange. `--ignore CODE` says a fault without counting it,
 It may run beside a service with live calls. It dials nothing, changes no setting and connects under an application name of its
 own, so that the service keeps its own. What leaves a trace: one counter in the database is raised, to prove that it can be
 written; one channel is made in Asterisk, never dialled, and removed (Asterisk reads its functions only on a channel); where the
-service makes phones, one is made that nobody can use, and removed; and the port is tried for a moment if nobody answers there.
+service makes phones, one is made that nobody can use, and removed; and ports and the folder of the ARI log are
+tried for a moment.
 
 Everything of Asterisk is asked over ARI; its files are not read. Four modules help it to see: `func_config` (limits in
 `http.conf` and `ari.conf`), `func_dialplan` (where a phone's context leads), `func_pjsip_aor` and `func_pjsip_contact` (whether

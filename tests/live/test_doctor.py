@@ -27,7 +27,7 @@ from cryptography.x509.oid import NameOID
 from c2c_stasis.app import App
 from c2c_stasis.ari.connection import Connection
 from c2c_stasis.ari.inspector import Inspector
-from c2c_stasis.config import Address, Config, Database, Http, Sip, Trunk
+from c2c_stasis.config import Address, Config, Database, Http, MetricsAt, Sip, Trunk
 from c2c_stasis.directory.sip_account import SipAccount, new_account, new_username
 from c2c_stasis.doctor.advisories import Advisory
 from c2c_stasis.doctor.checks import tones, version
@@ -36,6 +36,7 @@ from c2c_stasis.doctor.examination import Report
 from c2c_stasis.doctor.findings import Level, Status
 from c2c_stasis.lab.phone import RINGS, Phone
 from c2c_stasis.lab.ports import free_ports
+from c2c_stasis.store.ownership import served
 from c2c_stasis.store.sql_store import open_store
 from tests.contract.benches import Ear
 from tests.live.clinic import DESK, MOBILE, PASSWORD, READER, STRANGER, TRUNK, Clinic, commanded, pretending, registered
@@ -339,10 +340,39 @@ async def test_a_port_that_another_program_has(well: Clinic) -> None:
     assert (report.codes, report.status) == (["port_taken"], Status.UNAVAILABLE)
 
 
+async def test_a_port_of_the_figures_that_another_program_has(well: Clinic) -> None:
+    async with another_server() as port:
+        report = await well.examined(replace(well.config, metrics=MetricsAt(f"127.0.0.1:{port}")))
+
+    assert (report.codes, report.status) == (["port_taken"], Status.UNAVAILABLE)
+    assert f"127.0.0.1:{port} ([metrics] listen)" in report.of("port")[1].fact
+
+
 async def test_an_address_of_another_machine(well: Clinic) -> None:
     report = await well.examined(replace(well.config, http=Http(Address("192.0.2.1", 8080))))
 
     assert (report.codes, report.status) == (["listen_impossible"], Status.CONFIG)
+
+
+async def test_a_database_that_a_service_somewhere_else_has(well: Clinic) -> None:
+    with served(well.config.database.url):
+        report = await well.examined()
+
+    assert (report.codes, report.status) == (["database_served"], Status.UNAVAILABLE)
+
+
+@pytest.mark.parametrize("folder", ["/proc/nope", "/dev/null"])
+async def test_a_log_that_cannot_be_written(well: Clinic, folder: str) -> None:
+    report = await well.examined(well.with_ari(log=folder))
+
+    assert (report.codes, report.status) == (["ari_log_not_writable"], Status.WARNING)
+
+
+async def test_of_a_log_that_can_be_written_nothing_is_made(well: Clinic, tmp_path: Path) -> None:
+    report = await well.examined(well.with_ari(log=str(tmp_path / "new" / "log")))
+
+    assert _all_is_well(report), report
+    assert os.listdir(tmp_path) == []
 
 
 # --- the certificate of our own HTTPS ---

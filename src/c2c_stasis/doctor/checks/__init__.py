@@ -3,6 +3,7 @@
 from c2c_stasis.doctor.check import Check
 from c2c_stasis.doctor.checks import (
     application,
+    ari_log,
     asterisk,
     caller_numbers,
     certificate,
@@ -42,5 +43,6 @@ ALL: tuple[Check, ...] = (
     database.DISK_CHECK,
     port.CHECK,
     certificate.CHECK,
+    ari_log.CHECK,
     application.CHECK,
 )

@@ -8,6 +8,7 @@ from c2c_stasis.doctor.findings import Fault, Finding, Status, unseen, well
 from c2c_stasis.doctor.patient import Patient
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.store.errors import DatabaseNotUsable, SchemaNotCurrent, sqlite_name
+from c2c_stasis.store.ownership import is_served
 from c2c_stasis.store.sqlite import database_file, parse_url
 
 MISSING = Fault(
@@ -33,6 +34,12 @@ UNUSABLE = Fault(
     Status.UNAVAILABLE,
     "The database cannot be used: damaged, locked by another program, or on a full disk; the fact says which.",
     "Do what the fact says; if it is damaged, keep the file and restore a backup.",
+)
+SERVED = Fault(
+    "database_served",
+    Status.UNAVAILABLE,
+    "A running service has this database, and it is not where the configuration says. Another service does not start with it.",
+    "Stop that service, or give this one a database of its own; or restart it, if it is this one with another [http] listen.",
 )
 ON_NETWORK = Fault(
     "database_on_network",
@@ -75,6 +82,9 @@ async def contents(patient: Patient) -> list[Finding]:
         return [NOT_MIGRATED.found(str(error))]
     except (DatabaseNotUsable, StoreUnavailable, OSError) as error:
         return [_why(error)]
+    listen = patient.config.http.listen
+    if listen.port and is_served(url) and await patient.service() is None:
+        return [SERVED.found(f"a running service has {file}, and none answers at {listen}")]
     return [well(f"{file} can be read and written, by the user with number {os.geteuid()}")]
 
 
@@ -123,8 +133,8 @@ def kind_of_disk(folder: Path, mounts: str) -> str:
 
 CHECK = Check(
     "database",
-    "Is the database there, of this version, and writable?",
-    (MISSING, NOT_MIGRATED, NOT_WRITABLE, UNUSABLE),
+    "Is the database there, of this version, writable, and no other service's?",
+    (MISSING, NOT_MIGRATED, NOT_WRITABLE, UNUSABLE, SERVED),
     contents,
 )
 DISK_CHECK = Check("disk", "Is the database on a disk of this machine?", (ON_NETWORK,), disk)

@@ -13,34 +13,48 @@ TAKEN = Fault(
     "port_taken",
     Status.UNAVAILABLE,
     "Another program listens where the service should. The service does not start.",
-    "End that program (`ss -ltnp` shows it), or name another port in [http] listen.",
+    "End that program (`ss -ltnp` shows it), or name another port in the setting that the fact names.",
 )
 NOT_OURS = Fault(
     "listen_impossible",
     Status.CONFIG,
     "The service cannot listen at this address: it is no address of this machine, or only root may have the port.",
-    "Name an address of this machine in [http] listen, such as 127.0.0.1:8080, and a port from 1024 on.",
+    "Name an address of this machine in that setting, such as 127.0.0.1:8080, and a port from 1024 on.",
 )
 
 
 async def look(patient: Patient) -> list[Finding]:
-    """Ask whoever is there; if nobody is, try to have the port for a moment."""
-    address = patient.config.http.listen
+    """Ask whoever is there; if nobody is, try to have the port for a moment, and that of the figures too."""
+    address, figures = patient.config.http.listen, patient.config.metrics.address
+    ours = await patient.service() is not None and not await patient.another_service()
+    found = await _of_calls(patient, address)
+    if figures is not None and figures.port and not ours:  # our own service has both
+        found.append(await _tried(figures, "[metrics] listen"))
+    return found
+
+
+async def _of_calls(patient: Patient, address: Address) -> list[Finding]:
     if address.port == 0:
         return [well("any free port will do")]
     if await patient.another_service():
-        return [TAKEN.found(f"another c2c-stasis listens at {address}, with another database than ours")]
+        return [
+            TAKEN.found(f"another c2c-stasis listens at {address} ([http] listen), with another database than ours")
+        ]
     if (parts := await patient.service()) is not None:
         unwell = [f"{part}: {state}" for part, state in parts.items() if state != "ok"]
         return [
             well(f"the service itself is running at {address}{', not ready: ' if unwell else ''}{', '.join(unwell)}")
         ]
+    return [await _tried(address, "[http] listen")]
+
+
+async def _tried(address: Address, setting: str) -> Finding:
     trouble = await asyncio.get_running_loop().run_in_executor(None, _try, address)
     if trouble is None:
-        return [well(f"{address} is free")]
+        return well(f"{address} is free")
     if trouble.errno == errno.EADDRINUSE:
-        return [TAKEN.found(f"another program listens at {address}")]
-    return [NOT_OURS.found(f"{address}: {trouble.strerror}")]
+        return TAKEN.found(f"another program listens at {address} ({setting})")
+    return NOT_OURS.found(f"{address} ({setting}): {trouble.strerror}")
 
 
 def _try(address: Address) -> OSError | None:
