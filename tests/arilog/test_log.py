@@ -66,6 +66,21 @@ def test_each_file_says_what_it_is(log: AriLog, settings: Settings) -> None:
     assert (head["kind"], head["version"], head["app"], head["numbers"]) == ("log", 1, "c2c", "masked")
 
 
+def test_where_it_is_written_is_told_before_the_first_call(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        log = AriLog()
+        log.use(settings)
+        until(lambda: bool(caplog.records))
+        assert len(log_files(settings.folder)) == 1
+        log.use(replace(settings, folder=Path("/proc/nope")))
+        until(lambda: len(caplog.records) == 2)
+        log.close()
+    told = [(record.getMessage(), vars(record)["folder"]) for record in caplog.records]
+    assert told == [("ARI log is written", str(settings.folder)), ("ARI log cannot be written", "/proc/nope")]
+
+
 def test_a_request_is_told_with_its_answer_and_its_call(log: AriLog, settings: Settings) -> None:
     log.request("POST", f"/ari/channels/{A1}/dial", {"timeout": 35}, 204, b"", ACCEPTED_AT, 0.0042)
     log.request("POST", "/ari/channels/create", {"channelId": A2}, 200, b'{"id":"x"}', ACCEPTED_AT, 0.001)

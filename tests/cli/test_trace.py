@@ -12,7 +12,7 @@ from c2c_stasis.call.model import Call, Now
 from c2c_stasis.call.signals import CallPlaced, CancelRequested, LegCreated, Signal
 from tests.api.resources.office import Office
 from tests.call.stories import A1, ACCEPTED_AT, CALL_ID, CLOCK_ZERO, outward_call
-from tests.cli.line import NOT_ACCEPTED, NOT_THERE, REFUSED, USAGE, Line
+from tests.cli.line import NOT_ACCEPTED, NOT_THERE, REFUSED, USAGE, WRONG_CONFIG, Line
 from tests.cli.test_call import call
 
 
@@ -67,6 +67,15 @@ async def test_what_is_not_there_is_said(office: Office, line: Line, log: Path) 
     (log / "other.jsonl").write_text("{}\n")
     said = await line.fails(NOT_THERE, "trace", CALL_ID, "--log", str(log / "other.jsonl"))
     assert "other.jsonl is no ARI log of c2c-stasis" in said
+
+
+async def test_a_log_that_decisions_are_to_be_made_from_and_is_not_there_is_told_why(folder: Path) -> None:
+    file = folder / "c2c.toml"
+    file.write_text('[ari]\npassword = "x"\nlog = "ari-log"\n')
+    assert "Give the whole path of a folder" in await Line().fails(WRONG_CONFIG, "trace", "--replay")
+    file.write_text('[ari]\npassword = "x"\nlog = "/nowhere/ari-log"\n')
+    said = await Line().fails(NOT_THERE, "trace", "--replay")
+    assert "/nowhere/ari-log, which [ari] log of c2c.toml names, is no folder yet" in said
 
 
 def changed(log: Path, old: str, new: str) -> None:

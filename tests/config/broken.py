@@ -101,6 +101,7 @@ BROKEN: tuple[Broken, ...] = (
     _value("ari", "pool", "2.5", "is 2.5 and must be a whole number"),
     _value("ari", "pool", "true", "is true or false and must be a number"),
     _value("ari", "pool", "1" + "0" * 400, "is 1"),
+    _value("ari", "log", '"ari-log"', "is 'ari-log' which is not understood. Give the whole path of a folder"),
     # [http], [database], [log]
     _value("http", "listen", '"8080"', "is '8080' which is not understood"),
     _value("http", "listen", "8080", "is a number and must be a text"),

@@ -173,6 +173,7 @@ class _Pen(threading.Thread):
         self.join(within)
 
     def run(self) -> None:
+        self._begin()
         going = True
         while going:
             items = [self._items.get()]
@@ -188,6 +189,15 @@ class _Pen(threading.Thread):
                 items = []
                 time.sleep(_REST)
         self._files.close()
+
+    def _begin(self) -> None:
+        """Make the first file, and tell where: that there is no log shall not be found out with a call."""
+        try:
+            self._files.make_ready()
+        except OSError as error:
+            self._complain(error)
+        else:
+            logger.info("ARI log is written", extra={"folder": str(self._settings.folder)})
 
     def gap(self, dropped: int) -> list[Written]:
         """The line about lines that were dropped; what a call became in them is not known, and is told before its next step."""

@@ -62,7 +62,7 @@ def trace(
     the one of then; this needs the log only, whose numbers may be masked.
     """
     with reporting():
-        folder = log or _configured(path)
+        folder = log or _configured(path, needed=again)
         if again:
             _replay(folder, call_id, as_json=as_json)
         elif call_id is None:
@@ -71,15 +71,19 @@ def trace(
             _show(_ladder(folder, call_id, reach), file, as_json=as_json)
 
 
-def _configured(path: Path) -> Path | None:
-    """The folder of the log, as far as a configuration that can be read names one."""
+def _configured(path: Path, *, needed: bool) -> Path | None:
+    """The folder of the log, as far as a configuration that can be read names one. If it is needed, says what keeps it away."""
     if not path.exists():
         return None
     try:
         named = load_config(path).ari.log
     except ConfigError:
+        if needed:
+            raise
         return None  # a log that is asked for by name needs no configuration, nor does the record
     folder = Path(named)
+    if named and needed and not folder.is_dir():
+        raise LogNotReadable(f"{folder}, which [ari] log of {path} names, is no folder yet")
     return folder if named and folder.is_dir() else None
 
 

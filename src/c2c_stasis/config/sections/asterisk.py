@@ -62,7 +62,11 @@ _ARI_USER = Text(
 _ARI_PASSWORD = Text(
     "Give the password of the ARI user, as in Asterisk's ari.conf", "any text of one line", private=True
 )
-_FOLDER = Text("Give the path of a folder, or leave the key out", "a path, or none", r"[^\x00-\x1f\x7f]*")
+_FOLDER = Text(  # whole: `trace` looks there too, from wherever it is run
+    "Give the whole path of a folder, such as /var/lib/c2c-stasis/ari-log, or leave the key out",
+    "a path that begins with /, or none",
+    r"(/[^\x00-\x1f\x7f]*)?",
+)
 _LOG_NUMBERS = one_of(list(LogNumbers), LogNumbers)
 _TRUNK_ENDPOINT = Text(
     'Write it as endpoint = "PJSIP/{number}@carrier", where carrier is a PJSIP endpoint',
