@@ -7,9 +7,11 @@ import random
 import re
 import signal
 import time
+import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from c2c_stasis.lab.observation import NotSeen
 from tests.faults.checks import violations
@@ -207,8 +209,9 @@ async def run(trial: Trial, kind: str) -> None:
         ending = asyncio.create_task(world.end_talks(trial.ledger, trial.chance))
         await trial.ledger.settle()
         trial.wrong += await violations(world.story, trial.ledger, trial.talking, recovered_at)
-    except (AssertionError, TimeoutError) as error:
-        trial.wrong.append(f"{type(error).__name__}: {error}")
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        trial.wrong.append(f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})")
     finally:
         tasks = [load] if ending is None else [load, ending]
         for task in tasks:
