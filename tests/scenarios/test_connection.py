@@ -288,6 +288,43 @@ async def test_a_channel_that_is_made_after_its_call_has_ended_is_released(house
     assert all(phone.rings == [] for phone in house.phones.values())
 
 
+async def test_a_bridge_that_is_made_after_its_call_has_ended_is_removed_soon_although_nobody_tells_of_it(
+    house: House,
+) -> None:
+    """Asterisk hung for some seconds: the call ended without its bridge, and then there was one."""
+    late: list[Act] = []
+
+    async def meddle(command: Command, act: Act) -> None:
+        if isinstance(command, CreateBridge):
+            late.append(act)
+            raise SwitchUnavailable("no answer")
+        await act()
+
+    house.switch.meddle = meddle
+    call_id = await house.place()
+    await house.end_of(call_id)
+    house.switch.meddle = None
+    for act in late:
+        await act()
+    assert list(house.switch.bridges) == [call_id]
+    await house.clock.advance(6.5)  # seen after two seconds and after four more
+    assert house.switch.empty
+
+
+async def test_leftovers_are_looked_for_once_a_minute_also_after_a_look_that_failed(house: House) -> None:
+    house.leaves_something = True
+    await house.clock.advance(130.0)
+    call_id = await house.ringing_user()
+    kept = dict(house.switch.bridges)
+    await house.cancel(call_id)
+    house.switch.bridges.update(kept)
+    house.store.down = True
+    await house.clock.advance(61.0)
+    house.store.down = False
+    await house.clock.advance(121.0)
+    assert house.switch.empty
+
+
 async def test_a_phone_that_rings_on_after_its_call_has_ended_is_let_go_when_it_is_answered(house: House) -> None:
     """Every hang-up was lost."""
 

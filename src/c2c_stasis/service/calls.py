@@ -108,6 +108,7 @@ class CallService:
 
     async def stop(self) -> None:
         """Take no more calls and let go of those that live: they go on in Asterisk, for the next start to take over."""
+        await self._catching_up.stop()
         await self.live_calls.stop()
         await self._database.stop()
 
