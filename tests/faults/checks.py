@@ -11,13 +11,17 @@ from tests.live.client import PlacedCall, Record
 from tests.live.story import Story, assert_whole_log
 from tests.store.samples import rows
 
-WITHIN = 10.0  # seconds from the recovery until nothing is left
 POLL = 0.1  # seconds
 
 
-async def violations(story: Story, ledger: Ledger, talking: list[Entry], recovered_at: float) -> list[str]:
-    """Everything that does not hold, in words. `talking` must have gone on; `recovered_at` is monotonic."""
-    wrong = await _left_over(story, ledger, recovered_at)
+async def violations(
+    story: Story, ledger: Ledger, talking: list[Entry], recovered_at: float, within: float
+) -> list[str]:
+    """Everything that does not hold, in words. `talking` must have gone on.
+
+    `recovered_at` is monotonic; so many seconds later nothing may be left.
+    """
+    wrong = await _left_over(story, ledger, recovered_at, within)
     found = await asyncio.gather(*(_record(story, entry, call, entry in talking) for entry, call in ledger.accepted))
     wrong += [one for each in found for one in each]
     wrong += _ledger_and_database(story, ledger)
@@ -25,12 +29,12 @@ async def violations(story: Story, ledger: Ledger, talking: list[Entry], recover
     return wrong
 
 
-async def _left_over(story: Story, ledger: Ledger, recovered_at: float) -> list[str]:
+async def _left_over(story: Story, ledger: Ledger, recovered_at: float, within: float) -> list[str]:
     """Wait until nothing of these calls lives any more, and tell what still does."""
     while True:
         left = await _living(story, ledger)
-        if not left or time.monotonic() > recovered_at + WITHIN:
-            return [f"{one} {WITHIN:g} s after the recovery" for one in left]
+        if not left or time.monotonic() > recovered_at + within:
+            return [f"{one} {within:g} s after the recovery" for one in left]
         await asyncio.sleep(POLL)
 
 

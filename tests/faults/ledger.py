@@ -63,14 +63,22 @@ class Ledger:
     client: Client
     entries: list[Entry] = field(default_factory=list)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _clicked: asyncio.Event = field(default_factory=asyncio.Event)
 
     def ask(self, entry: Entry) -> None:
         """Ask for a call, at once; whatever becomes of the others."""
         entry.had = tuple(len(phone.calls) for phone in entry.caller.phones)
         self.entries.append(entry)
+        self._clicked.set()
         task = asyncio.create_task(self._try(entry))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+
+    async def next_click(self, within: float = GENEROUS) -> None:
+        """Wait until a call is asked for. Raises `TimeoutError`."""
+        self._clicked.clear()
+        async with asyncio.timeout(within):
+            await self._clicked.wait()
 
     async def settle(self, within: float = GENEROUS) -> None:
         """Ask again, under the same names, for what was not answered, until everything is. Raises `TimeoutError`."""

@@ -18,7 +18,7 @@ from tests.faults.checks import violations
 from tests.faults.ledger import Entry, Ledger
 from tests.faults.proxy import BOTH, Line
 from tests.faults.snapshot import snapshot
-from tests.faults.world import DESTINATIONS_TONE, USERS_TONE, World, hang_up
+from tests.faults.world import DESTINATIONS_TONE, LIMITS, USERS_TONE, World, hang_up
 from tests.live.waiting import eventually
 
 EARLIEST, LATEST = 0.8, 2.6  # seconds of calling before something breaks
@@ -35,6 +35,7 @@ STEPS = (
     rb"DELETE /ari/channels",
 )
 """Messages at which it is killed more often than chance would: they lead from one row of the matrix to the next."""
+SET_OUT = 0.015  # seconds after a click in which a call is recorded, answered, and sets out
 READY_WITHIN = 30.0  # seconds
 SHORTEST_CUT = 0.1  # seconds
 HEARD_SHARE = 0.5  # of the time in which the service is dead, a tone must be heard at least; a machine may be busy
@@ -82,10 +83,14 @@ Fault = Callable[[Trial], Awaitable[None]]
 
 
 async def killed(trial: Trial) -> None:
-    """The service is killed: at any moment, or at any message between it and Asterisk; and started again."""
+    """The service is killed and started again: at any moment, soon after a click, or at a message to or from Asterisk."""
     await trial.wait()
     way = trial.chance.random()
-    if way < 0.3:
+    if way < 0.2:
+        os.kill(trial.world.service.pid, signal.SIGKILL)
+    elif way < 0.4:
+        await trial.ledger.next_click()
+        await asyncio.sleep(trial.chance.uniform(0.0, SET_OUT))
         os.kill(trial.world.service.pid, signal.SIGKILL)
     elif way < 0.6:
         await _killed_at(trial, b"", trial.chance.randrange(MESSAGES))
@@ -184,20 +189,23 @@ async def asterisk_stopped(trial: Trial) -> None:
     await trial.ready()
 
 
-KINDS: dict[str, tuple[Fault, float]] = {
-    "kill": (killed, 5.0),
-    "cut": (cut, 5.0),
-    "slow": (slowed, 5.0),
-    "asterisk-kill": (asterisk_killed, 5.0),
-    "asterisk-stop": (asterisk_stopped, 5.0),
-    "term": (ended, 10.0),
+WITHIN = 10.0  # seconds after the service was killed and is ready again, nothing is left
+WITHIN_RINGING = WITHIN + LIMITS["ring_timeout"]  # after a time in which Asterisk could not be heard, or did nothing
+
+KINDS: dict[str, tuple[Fault, float, float]] = {
+    "kill": (killed, 5.0, WITHIN),
+    "cut": (cut, 5.0, WITHIN_RINGING),
+    "slow": (slowed, 5.0, WITHIN_RINGING),
+    "asterisk-kill": (asterisk_killed, 5.0, WITHIN),
+    "asterisk-stop": (asterisk_stopped, 5.0, WITHIN_RINGING),
+    "term": (ended, 10.0, WITHIN),
 }
-"""Each kind of trial, and how many calls a second are asked for meanwhile."""
+"""Each kind of trial, how many calls a second are asked for meanwhile, and when nothing may be left (seconds)."""
 
 
 async def run(trial: Trial, kind: str) -> None:
     """Let people call, let it break and be whole again, and note in `trial.wrong` what does not hold then."""
-    fault, rate = KINDS[kind]
+    fault, rate, within = KINDS[kind]
     world, alarms = trial.world, len(trial.alarms)
     load = asyncio.create_task(world.load(trial.ledger, rate, trial.chance))
     ending: asyncio.Task[None] | None = None
@@ -208,7 +216,7 @@ async def run(trial: Trial, kind: str) -> None:
         trial.wrong += await _hear_on(trial)
         ending = asyncio.create_task(world.end_talks(trial.ledger, trial.chance))
         await trial.ledger.settle()
-        trial.wrong += await violations(world.story, trial.ledger, trial.talking, recovered_at)
+        trial.wrong += await violations(world.story, trial.ledger, trial.talking, recovered_at, within)
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         trial.wrong.append(f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})")
