@@ -4,16 +4,18 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from c2c_stasis.arilog import AriLog, Settings
 from c2c_stasis.arilog.files import log_files
 from c2c_stasis.call.machine import step
-from c2c_stasis.call.model import Call, Now
+from c2c_stasis.call.model import Call, LegOutcome, Now
 from c2c_stasis.call.signals import CallPlaced, CancelRequested, LegCreated, Signal
 from tests.api.resources.office import Office
 from tests.call.stories import A1, ACCEPTED_AT, CALL_ID, CLOCK_ZERO, outward_call
 from tests.cli.line import NOT_ACCEPTED, NOT_THERE, REFUSED, USAGE, WRONG_CONFIG, Line
-from tests.cli.test_call import call
+from tests.cli.test_call import call as placed
+from tests.store.samples import a_call, ended
 
 
 @pytest.fixture
@@ -44,12 +46,28 @@ async def test_the_folder_that_the_configuration_names_is_found(log: Path, folde
 
 
 async def test_a_call_that_the_log_has_not_is_asked_of_the_service(office: Office, line: Line, log: Path) -> None:
-    _, told, _ = await call("Ann", "+15551234567")
+    _, told, _ = await placed("Ann", "+15551234567")
     call_id = told.partition(":")[0]
     drawn = await line.says("trace", call_id, "--log", str(log))
     assert f"the record of the call and its events ({office.url}; {log} does not have the call)" in drawn
     assert "failed, no device" in drawn
+    assert "  Ann calls +15551234567" in drawn
     assert "; there is no ARI log)" in await line.says("trace", call_id)
+
+
+async def test_a_phone_that_was_not_dialled_is_told_with_its_address(office: Office, line: Line) -> None:
+    call = ended(a_call(office.platform, office.account, office.user))
+    first, second = call.legs
+    older = replace(second, device=first.device, outcome=LegOutcome.UNREACHABLE)
+    await office.store.accept(replace(call, legs=(first, older)), [])
+    assert "  d1 at 192.0.2.2:5060 was not dialled: unreachable\n" in await line.says("trace", call.id)
+
+
+async def test_the_beginning_of_an_id_is_no_call_with_a_log_and_without(office: Office, line: Line, log: Path) -> None:
+    for words in ((), ("--log", str(log)), ("--log", str(log), "--replay")):
+        assert "not found" in (await line.fails(REFUSED, "trace", CALL_ID[:-1], *words)).replace(
+            "has no call", "not found"
+        )
 
 
 async def test_a_picture_is_written_where_it_is_wanted(log: Path, folder: Path) -> None:

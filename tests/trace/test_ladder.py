@@ -75,7 +75,9 @@ def test_phones_that_could_not_be_dialled_are_named_and_have_no_column() -> None
     legs = [phone(Side.A, 1), dead_phone(Side.A, 2), dead_phone(Side.A, 3, registered=True, outcome=LegOutcome.BUSY)]
     ladder = Log(call_of(legs, [trunk()], outward_call().destination.kind, LIMITS)).ladder()
     assert [column.key for column in ladder.columns] == ["a1", ASTERISK, SERVICE, "b1"]
-    assert ladder.facts[2:] == ("ann-2 was not registered", "ann-3 did not answer to qualify requests")
+    address = address_of(legs[2].contact)
+    assert address
+    assert ladder.facts[2:] == ("ann-2 was not registered", f"ann-3 at {address} did not answer to qualify requests")
 
 
 def test_our_own_failure_is_told() -> None:

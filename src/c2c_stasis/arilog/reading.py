@@ -23,9 +23,14 @@ def files_of(path: Path) -> list[Path]:
 
 
 def lines_of_call(files: Iterable[Path], call_id: str, warn: Callable[[str], None]) -> list[Line]:
-    """Everything the log says about one call, in the order of the moments. Raises `NotReadable` or `OSError`."""
+    """Everything the log says about one call, in the order of the moments. Raises `NotReadable` or `OSError`.
+
+    Only the whole id leads there: how it begins would lead to many calls, drawn as one.
+    """
     sought = call_id.encode()
-    return sorted(_lines(files, lambda line: sought in line, warn), key=lambda line: str(line["time"]))
+    whole = re.compile(re.escape(sought) + rb"(?![0-9a-z])")
+    wanted = _lines(files, lambda line: sought in line and whole.search(line) is not None, warn)
+    return sorted(wanted, key=lambda line: str(line["time"]))
 
 
 def lines_by_call(

@@ -46,6 +46,14 @@ def user_in_words(remote: Remote, user_id: str) -> str:
     return f"{remote.get('users', user_id)['name']} ({user_id})"
 
 
+def user_name(remote: Remote, user_id: str) -> str:
+    """The name of a user; the id of one who is not there any more. Raises `Failed`."""
+    try:
+        return str(remote.get("users", user_id)["name"])
+    except NotFound:
+        return user_id
+
+
 def require_new_name(remote: Remote, resource: str, name: str) -> None:
     """Raise `Failed` when an account or a user has this name, for then the name would lead to neither."""
     found = [one for one in remote.every(resource, search=name) if _same(one["name"], name)]

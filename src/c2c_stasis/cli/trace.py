@@ -9,6 +9,7 @@ import msgspec
 from c2c_stasis.arilog.coding import NotReadable
 from c2c_stasis.arilog.reading import Line, files_of, lines_by_call, lines_of_call
 from c2c_stasis.cli.access import for_account_if_needed
+from c2c_stasis.cli.names import user_name
 from c2c_stasis.cli.remote import Failed, NotFound, Remote
 from c2c_stasis.cli.reporting import EX_REFUSED, EX_UNAVAILABLE, load_config, reporting
 from c2c_stasis.config import ConfigError
@@ -98,7 +99,7 @@ def _ladder(folder: Path | None, call_id: str, reach: Callable[[], Remote]) -> L
     record = remote.get("calls", call_id)
     events = remote.get("calls", call_id, "events")["data"]
     why = f"{folder} does not have the call" if folder else "there is no ARI log"
-    return from_record.ladder(record, events, f"{remote.url}; {why}")
+    return from_record.ladder(record, events, f"{remote.url}; {why}", user_name(remote, record["user_id"]))
 
 
 def _lines(folder: Path | None, call_id: str) -> list[Line]:

@@ -76,7 +76,7 @@ class _Teller:
         facts += [
             f"{leg.device} was not registered"
             if not leg.contact
-            else f"{leg.device} did not answer to qualify requests"
+            else f"{leg.device} at {address_of(leg.contact)} did not answer to qualify requests"
             for leg in call.legs
             if leg.id not in self._legs
         ]

@@ -17,14 +17,15 @@ _MOVES = {
 _LET_GO = ("answered_elsewhere", "cancelled", "no_answer")  # outcomes of phones that Asterisk stopped
 
 
-def ladder(record: Record, events: list[Record], where: str) -> Ladder:
-    """Draw what a record and its events tell."""
-    return _Teller(record).tell(events, where)
+def ladder(record: Record, events: list[Record], where: str, user: str = "") -> Ladder:
+    """Draw what a record and its events tell; `user` is what to call the user, if not by the id."""
+    return _Teller(record, user or record["user_id"]).tell(events, where)
 
 
 class _Teller:
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, user: str) -> None:
         self._record = record
+        self._user = user
         self._began = _moment(record["started_at"])
         self._legs = {leg["id"]: Participant(short(leg["id"]), _name(leg)) for leg in record["legs"]}
         self._rows = Telling()
@@ -43,10 +44,10 @@ class _Teller:
         columns = [_column(leg) for leg in dialled if leg["side"] == "a"]
         columns += [Column(ASTERISK, "Asterisk", "and the bridge"), Column(SERVICE, "c2c-stasis", "the service")]
         columns += [_column(leg) for leg in dialled if leg["side"] == "b"]
-        facts = [f"{record['user_id']} calls {record['to_number']}"]
+        facts = [f"{self._user} calls {record['to_number']}"]
         if record["from_number"]:
             facts.append(f"shows {' '.join(filter(None, (record['from_number'], record['from_label'])))}")
-        facts += [f"{leg['device']} was not dialled: {leg['outcome']}" for leg in record["legs"] if leg not in dialled]
+        facts += [_not_dialled(leg) for leg in record["legs"] if leg not in dialled]
         ended = bool(record["outcome"])
         return Ladder(
             record["id"],
@@ -100,6 +101,12 @@ class _Teller:
 
 def _name(leg: Record) -> str:
     return str(leg["device"] or leg["number"] or short(leg["id"]))
+
+
+def _not_dialled(leg: Record) -> str:
+    """With the address: the same phone may be registered at two, of which the older one is dead."""
+    at = f" at {address_of(leg['contact'])}" if leg["contact"] else ""
+    return f"{leg['device']}{at} was not dialled: {leg['outcome']}"
 
 
 def _column(leg: Record) -> Column:
