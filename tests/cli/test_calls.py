@@ -31,7 +31,7 @@ async def test_calls_are_listed_newest_first_and_no_more_than_wanted(office: Off
     assert len(await line.json("calls", "list", "--most", "125")) == 125
     row = (await line.says("calls", "list", "--most", "1")).splitlines()[1]
     assert row.split() == [
-        *(calls[0].id, "2023-11-14T22:15:29.125Z", "+15557654321", "+12025550100"),
+        *(calls[0].id, "2023-11-14T22:15:29.125Z", "Ann", "+15557654321", "+12025550100"),
         *("completed", "completed", "normal", "10"),
     ]
 
@@ -51,7 +51,17 @@ async def test_filters_are_the_services(office: Office, line: Line) -> None:
     assert await found("--live") == []
     assert await found("--since", "2023-11-14T22:13:21.125Z", "--until", "2023-11-14T22:13:22.125Z") == [calls[1].id]
     assert await found("--outcome", "busy") == []
-    assert "there is no such call" in (await line.run("calls", "list", "--live")).stderr
+    assert (await line.run("calls", "list", "--live")).stderr == "no call fits\n"
+
+
+async def test_without_any_call_it_is_said_how_to_place_one(office: Office, line: Line) -> None:
+    assert "there is no call yet. Place one: c2c-stasis call" in (await line.run("calls", "list")).stderr
+
+
+async def test_a_user_who_is_gone_stands_in_the_list_by_id(office: Office, line: Line) -> None:
+    await recorded(office, 1)
+    await line.says("users", "delete", "Ann")
+    assert (await line.says("calls", "list")).splitlines()[1].split()[2] == office.user.id
 
 
 async def test_a_wrong_filter_says_why(office: Office, line: Line) -> None:

@@ -23,6 +23,8 @@ async def test_an_endpoint_is_made_shown_changed_tested_and_deleted(office: Offi
     again = await line.json("webhooks", "redeliver", made["id"], tested["id"])
     sent = await line.json("webhooks", "deliveries", URL, "--status", "pending")
     assert {one["id"] for one in sent} == {tested["id"], again["id"]}
+    none = (await line.run("webhooks", "deliveries", URL, "--status", "failed")).stderr
+    assert none == "nothing that was sent there is failed\n"
     table = await line.says("webhooks", "deliveries", URL)
     assert "webhook_endpoint.test" in table
 

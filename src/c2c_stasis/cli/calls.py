@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,20 +12,10 @@ import click
 
 from c2c_stasis.cli.access import EXIT_STATUS, for_account
 from c2c_stasis.cli.call_record import print_call
-from c2c_stasis.cli.names import number_named, user_named
+from c2c_stasis.cli.names import number_named, user_name, user_named
 from c2c_stasis.cli.remote import Remote
 from c2c_stasis.cli.tables import Column, print_list
 
-_COLUMNS: tuple[Column, ...] = (
-    ("ID", "id"),
-    ("BEGAN", "started_at"),
-    ("FROM", "from_number"),
-    ("TO", "to_number"),
-    ("STATUS", lambda call: call["status"] or "live"),
-    ("OUTCOME", "outcome"),
-    ("REASON", "reason"),
-    ("SECONDS", "duration_seconds"),
-)
 _FILTERS = (
     click.option("--user", "user_id", metavar="NAME|ID", help="Whose devices rang first."),
     click.option("--did", "did_id", metavar="NUMBER|ID", help="Which phone number was shown."),
@@ -63,7 +54,24 @@ def _filtered(command: Callable[..., Any]) -> Callable[..., Any]:
 def list_calls(remote: Remote, most: int, **filters: Any) -> None:
     """List calls, newest first."""
     found = islice(remote.every("calls", **_query(remote, filters)), most)
-    print_list(remote, found, _COLUMNS, "there is no such call. Place one: c2c-stasis call USER +15551234567")
+    filtered = any(value is not None for value in filters.values())
+    none = "no call fits" if filtered else "there is no call yet. Place one: c2c-stasis call USER +15551234567"
+    print_list(remote, found, _columns(remote), none)
+
+
+def _columns(remote: Remote) -> tuple[Column, ...]:
+    name = lru_cache(None)(partial(user_name, remote))
+    return (
+        ("ID", "id"),
+        ("BEGAN", "started_at"),
+        ("USER", lambda call: name(call["user_id"])),
+        ("FROM", "from_number"),
+        ("TO", "to_number"),
+        ("STATUS", lambda call: call["status"] or "live"),
+        ("OUTCOME", "outcome"),
+        ("REASON", "reason"),
+        ("SECONDS", "duration_seconds"),
+    )
 
 
 @calls.command("show", epilog=EXIT_STATUS)

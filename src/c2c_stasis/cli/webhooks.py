@@ -117,7 +117,7 @@ def list_deliveries(remote: Remote, endpoint: str, status: str | None) -> None:
     """List what was sent to a webhook endpoint, by id or URL, newest first."""
     query = {"status": status} if status else {}
     sent = remote.every(_PATH, webhook_named(remote, endpoint), "deliveries", **query)
-    print_list(remote, sent, _SENT, "nothing was sent there")
+    print_list(remote, sent, _SENT, f"nothing that was sent there is {status}" if status else "nothing was sent there")
 
 
 @webhooks.command("redeliver", epilog=EXIT_STATUS)
