@@ -24,6 +24,7 @@ ROWS = {
 
 async def snapshot(story: Story, entries: list[Entry], *, with_asterisk: bool = True) -> dict[str, str]:
     """The row of every call by its number; what the phones saw was true when this began, the rest a few milliseconds later."""
+    entries = list(entries)  # those who call meanwhile are not meant
     phones = {entry.number: _phones(story, entry) for entry in entries}
     answered = {entry.number for entry in entries if entry.known}
     channels = await story.channel_ids() if with_asterisk else set()

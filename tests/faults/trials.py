@@ -220,6 +220,8 @@ async def run(trial: Trial, kind: str) -> None:
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         trial.wrong.append(f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})")
+        await world.service.kill()
+        await world.story.start_process()  # the next trial begins with a service that lives
     finally:
         tasks = [load] if ending is None else [load, ending]
         for task in tasks:
