@@ -5,7 +5,10 @@ import json
 import os
 import re
 import sys
+from pathlib import Path
 
+from c2c_stasis.cli.next_steps import next_step
+from c2c_stasis.cli.remote import Remote
 from tests.api.resources.office import Office
 from tests.cli.line import OK, REFUSED, Line
 from tests.live.process import COMMAND
@@ -55,6 +58,20 @@ async def test_what_is_refused_is_said_and_nothing_is_placed(office: Office, lin
         status, told, complaints = await call(*words)
         assert (status, told) == (REFUSED, "")
         assert said in complaints
+
+
+async def test_how_long_the_phones_ring_can_be_said(office: Office, line: Line) -> None:
+    _, told, _ = await call("Ann", "+15551234567", "--ring-timeout", "20")
+    assert "reason no_device" in told
+    status, told, complaints = await call("Ann", "+15551234567", "--ring-timeout", "0.5")
+    assert (status, told) == (REFUSED, "")
+    assert "ring_timeout" in complaints
+
+
+async def test_whose_phones_are_silent_is_told_where_to_look(office: Office, line: Line) -> None:
+    remote = Remote(office.url, office.key, Path("c2c.toml"), account=office.account.id)
+    told = await asyncio.to_thread(next_step, remote, "device_unreachable", office.user.id)
+    assert told.startswith("every phone of Ann that is registered is silent: c2c-stasis devices list --user Ann tells")
 
 
 async def silence_of(*words: str) -> str:

@@ -38,7 +38,13 @@ Exit status:
 @for_account
 @click.argument("user")
 @click.argument("number")
-def call(remote: Remote, user: str, number: str) -> None:
+@click.option(
+    "--ring-timeout",
+    metavar="SECONDS",
+    type=float,
+    help="How long the phones ring.  [[calls] ring_timeout of the service]",
+)
+def call(remote: Remote, user: str, number: str, ring_timeout: float | None) -> None:
     """Connect USER with NUMBER, and follow the call.
 
     The phones of USER ring; when one answers, NUMBER is dialled.
@@ -47,8 +53,11 @@ def call(remote: Remote, user: str, number: str) -> None:
     waits for its end. With --json, each event is a line of JSON as the API has it.
     """
     user_id = user_named(remote, user)
+    wish: Record = {"user_id": user_id, "dial_string": number}
+    if ring_timeout is not None:
+        wish["ring_timeout"] = ring_timeout
     with _interruptions() as interrupted:
-        _, location = remote.ask_for_location("POST", "/v1/calls", {"user_id": user_id, "dial_string": number})
+        _, location = remote.ask_for_location("POST", "/v1/calls", wish)
         end = _Followed(remote, location).until_the_end(interrupted)
     if not remote.as_json and (step := next_step(remote, end["reason"], user_id)):
         click.echo(f"c2c-stasis: {step}", err=True)

@@ -10,6 +10,8 @@ def next_step(remote: Remote, reason: str, user_id: str) -> str:
     match reason:
         case "no_device":
             return _about_devices(remote, user_id)
+        case "device_unreachable":
+            return _about_silent_phones(remote, user_id)
         case "trunk_failed":
             return "the trunk's carrier refused the call or cannot be reached: c2c-stasis trunks check"
         case _:
@@ -25,3 +27,14 @@ def _about_devices(remote: Remote, user_id: str) -> str:
     if not devices:
         return f"{name} has no device: c2c-stasis devices create {shlex.quote(name)} ENDPOINT"
     return f"no phone of {name} is registered: c2c-stasis devices list --user {shlex.quote(name)}"
+
+
+def _about_silent_phones(remote: Remote, user_id: str) -> str:
+    try:
+        name = remote.get("users", user_id)["name"]
+    except Failed:  # it was only to help
+        return ""
+    return (
+        f"every phone of {name} that is registered is silent: c2c-stasis devices list --user {shlex.quote(name)} tells which;"
+        " see that it is switched on, and let it register again"
+    )
