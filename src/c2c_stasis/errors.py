@@ -137,7 +137,7 @@ class WebhookDisabled(ClickToCallError):
     """Nothing is sent to a webhook endpoint that is disabled."""
 
     def __init__(self) -> None:
-        super().__init__("the webhook endpoint is disabled; enable it first")
+        super().__init__("nothing is sent to it until it is enabled")
 
 
 class StillInUse(ClickToCallError):

@@ -177,6 +177,8 @@ class Remote:
             return NotFound(message if code != "not_found" else f"{self.url} is another service, or an older version")
         if status >= 500:
             return NotThere(f"{message} (status {status}); the log of the service tells more")
+        if code == "webhook_endpoint_disabled":
+            return Failed(f"{message}: c2c-stasis webhooks update URL --enable")
         if code == "already_in_use":
             return InUse(message)
         details = [f"{name} {reason}" for name, reason in answer.get("details", {}).items()]

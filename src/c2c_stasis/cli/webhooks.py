@@ -12,7 +12,8 @@ from c2c_stasis.cli.tables import Column, print_deleted, print_list, print_recor
 _PATH = "webhook_endpoints"
 _COLUMNS: tuple[Column, ...] = (
     ("ID", "id"),
-    ("STATUS", lambda one: "failing" if one["status"] == "enabled" and one["failing_since"] else one["status"]),
+    ("STATUS", "status"),
+    ("FAILING SINCE", "failing_since"),
     ("EVENTS", "enabled_events"),
     ("URL", "url"),
     ("DESCRIPTION", "description"),
@@ -31,6 +32,7 @@ _FIELDS = (
     click.option("--event", "enabled_events", multiple=True, help="Which events; may be repeated.  [*: all but leg.*]"),
     click.option("--description", metavar="TEXT", help="What you call it."),
 )
+_LONGEST = 60  # characters of an answer in a table
 _SECRET = "The secret is shown this once and cannot be read again: give it to the receiver."  # noqa: S105
 
 
@@ -144,5 +146,11 @@ def _given(fields: dict[str, Any]) -> Record:
 
 
 def _answer(attempts: list[Record]) -> object:
-    """What the newest attempt came to."""
-    return (attempts[0]["error"] or attempts[0]["status_code"]) if attempts else None
+    """What the newest attempt came to; of a refusal, also how its text begins."""
+    if not attempts:
+        return None
+    newest = attempts[0]
+    if newest["error"] or 200 <= newest["status_code"] < 300:
+        return newest["error"] or newest["status_code"]
+    said = " ".join((newest["response"] or "").split())
+    return f"{newest['status_code']} {said[:_LONGEST]}{'…' if len(said) > _LONGEST else ''}".rstrip()
