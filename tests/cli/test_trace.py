@@ -8,9 +8,11 @@ from msgspec.structs import replace
 
 from c2c_stasis.arilog import AriLog, Settings
 from c2c_stasis.arilog.files import log_files
+from c2c_stasis.call.events import Event, EventType
 from c2c_stasis.call.machine import step
 from c2c_stasis.call.model import Call, LegOutcome, Now
 from c2c_stasis.call.signals import CallPlaced, CancelRequested, LegCreated, Signal
+from c2c_stasis.publish.envelope import Envelopes
 from tests.api.resources.office import Office
 from tests.call.stories import A1, ACCEPTED_AT, CALL_ID, CLOCK_ZERO, outward_call
 from tests.cli.line import NOT_ACCEPTED, NOT_THERE, REFUSED, USAGE, WRONG_CONFIG, Line
@@ -61,6 +63,16 @@ async def test_a_phone_that_was_not_dialled_is_told_with_its_address(office: Off
     older = replace(second, device=first.device, outcome=LegOutcome.UNREACHABLE)
     await office.store.accept(replace(call, legs=(first, older)), [])
     assert "  d1 at 192.0.2.2:5060 was not dialled: unreachable\n" in await line.says("trace", call.id)
+
+
+async def test_the_record_tells_when_the_first_phone_rang_and_not_when_that_was_wanted(
+    office: Office, line: Line
+) -> None:
+    call = ended(a_call(office.platform, office.account, office.user))
+    rang = Envelopes().envelope(call, Event(EventType.CALL_RINGING, 0.5), 1)
+    await office.store.accept(call, [rang])
+    told = await line.says("trace", call.id)
+    assert [row.split()[0] for row in told.splitlines() if row.endswith("a phone of the user rings")] == ["0.500"]
 
 
 async def test_the_beginning_of_an_id_is_no_call_with_a_log_and_without(office: Office, line: Line, log: Path) -> None:
@@ -160,7 +172,7 @@ async def test_every_decision_is_shown_and_is_the_same(log: Path) -> None:
     assert told[0] == f"{CALL_ID}: 3 decisions, all the same"
     assert told[2].split()[:5] == ["1.000", "s", "same", "LegCreated", "a1"]
     assert told[2].endswith("ringing_user: DialLeg a1; leg.created")
-    assert told[-1] == "1 calls, 0 of them decided otherwise than then"
+    assert told[-1] == "1 call, 0 of them decided otherwise than then"
 
 
 async def test_of_a_whole_log_only_what_differs_is_shown(log: Path) -> None:
@@ -170,7 +182,7 @@ async def test_of_a_whole_log_only_what_differs_is_shown(log: Path) -> None:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     result = await Line().run("trace", "--log", str(log), "--replay")
     assert result.exit_code == REFUSED
-    assert f"{CALL_ID}: 3 decisions, 1 differ" in result.stdout
+    assert f"{CALL_ID}: 3 decisions, 1 differs" in result.stdout
     assert 'state then: "talking"' in result.stdout
     assert 'state now:  "ringing_user"' in result.stdout
     programs = await Line().run("trace", "--log", str(log), "--replay", "--json")

@@ -101,7 +101,9 @@ def test_a_log_that_begins_in_the_middle_tells_what_the_call_knew_of_its_phones(
     assert [column.title for column in ladder.columns] == ["ann-1", "ann-2", "Asterisk", "c2c-stasis", "carrier"]
     assert passed(ladder) == [row for row in passed(log.ladder()) if "183" not in row]
     assert [(row.at, row.text) for row in ladder.rows if row.kind is Kind.MEDIA] == [(2.0, "both sides are joined")]
-    assert ladder.facts[2:] == ("the log begins at 70.000 s; of what was before it tells what the call knew then",)
+    assert ladder.facts[2:] == (
+        "the log begins at 70.000 s; before that, only what the call itself still knew is drawn",
+    )
     assert (ladder.outcome, ladder.tone) == ("completed, by destination", Tone.GOOD)
 
 

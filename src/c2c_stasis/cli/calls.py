@@ -14,7 +14,7 @@ from c2c_stasis.cli.access import EXIT_STATUS, for_account
 from c2c_stasis.cli.call_record import print_call
 from c2c_stasis.cli.names import number_named, user_name, user_named
 from c2c_stasis.cli.remote import Remote
-from c2c_stasis.cli.tables import Column, print_list
+from c2c_stasis.cli.tables import Column, counted, print_list
 
 _FILTERS = (
     click.option("--user", "user_id", metavar="NAME|ID", help="Whose devices rang first."),
@@ -113,8 +113,7 @@ def erase_number(remote: Remote, number: str) -> None:
     The calls stay, without the number and the name beside it. A number of a live call is not erased.
     """
     erased = remote.post("calls", "erase", body={"number": number})
-    calls_ = "1 call" if erased["calls"] == 1 else f"{erased['calls']} calls"
-    click.echo(json.dumps(erased) if remote.as_json else f"erased from {calls_}")
+    click.echo(json.dumps(erased) if remote.as_json else f"erased from {counted(erased['calls'], 'call')}")
 
 
 def _query(remote: Remote, filters: dict[str, Any]) -> dict[str, str]:

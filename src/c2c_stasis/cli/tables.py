@@ -37,6 +37,11 @@ def print_record(remote: Remote, record: Record, **more: Callable[[], object]) -
     click.echo("\n".join(f"{name:<{width}}  {value}".rstrip() for name, value in shown.items()))
 
 
+def counted(number: int, what: str) -> str:
+    """`1 call`, `2 calls`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def print_deleted(remote: Remote, what: str, key: str) -> None:
     """That something is gone."""
     click.echo(json.dumps({"deleted": key}) if remote.as_json else f"{what} {key} is deleted")

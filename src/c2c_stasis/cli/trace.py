@@ -12,6 +12,7 @@ from c2c_stasis.cli.access import for_account_if_needed
 from c2c_stasis.cli.names import user_name
 from c2c_stasis.cli.remote import Failed, NotFound, Remote
 from c2c_stasis.cli.reporting import EX_REFUSED, EX_UNAVAILABLE, load_config, reporting
+from c2c_stasis.cli.tables import counted
 from c2c_stasis.config import ConfigError
 from c2c_stasis.printable import printable, printable_json
 from c2c_stasis.trace import from_log, from_record, svg, terminal
@@ -139,7 +140,7 @@ def _replay(folder: Path | None, call_id: str | None, *, as_json: bool) -> None:
     except NotReadable as error:
         raise LogNotReadable(str(error)) from error
     if not as_json:
-        click.echo(f"{len(same)} calls, {same.count(False)} of them decided otherwise than then")
+        click.echo(f"{counted(len(same), 'call')}, {same.count(False)} of them decided otherwise than then")
     if not all(same):
         raise SystemExit(EX_REFUSED)
 
@@ -156,8 +157,8 @@ def _told(call_id: str, lines: list[Line], *, every: bool, as_json: bool) -> boo
     if as_json:
         _tell_programs(call_id, decisions)
         return not wrong
-    verdict = f"{len(wrong)} differ" if wrong else "all the same"
-    click.echo(f"{call_id}: {len(decisions)} decisions, {verdict}")
+    verdict = f"{len(wrong)} {'differs' if len(wrong) == 1 else 'differ'}" if wrong else "all the same"
+    click.echo(f"{call_id}: {counted(len(decisions), 'decision')}, {verdict}")
     for one in decisions if every else wrong:
         _tell(one)
     return not wrong

@@ -81,7 +81,9 @@ class _Teller:
             if leg.id not in self._legs
         ]
         if self._begins is not None:
-            facts.append(f"the log begins at {self._begins:.3f} s; of what was before it tells what the call knew then")
+            facts.append(
+                f"the log begins at {self._begins:.3f} s; before that, only what the call itself still knew is drawn"
+            )
         began = rfc3339(call.accepted_at) or ""
         outcome = self._outcome or f"not ended; {self._state.value.replace('_', ' ')}"
         rows = self._rows.done()

@@ -10,7 +10,7 @@ from c2c_stasis.trace.ladder import ASTERISK, SERVICE, Column, Kind, Ladder, Par
 Record = dict[str, Any]
 
 _MOVES = {
-    "call.ringing": "ringing user",
+    "call.ringing": "a phone of the user rings",
     "call.initiated": "dialling destination",
     "call.emergency": "an emergency call",
 }
