@@ -117,7 +117,7 @@ async def test_of_a_call_that_failed_the_ladder_says_who_refused_it(story: Story
     drawn = await trace(story, call.id, "--log", str(folder))
     for words in ("486 Busy Here", "busy (17)", "play busy tone", "destination busy", "was not registered"):
         assert words in drawn
-    assert "1 calls, 0 of them" in await trace(story, "--log", str(folder), "--replay")
+    assert "1 call, 0 of them" in await trace(story, "--log", str(folder), "--replay")
 
 
 async def test_without_a_log_the_ladder_is_drawn_from_the_record_and_tells_the_same(story: Story) -> None:
