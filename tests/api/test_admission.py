@@ -105,7 +105,7 @@ def test_nothing_is_kept_of_who_is_gone() -> None:
 def test_a_flood_is_told_once_and_counted(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("c2c_stasis.api.admission.time.monotonic", lambda: now[0])
-    door = admission(max_connections_per_address=1)
+    door = admission(max_connections=100, max_connections_per_address=1)
     taken(door.connect(FAR))
     for _ in range(50):
         door.connect(FAR)
