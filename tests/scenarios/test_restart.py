@@ -1,13 +1,18 @@
 """The service ends and another one begins over the same store and the same Asterisk, where calls live on meanwhile."""
 
+import json
+
+import msgspec
 import pytest
 
+from c2c_stasis.api.records import record_of
 from c2c_stasis.call.commands import Command, CreateLeg, DialLeg
 from c2c_stasis.call.model import CallState, End, EndedBy, Outcome, Reason
 from c2c_stasis.call.recovery import SETS_OUT_WITHIN
 from c2c_stasis.call.signals import LegCreated
 from c2c_stasis.errors import SwitchUnavailable
 from c2c_stasis.ids import CallId
+from c2c_stasis.trace import from_record
 from tests.fakes.store import MemoryStore
 from tests.fakes.switch import Act
 from tests.scenarios.house import ANSWER, LONGEST, NUMBER, RING, House, body_of
@@ -358,3 +363,26 @@ async def test_a_call_that_was_left_alone_and_has_ended_since_is_settled_by_the_
     await house.restart_service()
     assert (await house.end_of(call_id)).outcome is Outcome.COMPLETED
     assert house.switch.empty
+
+
+async def test_of_a_talk_that_nobody_heard_the_record_says_so_and_no_ladder_makes_it_up(house: House) -> None:
+    call_id = await house.dialling()
+    house.carrier.last.ring()
+    await house.clock.advance(1.0)
+    await house.close()
+    house.carrier.last.answer()
+    await house.clock.advance(5.0)
+    house.carrier.last.hang_up()
+    await house.clock.advance(5.0)
+    await house.begin_again()
+
+    end = await house.end_of(call_id)
+
+    assert (end.outcome, end.reason) == (Outcome.FAILED, Reason.SERVICE_RESTARTED)
+    told = json.loads(msgspec.json.encode(record_of(await house.stored(call_id))))
+    drawn = from_record.ladder(told, [body_of(event) for event in await house.events(call_id)], "here")
+    assert [(row.text, row.to) for row in drawn.rows if "b1" in (row.origin, row.to)] == [
+        ("INVITE", "b1"),
+        ("180 Ringing", "asterisk"),
+    ]
+    assert f"{NUMBER} is gone" in [row.text for row in drawn.rows]

@@ -12,14 +12,23 @@ from msgspec.structs import replace
 
 from c2c_stasis.arilog.coding import NotReadable, written_call
 from c2c_stasis.arilog.reading import lines_of_call
-from c2c_stasis.call.model import LegOutcome, Side
-from c2c_stasis.call.signals import CallPlaced, LegCreated
+from c2c_stasis.call.model import LegOutcome, LegState, Side
+from c2c_stasis.call.signals import (
+    CallFound,
+    CallPlaced,
+    LegAnswered,
+    LegCreated,
+    LegEnded,
+    LegInvited,
+    LegJoined,
+    LegRinging,
+)
 from c2c_stasis.times import rfc3339_micro
 from c2c_stasis.trace import from_log, svg, terminal
 from c2c_stasis.trace.from_log import address_of, in_words
 from c2c_stasis.trace.ladder import ASTERISK, SERVICE, Column, Kind, Ladder, Participant, Row, Tone, duration
 from c2c_stasis.trace.words import ends
-from tests.call.stories import A1, ACCEPTED_AT, CALL_ID, LIMITS, call_of, dead_phone, outward_call, phone, trunk
+from tests.call.stories import A1, ACCEPTED_AT, B1, CALL_ID, LIMITS, call_of, dead_phone, outward_call, phone, trunk
 from tests.trace.ladders import Log, answered
 
 
@@ -48,6 +57,20 @@ def test_a_forked_call_that_was_answered() -> None:
     assert [row.text for row in ladder.rows if row.kind is Kind.MEDIA] == ["both sides are joined"]
     assert (ladder.outcome, ladder.tone) == ("completed, by destination", Tone.GOOD)
     assert [row.at for row in ladder.rows] == sorted(row.at for row in ladder.rows)
+
+
+@pytest.mark.parametrize(("restart", "told"), [(True, "the service began anew"), (False, "Asterisk is heard again")])
+def test_of_what_nobody_heard_nothing_is_made_up(restart: bool, told: str) -> None:
+    log = Log(outward_call()).hear(0.001, CallPlaced()).hear(0.02, LegCreated(A1)).hear(0.02, LegCreated(B1))
+    log.hear(0.03, LegInvited(A1)).hear(1.0, LegAnswered(A1)).hear(1.03, LegJoined(A1))
+    log.report(1.04, "Dial", B1, dialstatus="").hear(1.04, LegInvited(B1)).hear(1.2, LegRinging(B1))
+    found = CallFound((A1, B1), ((A1, LegState.UP),), (A1,), bridge=True, after_restart=restart)
+    log.hear(9.0, found).ask(9.01, "DELETE", f"channels/{A1}", reason_code="16")
+    log.report(9.02, "ChannelDestroyed", A1, cause=16).hear(9.02, LegEnded(A1, 16))
+    rows = [row for row in log.ladder().rows if row.at >= 1.2 and row.kind is not Kind.REQUEST]
+    told_then = ["ringing destination", "+ 7.8 s", told, "carrier is gone", "releasing", "BYE"]
+    assert [row.text for row in rows] == told_then
+    assert not any(row.origin == "b1" or row.to == "b1" for row in rows)
 
 
 def test_requests_say_what_asterisk_refused_and_what_took_long() -> None:

@@ -8,13 +8,17 @@ from msgspec import to_builtins
 from c2c_stasis.arilog.coding import NotReadable, read_call
 from c2c_stasis.arilog.reading import Line
 from c2c_stasis.call.model import Call, CallState, Leg, LegState, Outcome, Reason, Side
-from c2c_stasis.call.signals import LegEnded
+from c2c_stasis.call.signals import CallFound, LegEnded, SwitchRestarted
 from c2c_stasis.ids import LegId
 from c2c_stasis.times import rfc3339
 from c2c_stasis.trace import words
 from c2c_stasis.trace.ladder import ASTERISK, SERVICE, Column, Kind, Ladder, Participant, Row, Telling, Tone
 
 SLOW = 100.0  # milliseconds; a request that takes longer is worth telling
+_UNHEARD = (
+    CallFound.__name__,
+    SwitchRestarted.__name__,
+)  # with these a leg is found gone, and nobody knows how it ended
 _HARMLESS = {("DELETE", 404), ("POST", 409)}  # it is gone already; it is there already
 
 
@@ -198,14 +202,19 @@ class _Teller:
         if "error" in line:
             self._rows.add(Row(at, Kind.STATE, SERVICE, "", "our own code failed", line["error"], Tone.BAD))
             return
+        signal = line["signal"] or {}
+        if signal.get("is") == CallFound.__name__:
+            again = "the service began anew" if signal.get("after_restart") else "Asterisk is heard again"
+            self._rows.add(Row(at, Kind.STATE, SERVICE, "", again))
         changed = line.get("changed", {})
         for key, fields in changed.get("legs", {}).items():
             leg = self._leg(f"{self._call.id}.{key}")
             if leg is not None and not leg.ended:
-                self._learn(leg, fields)
+                ended, unheard = fields.get("state") == LegState.ENDED, signal.get("is") in _UNHEARD
+                self._learn(leg, fields | ({"release_cause": None} if unheard and ended else {}))
                 if fields.get("won"):
                     self._winners[key[:1]] = key
-                if fields.get("state") == LegState.ENDED and (line["signal"] or {}).get("is") == LegEnded.__name__:
+                if ended and (unheard or signal.get("is") == LegEnded.__name__):
                     self._rows.add(words.ends(leg, at, fields.get("cause"), fields.get("sip_code")))
         if changed.get("end"):
             self._ends(changed["end"])

@@ -92,11 +92,16 @@ class _Teller:
         return None
 
     def _suppose_who_ended(self, leg: Participant, said: Record) -> None:
-        """The record says who ended the call, and how each leg turned out; which BYE was whose follows from that."""
+        """The record says who ended the call, and how each leg turned out; which BYE was whose follows from that.
+
+        Of a leg without a cause nobody heard how it ended.
+        """
+        if said["hangup_cause"] is None:
+            return
         by = {"user": "a", "destination": "b"}.get(self._record["ended_by"] or "")
         first = leg.key[:1] == by and not any(one.ended and one.answered for one in self._legs.values())
         if (leg.answered and not first) or (not leg.answered and said["outcome"] in _LET_GO and not said["sip_code"]):
-            leg.let_go = said["hangup_cause"] or 0
+            leg.let_go = said["hangup_cause"]
 
 
 def _name(leg: Record) -> str:
