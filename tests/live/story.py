@@ -243,6 +243,12 @@ class Story:
         await self._ask_asterisk("POST", "channels/create", body)
         await eventually(self.channel_ids, lambda ids: channel_id in ids, f"the channel {channel_id}")
 
+    async def stasis_ids(self) -> set[str]:
+        """The channels that are in the hands of an application: one that is not there yet ends when the application leaves."""
+        return {
+            str(one["id"]) for one in await self.town.asterisk.channels() if one["dialplan"]["app_name"] == "Stasis"
+        }
+
     async def end_channel(self, channel_id: str) -> None:
         """Hang up a channel."""
         await self._ask_asterisk("DELETE", f"channels/{channel_id}", {})

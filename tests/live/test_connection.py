@@ -193,8 +193,9 @@ async def test_what_is_left_of_ended_calls_is_released_at_the_next_connect_and_n
     await story.ended(call)
     await story.until_asterisk_is_empty()
     leftover, stranger = f"{call.id}.a9", "somebody-else.a1"
-    for channel_id in (leftover, stranger):
-        await story.make_channel(channel_id)
+    await story.make_channel(stranger)
+    await eventually(story.stasis_ids, lambda ids: stranger in ids, "the stranger's channel to be in its application")
+    await story.make_channel(leftover)
     await proxy.cut()
     await story.until_cut_off()
     await proxy.mend()
