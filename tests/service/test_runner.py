@@ -287,6 +287,16 @@ async def test_only_what_is_acted_upon_is_recorded_at_once(bench: Bench) -> None
     assert bench.patient == {CallState.RINGING_USER: True, CallState.DIALLING_DESTINATION: False}
 
 
+async def test_what_is_told_to_those_who_follow_is_recorded_at_once(bench: Bench) -> None:
+    bench.begin(*created(A1, A2, B1), LegInvited(A1))
+    bench.runner._followed = lambda: True
+    await bench.clock.advance(0.1)
+    assert bench.patient == {CallState.RINGING_USER: True}  # of legs one reads later
+    bench.runner.put(LegRinging(A1))
+    await bench.clock.advance(0.1)
+    assert bench.patient == {CallState.RINGING_USER: False}
+
+
 async def test_what_changes_nothing_is_not_recorded(bench: Bench) -> None:
     stranger = LegId("call_01h2xcejqtf2nbrexx3vqjhp42.a1")
     bench.begin(LegRinging(A1), LegEnded(stranger), LegJoined(stranger), DeadlinePassed())

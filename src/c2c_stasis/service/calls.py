@@ -72,8 +72,15 @@ class CallService:
     ) -> None:
         ari_log, metrics = ari_log or AriLog(), metrics or Metrics()
         self.sip_server = sip_server
+        self._feed = Feed()
         self.live_calls = LiveCalls(
-            store=store, switch=switch, publisher=publisher, clock=clock, ari_log=ari_log, metrics=metrics
+            store=store,
+            switch=switch,
+            publisher=publisher,
+            clock=clock,
+            feed=self._feed,
+            ari_log=ari_log,
+            metrics=metrics,
         )
         ask(metrics.calls_live, lambda: self.live)
         self._store = store
@@ -96,7 +103,6 @@ class CallService:
         )
         self._database = DatabaseProbe(store, clock)
         self._log = CallLog(store, self.live_calls.in_memory)
-        self._feed = Feed()
         store.tell(self._feed.committed)
 
     # --- life of the service ---

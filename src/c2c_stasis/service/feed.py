@@ -24,6 +24,10 @@ class Feed:
 
         return stop
 
+    def followed(self, account_id: AccountId) -> bool:
+        """Whether anybody listens to the events of this account."""
+        return account_id in self._listeners
+
     def committed(self, events: Sequence[NumberedEvent]) -> None:
         """Events were committed, one account's in the order of their numbers; without any, it is not known which."""
         if not self._listeners:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from c2c_stasis.arilog import AriLog
 from c2c_stasis.call.commands import Command
@@ -12,6 +13,7 @@ from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ids import CallId, UserId
 from c2c_stasis.metrics import Metrics
 from c2c_stasis.ports import Clock, Publisher, Store, Switch
+from c2c_stasis.service.feed import Feed
 from c2c_stasis.service.runner import Runner
 
 logger = logging.getLogger(__name__)
@@ -35,9 +37,11 @@ class LiveCalls:
         switch: Switch,
         publisher: Publisher,
         clock: Clock,
+        feed: Feed,
         ari_log: AriLog,
         metrics: Metrics,
     ) -> None:
+        self._feed = feed
         self.runners: dict[CallId, Runner] = {}
         self.placing: dict[CallId, Call] = {}
         self.lost: set[CallId] = set()
@@ -84,6 +88,7 @@ class LiveCalls:
             publisher=self._publisher,
             clock=self._clock,
             in_touch=self._in_touch,
+            followed=partial(self._feed.followed, call.account_id),
             ari_log=self._ari_log,
             metrics=self._metrics,
         )

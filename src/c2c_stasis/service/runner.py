@@ -46,7 +46,8 @@ _OURS_TO_MEND = {Reason.TRUNK_FAILED, Reason.CONGESTION, Reason.SWITCH_LOST, Rea
 class Runner:
     """Drives one call from its first step to its end. `call` is its newest state.
 
-    `in_touch` tells whether the switch can be heard and nothing that happened while it could not is still to be caught up with.
+    `in_touch` tells whether the switch can be heard and nothing that happened while it could not is still to be caught up with;
+    `followed`, whether somebody waits to hear of the call.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Runner:
         publisher: Publisher,
         clock: Clock,
         in_touch: Callable[[], bool],
+        followed: Callable[[], bool] = lambda: False,
         ari_log: AriLog | None = None,
         metrics: Metrics | None = None,
     ) -> None:
@@ -70,6 +72,7 @@ class Runner:
         self._publisher = publisher
         self._clock = clock
         self._in_touch = in_touch
+        self._followed = followed
         self._ari_log = ari_log or AriLog()
         self._since = clock.now().mono
         self._signals: deque[Signal] = deque()
@@ -167,7 +170,8 @@ class Runner:
             return
         self.call = step.call
         first = _record_first(before, step)
-        record = self._hand_over(step, events, patient=not first)
+        patient = not first and not (self._followed() and any(event.type in _STORY for event in step.events))
+        record = self._hand_over(step, events, patient=patient)
         if first:
             await asyncio.wait({record}, timeout=RECORD_WITHIN)
         self._orders.give(step.commands)

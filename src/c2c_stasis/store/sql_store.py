@@ -102,7 +102,7 @@ class SqlStore(Provisioning, Listing, CallLog, Deliveries):
     def record(self, call: Call, events: Sequence[StoredEvent], *, patient: bool = False) -> asyncio.Future[None]:
         """Record what became of a call; done when it is committed. It is handed over when this returns, awaited or not.
 
-        A patient record waits up to 25 ms for others of its call, and is written with the first of them that is not patient.
+        A patient record waits up to 50 ms for others of its call, and is written with the first of them that is not patient.
         Records of one call are committed in the order of the calls to this method, also when the caller stops waiting. Fails
         with `StoreUnavailable`; the record is kept nevertheless and written when the database is well again, so to give it in
         once more does no harm, and no good. It is not kept, and `RecordRefused` says so, when it breaks a rule of the tables.
