@@ -65,6 +65,10 @@ class Ari:
         events = [event["channel"] for event in self._events if event["type"] == kind]
         return any(one["id"] == channel and state in ("", one["state"]) for one in events)
 
+    async def wait_ringing(self, channel: str) -> None:
+        """Wait until Asterisk has heard that it rings: a CANCEL that it sends later than asked, then, has no reason."""
+        await until(lambda: self._saw("ChannelStateChange", channel, "Ringing"), f"{channel} to ring")
+
     async def wait_up(self, channel: str) -> None:
         """Wait until Asterisk takes a channel for answered, which is a little after its ACK."""
         await until(lambda: self._saw("ChannelStateChange", channel, "Up"), f"{channel} to be answered")
@@ -150,7 +154,7 @@ async def test_a_phone_proves_itself_when_it_dials_and_when_it_hangs_up(desk: Ph
 async def test_a_released_phone_is_told_that_another_answered(ari: Ari, cell: Phone) -> None:
     channel = await ari.ring("cell")
     call = await cell.next_call()
-    await call.wait_ringing()
+    await ari.wait_ringing(channel)
     await ari.ask("DELETE", f"channels/{channel}", reason_code="26")
     await call.wait_ended()
     cause = await ari.wait_destroyed(channel)
