@@ -106,6 +106,7 @@ def test_a_live_call() -> None:
         "answered_at": "2023-11-14T22:13:23.250Z",
         "connected_at": "2023-11-14T22:13:30.250Z",
         "ended_at": None,
+        "ended_at_estimated": False,
         "duration_seconds": None,
         "status": None,
         "hangup_cause": None,

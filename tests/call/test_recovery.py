@@ -99,6 +99,7 @@ def test_when_the_switch_began_anew_every_call_is_over(reached: Callable[[], Sto
     assert told.commands == [DestroyBridge()]
     assert told.events[-1] is EventType.CALL_END
     assert (story.state, story.end) == (CallState.ENDED, end)
+    assert story.call.ended_at_estimated is (reached is not releasing)
     assert not any(leg.live for leg in story.call.legs)
 
 
@@ -177,6 +178,7 @@ def test_the_user_hung_up_meanwhile() -> None:
 
     assert story.hear(found(story, {B1: RINGING}, (B1,))) == Told([HangUpLeg(B1, 16)], [(EventType.LEG_ENDED, A1)])
     assert story.end == End(Outcome.CANCELLED, Reason.CANCELLED_BY_USER, EndedBy.USER)
+    assert story.call.ended_at_estimated
 
 
 def test_both_are_gone_meanwhile() -> None:
@@ -186,6 +188,7 @@ def test_both_are_gone_meanwhile() -> None:
         [DestroyBridge()], [(EventType.LEG_ENDED, A1), (EventType.LEG_ENDED, B1), EventType.CALL_END]
     )
     assert story.end == End(Outcome.COMPLETED, Reason.NORMAL, EndedBy.SYSTEM)  # who went first, nobody has heard
+    assert story.call.ended_at_estimated  # nor when
 
 
 def test_both_are_gone_and_a_loser_is_still_there() -> None:
@@ -204,6 +207,7 @@ def test_both_are_gone_after_the_end_was_decided() -> None:
     story.hear(found(story, {}))
     assert story.end == End(Outcome.COMPLETED, Reason.NORMAL, EndedBy.API, None, 16)
     assert story.state is CallState.ENDED
+    assert not story.call.ended_at_estimated  # it was over when that was asked
 
 
 @pytest.mark.parametrize(
@@ -317,6 +321,7 @@ def test_a_call_whose_bridge_was_never_made_fails() -> None:
 
     assert told.commands == [HangUpLeg(A1, 16), HangUpLeg(B1, 16)]
     assert story.end == End(Outcome.FAILED, Reason.SERVICE_RESTARTED, EndedBy.SYSTEM, FailedLeg.USER)
+    assert not story.call.ended_at_estimated  # it is we who ended it
 
 
 def test_no_phone_rings_on_for_a_call_whose_bridge_was_never_made() -> None:

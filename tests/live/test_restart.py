@@ -46,6 +46,7 @@ async def test_the_service_is_killed_while_they_talk_and_the_talk_goes_on(story:
 
     assert near.reasons == ["Q.850;cause=16"]
     assert ending(record) == COMPLETED_BY_DESTINATION
+    assert not record["ended_at_estimated"]
     assert outcomes(record) == BOTH_ANSWERED
     assert [record[name] for name in ("started_at", "answered_at", "connected_at")] == [
         before[name] for name in ("started_at", "answered_at", "connected_at")
@@ -70,6 +71,8 @@ async def test_a_talk_that_ends_while_the_service_is_dead_is_recorded_when_it_is
     assert near.reasons == ["Q.850;cause=16"]
     assert ending(record) == COMPLETED_BY_DESTINATION
     assert outcomes(record) == BOTH_ANSWERED
+    assert record["ended_at_estimated"]
+    assert (await call.events())[-1]["data"]["ended_at_estimated"]
 
 
 async def test_the_service_is_killed_while_the_devices_ring_and_they_do_not_ring_for_ever(story: Story) -> None:

@@ -82,6 +82,7 @@ def test_the_end_of_a_completed_call_whole() -> None:
         "connected_at": "2023-11-14T22:13:23.000Z",
         "sequence": 17,
         "ended_at": "2023-11-14T22:13:34.000Z",
+        "ended_at_estimated": False,
         "duration_seconds": 13.0,
         "status": "completed",
         "outcome": "completed",

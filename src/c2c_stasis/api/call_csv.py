@@ -17,7 +17,7 @@ from c2c_stasis.call.model import Call
 COLUMNS = (
     *("id", "started_at", "answered_at", "connected_at", "ended_at", "duration_seconds", "direction", "user_id"),
     *("endpoint_id", "did_id", "from_number", "from_label", "to_number", "to_label", "status", "outcome", "reason"),
-    *("failed_leg", "ended_by", "hangup_cause", "sip_code", "metadata"),
+    *("failed_leg", "ended_by", "hangup_cause", "sip_code", "metadata", "ended_at_estimated"),
 )
 _NUMBERS = ("from_number", "to_number")
 # The last four are the full-width forms, which some spreadsheets take for the same; white space before any of them is ignored.
@@ -42,6 +42,8 @@ def _cells(call: Call) -> list[str]:
 def _cell(name: str, value: object) -> str:
     if name == "metadata":
         value = msgspec.json.encode(value).decode() if value else ""
+    if isinstance(value, bool):
+        value = "true" if value else "false"
     text = "" if value is None else str(value)
     if name in _NUMBERS and text.startswith("+"):
         return f"tel:{text}"

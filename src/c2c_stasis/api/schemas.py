@@ -203,6 +203,7 @@ class CallRecord(Struct, frozen=True):
     answered_at: str | None
     connected_at: str | None
     ended_at: str | None
+    ended_at_estimated: bool
     duration_seconds: int | None
     status: str | None
     hangup_cause: int | None
@@ -254,6 +255,7 @@ class EventData(Struct, frozen=True):
     connected_at: str | None
     sequence: int
     ended_at: str | UnsetType | None = UNSET
+    ended_at_estimated: bool | UnsetType = UNSET
     duration_seconds: int | UnsetType | None = UNSET
     status: str | UnsetType = UNSET
     outcome: str | UnsetType = UNSET

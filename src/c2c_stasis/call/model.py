@@ -259,6 +259,7 @@ class Call(Struct, frozen=True):
     connected_at: float | None = None
     bridged_at: float | None = None  # when both sides were in the bridge
     ended_at: float | None = None
+    ended_at_estimated: bool = False  # it ended unheard: `ended_at` is when that was found out, not when it was
     committed_at: float | None = None  # when the acceptance was in the store; an emergency call does not wait for that
     release_rounds: int = 0
     events: int = 0

@@ -35,6 +35,7 @@ def on_switch_restarted(move: Move) -> None:
         finish(move)
     else:
         fail(move, Reason.SWITCH_LOST)
+        _ended_unheard(move)
 
 
 def on_found(move: Move, found: CallFound) -> None:
@@ -53,12 +54,15 @@ def on_found(move: Move, found: CallFound) -> None:
     # Who answered may have talked before the other left; but nobody is dialled any more for a user who has left.
     for leg in answered:
         _catch_up(move, leg, LegState.UP, joined=leg.id in found.joined)
+    went_on = move.call.ended_at is None
     _both_left(move, gone)
     if _went_unheard(move.call, gone):
         _forget(move, gone)
         fail(move, Reason.SERVICE_RESTARTED if found.after_restart else Reason.SWITCH_LOST)
     for leg in gone:
         on_ended(move, LegEnded(leg.id))
+    if went_on and move.call.ended_at is not None:
+        _ended_unheard(move)
     for leg in others:
         _catch_up(move, leg, there[leg.id], joined=leg.id in found.joined)
     if found.after_restart and _undecided(move.call, before):
@@ -67,6 +71,11 @@ def on_found(move: Move, found: CallFound) -> None:
         # Both have answered: that we were away for longer than joining takes is no reason to cut them off.
         move.call = replace(move.call, deadline=move.at + JOIN_WITHIN)
     _ask_again(move)
+
+
+def _ended_unheard(move: Move) -> None:
+    """Mark that the call ended at a moment that nobody knows, at the latest now."""
+    move.call = replace(move.call, ended_at_estimated=True)
 
 
 def _both_left(move: Move, gone: list[Leg]) -> None:

@@ -66,6 +66,7 @@ def _of_end(call: Call) -> dict[str, Any]:
     assert call.end is not None  # a call that has ended has an end
     return {
         "ended_at": rfc3339(call.wall(call.ended_at)),
+        "ended_at_estimated": call.ended_at_estimated,
         "duration_seconds": call.duration,
         "status": causes.status_of(call.end),
         "outcome": call.end.outcome.value,

@@ -204,6 +204,9 @@ WORDS: dict[str, Word] = {
     "answered_at": _moment("when a device of the user answered; null if none did"),
     "connected_at": _moment("when both sides were joined; null if they never were"),
     "ended_at": _moment("when it was over; null while it lives"),
+    "ended_at_estimated": Word(
+        "whether it ended while the service could not hear Asterisk: `ended_at` is then when that was found out", False
+    ),
     "duration_seconds": Word("from `answered_at` to `ended_at`; 0 if the user never answered", 5),
     "hangup_cause": Word("the Q.850 cause of the leg that decided", 16),
     "sip_code": Word("the SIP status with which the far end refused", None),
