@@ -177,7 +177,20 @@ FAULTS = [
         "    pass",
         "a leg that is gone is waited for",
     ),
-    Fault("recovery.py", " and _undecided(move.call, before):", " and False:", "silence after a restart"),
+    Fault("recovery.py", " and _undecided(move.call, before, found):", " and False:", "silence after a restart"),
+    Fault("recovery.py", "    _correct(move, found)\n", "", "a destination that nobody dialled is waited for"),
+    Fault(
+        "recovery.py", "            dial_destination(move, leg, winner)", "            pass", "silence after a restart"
+    ),
+    Fault(
+        "recovery.py", " or leg.id in found.dialled\n", "\n", "a silent destination is dialled twice after a restart"
+    ),
+    Fault(
+        "recovery.py",
+        " or _waits_in_vain(call, found):",
+        ":",
+        "a destination rings for somebody who has waited in silence",
+    ),
     Fault(
         "recovery.py",
         "            again.hang_up(move, leg, leg.release_cause)",
@@ -197,7 +210,7 @@ FAULTS = [
         "leg.can_win and leg.id in missing",
         "who refused is called again after a restart",
     ),
-    Fault("recovery.py", "    _trust(move, there)", "    pass", "a destination is dialled twice after a restart"),
+    Fault("recovery.py", "    _trust(move, found)", "    pass", "a destination is dialled twice after a restart"),
     Fault("recovery.py", "        finish(move)", "        pass", "a restart of Asterisk leaves calls half ended"),
     Fault(
         "causes.py",

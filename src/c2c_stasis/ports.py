@@ -103,6 +103,13 @@ class Switch(Protocol):
         """What exists now. Raises `SwitchUnavailable` or `SwitchRefused`."""
         ...
 
+    async def was_dialled(self, leg_id: LegId) -> bool | None:
+        """Whether a leg that is dialled on behalf of another was dialled, though it is silent yet; None if nobody can tell.
+
+        Raises `SwitchUnavailable`.
+        """
+        ...
+
     async def sweep(self, legs: Iterable[LegId], bridges: Iterable[CallId]) -> None:
         """End channels and remove bridges that no live call needs any more; what is refused is told and left.
 
@@ -269,10 +276,10 @@ class Store(Protocol):
         """Keep that a request led to a call which another one had begun. Raises `StoreUnavailable`."""
         ...
 
-    def record(self, call: Call, events: Sequence[StoredEvent], *, patient: bool = False) -> Awaitable[None]:
+    def record(self, call: Call, events: Sequence[StoredEvent], *, within: float = 0.0) -> Awaitable[None]:
         """Record what became of a call; what it gives is done when that is committed.
 
-        A patient record may wait some milliseconds for others of its call, because nothing is done only after it. Records of
+        It may wait so many seconds for others of its call, when nothing is done only after it. Records of
         one call are committed in the order of the calls to this method, also when the caller stops waiting (cancelling the wait
         does not take the record back). Raises `StoreUnavailable`.
         """

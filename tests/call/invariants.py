@@ -110,7 +110,8 @@ class Watcher:
             self._check_command(before, after, command)
         self._check_events(after, taken.events, at)
         _check_step(before, signal, taken)
-        _check_call(before, after)
+        undialled = signal.undialled if isinstance(signal, CallFound) else ()
+        _check_call(before, after, undialled)
         _check_race(before, taken)
         _check_repeats(taken, at)
         _check_again(before, taken, at)
@@ -133,6 +134,7 @@ class Watcher:
         if isinstance(signal, CallFound) and signal.after_restart:
             self.lost = set(signal.asked) - {leg_id for leg_id, _ in signal.legs}
             self.bridge_lost = not signal.bridge
+            self.dialled -= set(signal.undialled)  # so says who must know
         match signal:
             case LegCreated(leg_id):
                 self.turned_up.add(leg_id)
@@ -140,7 +142,7 @@ class Watcher:
                 self.gone.add(leg_id)
             case SwitchRestarted():
                 self.gone |= {leg.id for leg in before.legs}
-            case CallFound(asked, legs):
+            case CallFound(asked=asked, legs=legs):
                 self.gone |= set(asked) - {leg_id for leg_id, _ in legs}
                 self.turned_up |= {leg_id for leg_id, _ in legs}
             case CommandRefused(CreateLeg(leg_id=leg_id), status) if status != NO_REPLY:
@@ -240,7 +242,7 @@ def _check_step(before: Call, signal: Signal, taken: Step) -> None:
     )
 
 
-def _check_call(before: Call, after: Call) -> None:
+def _check_call(before: Call, after: Call, undialled: tuple[LegId, ...]) -> None:
     require(after.state is CallState.ENDED or after.deadline is not None, "a live call has a deadline")
     if before.end is not None:
         require(after.end == before.end, "the end stays as it was decided")
@@ -256,17 +258,17 @@ def _check_call(before: Call, after: Call) -> None:
     require(after.initiated_at == after.answered_at, "a destination is initiated when the phone is answered")
     _check_moments([after.answered_at, after.connected_at, after.ended_at])
     for old, leg in zip(before.legs, after.legs, strict=True):
-        _check_leg(old, leg)
+        _check_leg(old, leg, undialled=leg.id in undialled)
 
 
-def _check_leg(old: Leg, leg: Leg) -> None:
+def _check_leg(old: Leg, leg: Leg, *, undialled: bool) -> None:
     _check_moments([leg.dialled_at, leg.invited_at, leg.ended_at])
     _check_moments([leg.dialled_at, leg.ringing_at, leg.ended_at])
     _check_moments([leg.dialled_at, leg.answered_at, leg.ended_at])
     require(old.state is not LegState.ENDED or leg.state is LegState.ENDED, "an ended leg stays ended")
     require(old.outcome is None or leg.outcome is old.outcome, "the outcome of a leg stays")
     require(old.release_cause is None or leg.release_cause == old.release_cause, "a leg is let go with one cause")
-    require(old.dialled_at is None or leg.dialled_at == old.dialled_at, "a leg is dialled once")
+    require(old.dialled_at is None or leg.dialled_at == old.dialled_at or undialled, "a leg is dialled once")
     require(not (leg.won and leg.answered_at is None), "a winner answered")
     nobody_s = not leg.dialled or leg.released or leg.answered_at is not None
     require(not (nobody_s and leg.sip_code), "a SIP status is one that the far end sent as its last word")

@@ -23,6 +23,7 @@ from c2c_stasis.call.commands import (
     StopRingback,
 )
 from c2c_stasis.call.model import Call, CallState, DestinationKind, Leg, LegOutcome, LegState, Limits, Party, Side, Tone
+from c2c_stasis.call.recovery import in_doubt
 from c2c_stasis.call.signals import (
     NO_REPLY,
     CallBroken,
@@ -111,6 +112,7 @@ class Channel:
 
     state: LegState = LegState.READY
     joined: bool = False
+    dialled: bool = False
 
 
 @dataclass
@@ -216,7 +218,7 @@ class World:
             self._feed(CommandRefused(DialLeg(leg_id, None, 0), 409, "Channel in invalid state"))
             return
         rng = self.rng
-        channel.state = LegState.DIALLED
+        channel.state, channel.dialled = LegState.DIALLED, True
         self._later(0.01 * rng.random(), lambda: self._report(LegInvited(leg_id)))
         rings = 0.02 + rng.choice((0.0, 0.1, 2.0)) * rng.random()
         first = rng.choice((self._ring, self._ring, self._ring, self._progress, None))
@@ -284,7 +286,17 @@ class World:
         )
         legs = tuple((leg_id, _looks(channel.state)) for leg_id, channel in self.channels.items())
         joined = tuple(leg_id for leg_id, channel in self.channels.items() if channel.joined)
-        return CallFound(asked, legs, joined, self.bridge, after_restart)
+        doubtful = in_doubt(self.call, dict(legs)) if after_restart else []
+        told = {leg_id: self.channels[leg_id].dialled for leg_id in doubtful if self.rng.random() < 0.9}
+        return CallFound(
+            asked,
+            legs,
+            joined,
+            self.bridge,
+            after_restart,
+            tuple(leg_id for leg_id, dialled in told.items() if dialled),
+            tuple(leg_id for leg_id, dialled in told.items() if not dialled),
+        )
 
     # --- disorder ---
 
@@ -314,6 +326,7 @@ class World:
                 tuple(found for found in leg_ids if rng.random() < 0.5),
                 rng.random() < 0.8,
                 rng.random() < 0.5,
+                tuple(found for found in leg_ids if rng.random() < 0.1),
             ),
             self._look(after_restart=rng.random() < 0.5),
             # What ends every call at once comes less often, that some live to see the rest.

@@ -370,6 +370,22 @@ class SwitchContract:
         }
         assert stock.bridges[call.id] == {up, early}
 
+    async def test_of_a_silent_leg_it_can_be_told_whether_it_was_dialled_on_behalf_of_another(
+        self, bench: Bench
+    ) -> None:
+        await bench.phone("d1", ANSWERS)
+        bench.carrier(Script(silent=True))
+        call = bench.call()
+        up, silent, waiting = (
+            await bench.answered(call, "a1"),
+            await bench.make(call, "b1", CARRIER),
+            await bench.make(call, "b2", CARRIER),
+        )
+        await bench.ask(call, DialLeg(silent, up, 30))
+        await bench.hears(LegInvited(silent))
+        asked = [await bench.switch.was_dialled(leg) for leg in (silent, waiting, LegId(f"{call.id}.b3"))]
+        assert asked == [True, False, None]
+
     async def test_a_sweep_ends_legs_and_removes_bridges_also_those_that_are_gone(self, bench: Bench) -> None:
         await bench.phone("d1", RINGS)
         call = bench.call()

@@ -61,7 +61,7 @@ class MemoryStore:
         assert wish.place is None, "pages are the real store's business"
         return Page(tuple(fitting[: wish.limit]))
 
-    async def record(self, call: Call, events: Sequence[StoredEvent], *, patient: bool = False) -> None:
+    async def record(self, call: Call, events: Sequence[StoredEvent], *, within: float = 0.0) -> None:
         self._write(call, events)
 
     async def live_calls(self) -> list[Call]:
@@ -171,7 +171,7 @@ class WatchedStore:
     async def calls_page(self, account_id: AccountId, wanted: CallFilter, wish: Wish) -> Page[Call]:
         return await self._ask(self.inner.calls_page(account_id, wanted, wish))
 
-    async def record(self, call: Call, events: Sequence[StoredEvent], *, patient: bool = False) -> None:
+    async def record(self, call: Call, events: Sequence[StoredEvent], *, within: float = 0.0) -> None:
         await self._hold(self._record(call, events))
 
     async def live_calls(self) -> list[Call]:

@@ -129,6 +129,7 @@ class Channel:
     app: str = ""  # the application that made it
     ours: bool = False  # whether Stasis has it: it may be dialled only then
     dialled: bool = False
+    on_behalf: bool = False  # of another channel: it can be seen that it was dialled
     state: LegState = LegState.READY
     bridge: CallId | None = None
     heard: list[str] = field(default_factory=list)  # what was played to it
@@ -228,6 +229,13 @@ class FakeSwitch:
         )
         await asyncio.sleep(self.look_takes)
         return stock
+
+    async def was_dialled(self, leg_id: LegId) -> bool | None:
+        await asyncio.sleep(0)
+        if not self._reachable:
+            raise SwitchUnavailable("Asterisk cannot be reached")
+        channel = self.channels.get(leg_id)
+        return None if channel is None else channel.on_behalf
 
     async def sweep(self, legs: Iterable[LegId], bridges: Iterable[CallId]) -> None:
         await asyncio.sleep(0)
@@ -386,7 +394,7 @@ class FakeSwitch:
         if channel.dialled:
             self.end(leg_id, _NORMAL, None)  # a second dial cancels what does not ring yet
             return
-        channel.dialled = True
+        channel.dialled, channel.on_behalf = True, caller is not None
         shown = self.channels[caller].caller if caller in self.channels else None
         script = channel.far.script
         channel.ring = Ring(self, leg_id, channel.endpoint, shown, script)

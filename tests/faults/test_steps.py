@@ -63,6 +63,12 @@ async def connected_once(story: Story, call: PlacedCall, phone: Phone, number: s
     return record
 
 
+def is_dialled(story: Story, call: PlacedCall) -> bool:
+    """Whether the record says that the device was dialled."""
+    query = "SELECT dialled_at FROM legs WHERE call_id = ? AND dialled_at IS NOT NULL"
+    return bool(rows(story.folder / "story.db", query, call.id))
+
+
 async def both_hear(near: PhoneCall, far: PhoneCall, since: float | None = None) -> None:
     """Each hears the tone of the other."""
     await near.wait_tone(700, since=since)
@@ -181,6 +187,26 @@ async def test_a4_killed_before_the_devices_are_dialled_each_is_dialled_once(sto
     await connected_once(story, call, desk, number)
 
 
+async def test_a4_killed_between_dialling_and_the_first_ring_no_device_is_dialled_again(
+    story: Story, gate: Gate
+) -> None:
+    desk = await story.phone(Script(ring_after=3.0, answer_after=3.1))
+    alice = await story.user(desk)
+    number = story.destination(TALKS_BRIEFLY)
+    service = await open_at(story, gate)
+    gate.stop_events(tells("Dial", "a1"))
+    dialled = gate.stop_replies(dials("a1"))
+
+    call = await story.place(alice, number)
+    await dialled.wait()
+    await desk.next_call()
+    await until(lambda: is_dialled(story, call), "the record to have it")
+    await kill(service, gate)
+    await story.start_process()
+
+    await connected_once(story, call, desk, number)
+
+
 async def test_a5_killed_while_the_devices_ring_they_go_on_ringing_and_can_be_answered(
     story: Story, gate: Gate
 ) -> None:
@@ -252,6 +278,43 @@ async def test_a6_killed_when_the_winner_is_known_the_other_devices_still_stop(s
     assert rung[1].reasons == ANSWERED_ELSEWHERE
     assert [len(desk.calls), len(mobile.calls), len(story.dialled(number))] == [1, 1, 1]
     assert ending(record) == COMPLETED_BY_DESTINATION
+
+
+async def test_a7_killed_before_the_destination_is_dialled_it_is_dialled_when_the_service_is_back(
+    story: Story, gate: Gate
+) -> None:
+    desk = await story.phone(ANSWERS_SOON)
+    alice = await story.user(desk)
+    number = story.destination(TALKS_BRIEFLY)
+    service = await open_at(story, gate)
+    dialling = gate.stop_requests(dials("b1"))
+
+    call = await story.place(alice, number)
+    await dialling.wait()
+    await kill(service, gate)
+    assert story.dialled(number) == []
+    await story.start_process()
+
+    await connected_once(story, call, desk, number)
+
+
+async def test_a7_killed_between_dialling_the_destination_and_its_first_ring_it_is_not_dialled_again(
+    story: Story, gate: Gate
+) -> None:
+    desk = await story.phone(ANSWERS_SOON)
+    alice = await story.user(desk)
+    number = story.destination(Script(ring_after=3.0, answer_after=3.1, hang_up_after=0.2))
+    service = await open_at(story, gate)
+    gate.stop_events(tells("Dial", "b1"))
+    dialled = gate.stop_replies(dials("b1"))
+
+    call = await story.place(alice, number)
+    await dialled.wait()
+    await story.dialled_call(number)
+    await kill(service, gate)
+    await story.start_process()
+
+    await connected_once(story, call, desk, number)
 
 
 async def test_a8_killed_while_the_destination_rings_it_goes_on_ringing(story: Story, gate: Gate) -> None:

@@ -77,7 +77,7 @@ async def a_whole_call(place: Place, *types: str, at: float | None = None) -> li
     ]
     await place.store.accept(call, events[:1])
     for event in events[1:-1]:
-        place.store.record(call, [event], patient=True)
+        place.store.record(call, [event], within=0.05)
     await place.store.record(ended(call), events[-1:])
     return [event for event in events if not event.type.startswith("leg.")]
 

@@ -179,7 +179,7 @@ async def test_a_record_that_fails_in_an_unknown_way_is_told_and_stops_nothing(
     genuine = house.store.record
     failed: list[Any] = []
 
-    async def record(call: Call, events: list[StoredEvent], *, patient: bool = False) -> None:
+    async def record(call: Call, events: list[StoredEvent], *, within: float = 0.0) -> None:
         if not failed and any(event.type == EventType.LEG_ANSWERED for event in events):
             failed.append(events)
             await genuine(call, events)  # it is written, but who wrote it does not know

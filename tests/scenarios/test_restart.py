@@ -9,9 +9,10 @@ from c2c_stasis.api.records import record_of
 from c2c_stasis.call.commands import Command, CreateLeg, DialLeg
 from c2c_stasis.call.model import CallState, End, EndedBy, Outcome, Reason
 from c2c_stasis.call.recovery import SETS_OUT_WITHIN
-from c2c_stasis.call.signals import LegCreated
+from c2c_stasis.call.signals import LegCreated, LegInvited
 from c2c_stasis.errors import SwitchUnavailable
-from c2c_stasis.ids import CallId
+from c2c_stasis.ids import CallId, LegId
+from c2c_stasis.lab.script import Script
 from c2c_stasis.trace import from_record
 from tests.fakes.store import MemoryStore
 from tests.fakes.switch import Act
@@ -188,19 +189,71 @@ async def test_half_of_the_first_commands_arrived_long_ago_and_what_was_made_is_
     assert (await house.end_of(call_id)).reason is Reason.SERVICE_RESTARTED
 
 
-async def test_a_destination_of_which_it_is_not_known_whether_it_was_dialled_is_not_dialled_again(house: House) -> None:
+async def stopped_at_the_dial(house: House, *, before: bool) -> CallId:
+    """The service ends when it dials the destination, before Asterisk does so, or after it and before anything is told."""
     call_id = await house.ringing_user()
+    house.carrier.script = Script(ring_after=20.0, answer_after=21.0)
+
+    lost: Command | None = None
 
     async def meddle(command: Command, act: Act) -> None:
-        if isinstance(command, DialLeg):
+        nonlocal lost
+        if isinstance(command, DialLeg) and before:
+            lost = command
             await house.forever()
         await act()
 
     house.switch.meddle = meddle
+    if not before:
+        house.switch.weather = lambda signal: () if isinstance(signal, LegInvited) else (0.0,)
     house.ring_of("ann-1").answer()
     await house.clock.advance(1.0)
     await house.close()
-    house.switch.meddle = None
+    house.switch.meddle, house.switch.weather = None, lambda _: (0.0,)
+    if before:
+        house.switch.asked = [one for one in house.switch.asked if one != lost]  # it never arrived
+    return call_id
+
+
+async def test_a_destination_that_was_to_be_dialled_is_dialled_when_somebody_serves_again(house: House) -> None:
+    call_id = await stopped_at_the_dial(house, before=True)
+    assert house.carrier.rings == []
+    await house.begin_again()
+    await house.clock.advance(30.0)
+    assert (await house.state(call_id)) is CallState.TALKING
+    assert len(house.carrier.rings) == 1
+    await house.cancel(call_id)
+    await house.end_of(call_id)
+
+
+async def test_a_destination_that_was_dialled_and_is_silent_is_waited_for_and_not_dialled_again(house: House) -> None:
+    call_id = await stopped_at_the_dial(house, before=False)
+    await house.clock.advance(10.0)
+    await house.begin_again()
+    await house.clock.advance(30.0)
+    assert (await house.state(call_id)) is CallState.TALKING
+    assert len(house.carrier.rings) == 1
+    await house.cancel(call_id)
+    await house.end_of(call_id)
+
+
+async def test_nobody_is_left_in_silence_for_a_destination_that_was_not_dialled(house: House) -> None:
+    call_id = await stopped_at_the_dial(house, before=True)
+    await house.clock.advance(10.0)
+    await house.begin_again()
+    assert (await house.end_of(call_id)).reason is Reason.SERVICE_RESTARTED
+    assert house.carrier.rings == []
+
+
+async def test_when_not_even_the_switch_can_tell_the_destination_is_not_dialled(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call_id = await stopped_at_the_dial(house, before=True)
+
+    async def nobody_knows(_: LegId) -> None:
+        return None
+
+    monkeypatch.setattr(house.switch, "was_dialled", nobody_knows)
     await house.begin_again()
     assert (await house.end_of(call_id)).reason is Reason.SERVICE_RESTARTED
     assert house.carrier.rings == []

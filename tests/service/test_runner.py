@@ -33,7 +33,7 @@ from c2c_stasis.ids import LegId
 from c2c_stasis.ports import StoredEvent
 from c2c_stasis.publish.envelope import Envelopes
 from c2c_stasis.service.orders import OVERTAKES_AFTER
-from c2c_stasis.service.runner import DEAF_PATIENCE, RECORD_WITHIN, TRUNK_HINT, Runner
+from c2c_stasis.service.runner import DEAF_PATIENCE, DIALLED_WITHIN, PATIENCE, RECORD_WITHIN, TRUNK_HINT, Runner
 from tests.call.stories import A1, A2, B1, RING, created, outward_call
 from tests.fakes.ari_log import KeptLog
 from tests.fakes.clock import Clock, standing_clock
@@ -60,10 +60,10 @@ class Bench(MemoryStore, FakeSwitch):
         self.fails: dict[object, Exception] = {}
         self.touch = True
         self.signals: list[Signal] = []
-        self.patient: dict[CallState, bool] = {}  # whether the last record of each state could wait
+        self.within: dict[CallState, float] = {}  # how long the last record of each state could wait
 
-    async def record(self, call: Call, events: Sequence[StoredEvent], *, patient: bool = False) -> None:
-        self.patient[call.state] = patient
+    async def record(self, call: Call, events: Sequence[StoredEvent], *, within: float = 0.0) -> None:
+        self.within[call.state] = within
         await self._do("record", f"record {call.state}")
 
     async def execute(self, call: Call, command: Command) -> None:
@@ -281,20 +281,26 @@ async def test_the_phones_of_the_user_are_dialled_without_waiting(bench: Bench) 
 async def test_only_what_is_acted_upon_is_recorded_at_once(bench: Bench) -> None:
     bench.begin(*created(A1, A2, B1), LegInvited(A1))
     await bench.clock.advance(0.1)
-    assert bench.patient == {CallState.RINGING_USER: True}
+    assert bench.within == {CallState.RINGING_USER: PATIENCE}
     bench.runner.put(LegAnswered(A1))
     await bench.clock.advance(0.1)
-    assert bench.patient == {CallState.RINGING_USER: True, CallState.DIALLING_DESTINATION: False}
+    assert bench.within == {CallState.RINGING_USER: PATIENCE, CallState.DIALLING_DESTINATION: 0.0}
+
+
+async def test_that_a_device_is_dialled_is_recorded_before_it_can_ring(bench: Bench) -> None:
+    bench.begin(LegCreated(B1), LegCreated(A1))
+    await bench.clock.advance(0.1)
+    assert bench.within == {CallState.RINGING_USER: DIALLED_WITHIN}
 
 
 async def test_what_is_told_to_those_who_follow_is_recorded_at_once(bench: Bench) -> None:
     bench.begin(*created(A1, A2, B1), LegInvited(A1))
     bench.runner._followed = lambda: True
     await bench.clock.advance(0.1)
-    assert bench.patient == {CallState.RINGING_USER: True}  # of legs one reads later
+    assert bench.within == {CallState.RINGING_USER: PATIENCE}  # of legs one reads later
     bench.runner.put(LegRinging(A1))
     await bench.clock.advance(0.1)
-    assert bench.patient == {CallState.RINGING_USER: False}
+    assert bench.within == {CallState.RINGING_USER: 0.0}
 
 
 async def test_what_changes_nothing_is_not_recorded(bench: Bench) -> None:

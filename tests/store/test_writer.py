@@ -53,15 +53,14 @@ async def test_one_record_alone_does_not_wait_for_others(place: Place) -> None:
 
 
 async def test_patient_records_wait_for_the_next_one_of_their_call_and_are_written_before_it(
-    place: Place, file: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, file: Path
 ) -> None:
-    monkeypatch.setattr(writer, "PATIENCE", 60.0)
     call, other = place.call(), place.call()
     await asyncio.gather(place.store.accept(call, []), place.store.accept(other, []))
     before = place.store.transactions
-    waits = asyncio.ensure_future(place.store.record(other, [an_event(other, 1)], patient=True))
+    waits = asyncio.ensure_future(place.store.record(other, [an_event(other, 1)], within=60.0))
     patient = [
-        asyncio.ensure_future(place.store.record(call, [an_event(call, number)], patient=True)) for number in (1, 2, 3)
+        asyncio.ensure_future(place.store.record(call, [an_event(call, number)], within=60.0)) for number in (1, 2, 3)
     ]
     await asyncio.sleep(0)
     await place.store.record(ended(call), [an_event(call, 4, "call.end")])
@@ -76,21 +75,19 @@ async def test_patient_records_wait_for_the_next_one_of_their_call_and_are_writt
     assert rows(file, "SELECT count(*) FROM events") == [(5,)]
 
 
-async def test_patience_ends(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "PATIENCE", 0.05)
+async def test_patience_ends(place: Place) -> None:
     call = place.call()
     await place.store.accept(call, [])
     before, began = place.store.transactions, time.monotonic()
-    await asyncio.gather(*(place.store.record(call, [an_event(call, i)], patient=True) for i in (1, 2, 3)))
+    await asyncio.gather(*(place.store.record(call, [an_event(call, i)], within=0.05) for i in (1, 2, 3)))
     assert time.monotonic() - began >= 0.05
     assert place.store.transactions == before + 1
 
 
-async def test_new_calls_do_not_wait_for_patient_records(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "PATIENCE", 60.0)
+async def test_new_calls_do_not_wait_for_patient_records(place: Place) -> None:
     call = place.call()
     await place.store.accept(call, [])
-    patient = asyncio.ensure_future(place.store.record(call, [an_event(call, 1)], patient=True))
+    patient = asyncio.ensure_future(place.store.record(call, [an_event(call, 1)], within=60.0))
     await asyncio.sleep(0)
     await place.store.accept(place.call(), [])
     assert not patient.done()

@@ -139,6 +139,9 @@ class Connection:
         members = {CallId(bridge["id"]): frozenset(map(LegId, bridge["channels"])) for bridge in bridges.json()}
         return Stock(legs, members, _unix(info.json()["status"]["startup_time"]), frozenset(elsewhere))
 
+    async def was_dialled(self, leg_id: LegId) -> bool | None:
+        return await switch.was_dialled(self._operations, leg_id)
+
     async def sweep(self, legs: Iterable[LegId], bridges: Iterable[CallId]) -> None:
         for leg_id in legs:
             await _release(leg_id, self._operations.channels.hangup(channelId=leg_id, reason_code=str(SWEPT)))

@@ -21,7 +21,7 @@ from c2c_stasis.call.commands import (
 )
 from c2c_stasis.call.model import Call, Party
 from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
-from c2c_stasis.ids import call_of
+from c2c_stasis.ids import LegId, call_of
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +37,10 @@ _NAME = "[A-Za-z0-9_.-]{1,64}"
 _ENDPOINT = re.compile(rf"PJSIP/(?:\+?[0-9]{{2,32}}@{_NAME}|{_NAME}(?:/sips?:[!-~]+)?)")
 
 GONE, CONFLICT, NOT_UP = 404, 409, 412
+UNDIALLED, DIALLED = (
+    "20",
+    "19",
+)  # hops that are left to a channel: as it is made, and dialled on behalf of one that we made
 
 
 async def execute(operations: Any, app: str, call: Call, command: Command) -> None:
@@ -109,6 +113,16 @@ async def _dial(operations: Any, leg_id: str, caller: str | None, timeout: int) 
         logger.warning(
             "no answer to a dial request", extra={"call_id": call_of(leg_id), "leg_id": leg_id, "error": str(error)}
         )
+
+
+async def was_dialled(operations: Any, leg_id: LegId) -> bool | None:
+    """Whether a silent leg was dialled on behalf of another: Asterisk then counts its `Max-Forwards` down, and shows nothing
+    else of it (22.10.1)."""
+    try:
+        reply = await operations.channels.getChannelVar(channelId=leg_id, variable="CHANNEL(max_forwards)")
+    except SwitchRefused:
+        return None
+    return {UNDIALLED: False, DIALLED: True}.get(str(reply.json().get("value")))
 
 
 async def _repeat(request: Callable[[], Awaitable[Any]], met: frozenset[int] | set[int] = frozenset()) -> None:

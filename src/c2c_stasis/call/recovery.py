@@ -1,5 +1,7 @@
 """What a call does when we could not hear for a while: the connection, the service or the switch began anew."""
 
+from collections.abc import Mapping
+
 from msgspec.structs import replace
 
 from c2c_stasis.call import again, forking
@@ -12,8 +14,10 @@ from c2c_stasis.call.reports import (
     DIAL_WITHIN,
     JOIN_WITHIN,
     create,
+    dial_destination,
     on_answered,
     on_created,
+    on_invited,
     on_joined,
     on_left,
     on_ringing,
@@ -21,6 +25,7 @@ from c2c_stasis.call.reports import (
 from c2c_stasis.call.signals import CallFound, LegEnded
 from c2c_stasis.ids import LegId
 
+_SETTING_OUT = (CallState.RINGING_USER, CallState.DIALLING_DESTINATION)
 SETS_OUT_WITHIN = 5.0  # seconds from the click in which a call sets out again whose first commands got lost
 
 
@@ -45,12 +50,15 @@ def on_found(move: Move, found: CallFound) -> None:
         return  # the call has not set out yet
     there = dict(found.legs)
     never_made: list[Leg] = []
-    if found.after_restart and before.state in (CallState.RINGING_USER, CallState.DIALLING_DESTINATION):
+    if found.after_restart and before.state in _SETTING_OUT:
         never_made = _set_out_again(move, found)
-    _trust(move, there)
+    _correct(move, found)
+    _trust(move, found)
     answered = [leg for leg in before.legs if there.get(leg.id) is LegState.UP]
     gone = [leg for leg in before.legs if leg.id in found.asked and leg.id not in there and leg not in never_made]
     others = [leg for leg in before.legs if leg.id in there and leg not in answered]
+    for leg in gone:  # nothing is asked of them any more
+        move.set(replace(move.leg(leg.id) or leg, again_at=None, asked_in_vain=0))
     # Who answered may have talked before the other left; but nobody is dialled any more for a user who has left.
     for leg in answered:
         _catch_up(move, leg, LegState.UP, joined=leg.id in found.joined)
@@ -65,7 +73,8 @@ def on_found(move: Move, found: CallFound) -> None:
         _ended_unheard(move)
     for leg in others:
         _catch_up(move, leg, there[leg.id], joined=leg.id in found.joined)
-    if found.after_restart and _undecided(move.call, before):
+    _dial_at_last(move, found)
+    if found.after_restart and _undecided(move.call, before, found):
         fail(move, Reason.SERVICE_RESTARTED)
     if move.call.state is CallState.JOINING:
         # Both have answered: that we were away for longer than joining takes is no reason to cut them off.
@@ -113,7 +122,7 @@ def _set_out_again(move: Move, found: CallFound) -> list[Leg]:
     call, there = move.call, dict(found.legs)
     soon = SETS_OUT_WITHIN if call.answered_at is None else call.answered_at + DIAL_WITHIN
     if move.at > soon:
-        if _begun_in_vain(call, found):
+        if _begun_in_vain(call, found) or _waits_in_vain(call, found):
             fail(move, Reason.SERVICE_RESTARTED)
         return []
     if not found.bridge:
@@ -133,12 +142,57 @@ def _begun_in_vain(call: Call, found: CallFound) -> bool:
     return bool(lost) or not found.bridge
 
 
-def _trust(move: Move, there: dict[LegId, LegState]) -> None:
-    """Take legs that ring or are answered for dialled, though the record was slower than the command."""
-    call = move.call
+def _waits_in_vain(call: Call, found: CallFound) -> bool:
+    """Whether a user who has answered waits for a destination that nobody has dialled."""
+    there = dict(found.legs)
+    hopes = [leg for leg in call.side(Side.B) if leg.can_win]
+    return call.winner(Side.A) is not None and not any(
+        leg.id in found.dialled
+        or there.get(leg.id) in (LegState.RINGING, LegState.UP)
+        or (leg.dialled and leg.id not in found.undialled)
+        for leg in hopes
+    )
+
+
+def in_doubt(call: Call, there: Mapping[LegId, LegState]) -> list[LegId]:
+    """The legs of the destination that our predecessor may have dialled, or not: only the switch can tell.
+
+    A dial is recorded before it is asked for, but when the record is slow; so either may have happened without the other.
+    """
+    answered = any(leg.won or there.get(leg.id) is LegState.UP for leg in call.side(Side.A))
+    if not answered or call.state not in _SETTING_OUT:
+        return []
+    return [leg.id for leg in call.side(Side.B) if _silent(leg) and there.get(leg.id) is LegState.READY]
+
+
+def _silent(leg: Leg) -> bool:
+    """Whether nothing was heard yet of a leg that may win, not even that its INVITE went out."""
+    return leg.can_win and leg.invited_at is None and not leg.alerted and leg.state is not LegState.UP
+
+
+def _correct(move: Move, found: CallFound) -> None:
+    """Believe the switch rather than our record of what was dialled."""
+    for leg in move.call.side(Side.B):
+        if leg.id in found.undialled and _silent(leg) and leg.dialled:
+            move.set(replace(leg, state=LegState.READY, dialled_at=None))
+
+
+def _dial_at_last(move: Move, found: CallFound) -> None:
+    """Dial what our predecessor meant to dial, and take for invited what it dialled."""
+    winner = move.call.winner(Side.A)
+    for leg in move.call.side(Side.B):
+        if leg.id in found.undialled and leg.state is LegState.READY and leg.can_win and winner is not None:
+            dial_destination(move, leg, winner)
+        elif leg.id in found.dialled:
+            on_invited(move, leg.id)
+
+
+def _trust(move: Move, found: CallFound) -> None:
+    """Take legs that ring, are answered, or are dialled as the switch says for dialled, though the record was slower."""
+    call, there = move.call, dict(found.legs)
     answered = any(leg.won or (leg.can_win and there.get(leg.id) is LegState.UP) for leg in call.side(Side.A))
     for leg in call.legs:
-        heard = there.get(leg.id) in (LegState.RINGING, LegState.UP)
+        heard = there.get(leg.id) in (LegState.RINGING, LegState.UP) or leg.id in found.dialled
         if leg.live and not leg.dialled and heard and (answered or leg.side is Side.A):
             move.set(replace(leg, state=LegState.DIALLED, dialled_at=move.at))
 
@@ -155,13 +209,14 @@ def _catch_up(move: Move, leg: Leg, state: LegState, *, joined: bool) -> None:
         on_answered(move, leg.id)
 
 
-def _undecided(call: Call, before: Call) -> bool:
-    """Whether nobody knows of any leg that is waited for if it was dialled; none is dialled again, for that cancels it."""
-    side = {CallState.RINGING_USER: Side.A, CallState.DIALLING_DESTINATION: Side.B}.get(call.state)
-    hopes = [leg for leg in call.legs if leg.side is side and leg.can_win]
-    were_dialled = {leg.id for leg in before.legs if leg.dialled}
-    lost = [leg for leg in hopes if leg.id in were_dialled and leg.invited_at is None and not leg.alerted]
-    return bool(hopes) and lost == hopes
+def _undecided(call: Call, before: Call, found: CallFound) -> bool:
+    """Whether nobody knows of any leg of the destination if it was dialled, not even the switch; none is dialled again, for
+    that cancels it."""
+    if call.state is not CallState.DIALLING_DESTINATION:
+        return False
+    hopes = [leg for leg in call.side(Side.B) if leg.can_win]
+    dialled = {leg.id for leg in before.legs if leg.dialled and leg.id not in found.undialled}
+    return bool(hopes) and all(leg.id in dialled and _silent(leg) for leg in hopes)
 
 
 def _ask_again(move: Move) -> None:

@@ -72,7 +72,12 @@ def on_created(move: Move, leg_id: LegId) -> None:
         leg = again.join(move, leg)
     winner = move.call.winner(Side.A)
     if winner is not None:
-        _dial(move, leg, winner, _answer_within(move.call))
+        dial_destination(move, leg, winner)
+
+
+def dial_destination(move: Move, leg: Leg, winner: Leg) -> None:
+    """Dial a leg of the destination on behalf of the device that was answered."""
+    _dial(move, leg, winner, _answer_within(move.call))
 
 
 def _dial(move: Move, leg: Leg, caller: Leg | None, timeout: float) -> None:
@@ -162,7 +167,7 @@ def _user_answered(move: Move, leg: Leg) -> None:
         return
     for destination in move.call.side(Side.B):
         if destination.state is LegState.READY:
-            _dial(move, destination, leg, _answer_within(move.call))
+            dial_destination(move, destination, leg)
 
 
 def _answer_within(call: Call) -> float:

@@ -93,7 +93,8 @@ class CallFound(Struct, frozen=True):
 
     `asked` are the legs we looked for, `legs` those that exist, with their states; an asked leg that is missing is gone.
     `joined` are those that stand in the call's bridge; `bridge` tells whether it exists at all. `after_restart` says that
-    the service itself began anew, so that commands may have been lost.
+    the service itself began anew, so that commands may have been lost. Of legs of the destination that wait or are dialled
+    and silent, which looks the same, `dialled` and `undialled` are those of which the switch can tell.
     """
 
     asked: tuple[LegId, ...]
@@ -101,6 +102,8 @@ class CallFound(Struct, frozen=True):
     joined: tuple[LegId, ...]
     bridge: bool
     after_restart: bool = False
+    dialled: tuple[LegId, ...] = ()
+    undialled: tuple[LegId, ...] = ()
 
 
 class CallBroken(Struct, frozen=True):

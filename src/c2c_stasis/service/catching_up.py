@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
 from c2c_stasis.call.model import Call, LegState, Now
+from c2c_stasis.call.recovery import in_doubt
 from c2c_stasis.call.signals import CallFound, LegAnswered, LegCreated, LegRinging, Signal, SwitchRestarted
 from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
 from c2c_stasis.ids import CallId, LegId, call_of
@@ -65,8 +67,9 @@ class CatchingUp:
         asked = {call_id: self._asked(runner.call) for call_id, runner in live.runners.items() if runner.call.live}
         try:
             stock = await self._switch.look()
+            dialled = await self._what_was_dialled(stock)
             for call_id, legs in asked.items():
-                self._settle(call_id, legs, stock)
+                self._settle(call_id, legs, stock, dialled)
             self._found_in_store.clear()
             live.caught_up = True
         finally:
@@ -106,7 +109,14 @@ class CatchingUp:
         restarted = call.id in self._found_in_store
         return tuple(leg.id for leg in call.legs if leg.live and (restarted or leg.state is not LegState.CREATING))
 
-    def _settle(self, call_id: CallId, legs: tuple[LegId, ...], stock: Stock) -> None:
+    async def _what_was_dialled(self, stock: Stock) -> dict[LegId, bool]:
+        """Of legs of which only the switch knows whether our predecessor dialled them, what it says."""
+        runners = [self._live.runners[call_id] for call_id in self._found_in_store if call_id in self._live.runners]
+        legs = [leg_id for runner in runners for leg_id in in_doubt(runner.call, stock.legs)]
+        told = await asyncio.gather(*(self._switch.was_dialled(leg_id) for leg_id in legs))
+        return {leg_id: dialled for leg_id, dialled in zip(legs, told, strict=True) if dialled is not None}
+
+    def _settle(self, call_id: CallId, legs: tuple[LegId, ...], stock: Stock, dialled: Mapping[LegId, bool]) -> None:
         """Tell a call what was found of it.
 
         A call whose legs are in another Stasis application is not steered any more: it may talk, and we would not hear of its
@@ -119,7 +129,16 @@ class CatchingUp:
             logger.error("call left alone: its legs are in another Stasis application", extra={"call_id": call_id})
             self._live.let_go(call_id)
             return
-        runner.put(_what_was_found(runner.call, legs, stock, after_restart=call_id in self._found_in_store))
+        restarted = call_id in self._found_in_store
+        found = _what_was_found(runner.call, legs, stock, after_restart=restarted)
+        if isinstance(found, CallFound):
+            known = {leg.id: dialled[leg.id] for leg in runner.call.legs if leg.id in dialled}
+            found = replace(
+                found,
+                dialled=tuple(leg_id for leg_id, so in known.items() if so),
+                undialled=tuple(leg_id for leg_id, so in known.items() if not so),
+            )
+        runner.put(found)
 
 
 def _on_our_clock(call: Call, now: Now) -> Call:

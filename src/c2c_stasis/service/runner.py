@@ -24,6 +24,10 @@ from c2c_stasis.service.orders import Orders
 logger = logging.getLogger(__name__)
 
 RECORD_WITHIN = 0.25  # seconds a step waits for its record before it acts all the same; the record follows
+PATIENCE = 0.05  # seconds that a record which nobody waits for may wait for others of its call
+# And that of a device which is dialled meanwhile: it rings later than that, and until then nothing but the record can tell our
+# successor that it was dialled. To dial it again would cancel it (Asterisk 22.10.1).
+DIALLED_WITHIN = 0.005
 MOST_FAILURES = 5  # of our own code in one call, before it is given up
 ASTERISK_FAILED = 500  # what ARI answers when a channel cannot be made
 # Asterisk says the same "Allocation failed" of a carrier that does not answer its OPTIONS as of too few files (22.10.1).
@@ -170,11 +174,16 @@ class Runner:
             return
         self.call = step.call
         first = _record_first(before, step)
-        patient = not first and not (self._followed() and any(event.type in _STORY for event in step.events))
-        record = self._hand_over(step, events, patient=patient)
+        record = self._hand_over(step, events, within=0.0 if first else self._may_wait(step))
         if first:
             await asyncio.wait({record}, timeout=RECORD_WITHIN)
         self._orders.give(step.commands)
+
+    def _may_wait(self, step: Step) -> float:
+        """Seconds that the record of a step may wait for others of its call, when nothing is done only after it."""
+        if self._followed() and any(event.type in _STORY for event in step.events):
+            return 0.0
+        return DIALLED_WITHIN if any(isinstance(command, DialLeg) for command in step.commands) else PATIENCE
 
     def _abandon(self) -> None:
         """End the call without the rules that failed again and again; its last events are told if they can be."""
@@ -191,12 +200,12 @@ class Runner:
         self._hand_over(step, events)
         self._orders.give(step.commands)
 
-    def _hand_over(self, step: Step, events: list[StoredEvent], *, patient: bool = False) -> asyncio.Future[None]:
+    def _hand_over(self, step: Step, events: list[StoredEvent], *, within: float = 0.0) -> asyncio.Future[None]:
         tell(step.call, step.events)
         measure(self._metrics, step.call, step.events)
         self.unrecorded = [*self.unrecorded, *events]
         # No task of ours around it: a call hands over some twenty records, and waits for four of them.
-        record = asyncio.ensure_future(self._store.record(step.call, events, patient=patient))
+        record = asyncio.ensure_future(self._store.record(step.call, events, within=within))
         self._records.add(record)
         record.add_done_callback(partial(self._written, step.call))
         return record

@@ -99,15 +99,15 @@ class SqlStore(Provisioning, Listing, CallLog, Deliveries):
         """
         await self._writer.write(CallWrite.of(call, events, once), kept=False)
 
-    def record(self, call: Call, events: Sequence[StoredEvent], *, patient: bool = False) -> asyncio.Future[None]:
+    def record(self, call: Call, events: Sequence[StoredEvent], *, within: float = 0.0) -> asyncio.Future[None]:
         """Record what became of a call; done when it is committed. It is handed over when this returns, awaited or not.
 
-        A patient record waits up to 50 ms for others of its call, and is written with the first of them that is not patient.
+        It waits for up to `within` seconds, and is written with the first record of its call that is due before that.
         Records of one call are committed in the order of the calls to this method, also when the caller stops waiting. Fails
         with `StoreUnavailable`; the record is kept nevertheless and written when the database is well again, so to give it in
         once more does no harm, and no good. It is not kept, and `RecordRefused` says so, when it breaks a rule of the tables.
         """
-        return self._writer.write(CallWrite.of(call, events), kept=True, patient=patient)
+        return self._writer.write(CallWrite.of(call, events), kept=True, within=within)
 
     async def live_calls(self) -> list[Call]:
         """Every call that has not ended. A call that a newer version wrote and this one cannot read is logged and left out.

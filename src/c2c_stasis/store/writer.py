@@ -1,7 +1,7 @@
 """One task that writes: it takes all waiting work, commits it in one transaction, and tells everyone who waits.
 
 A commit costs one flush to the disk whatever is in it, so work that arrives during a commit shares the next one. Most records
-of a call are such that nobody waits for them (patient): they are written with the next one of their call, and only the newest
+of a call are such that nobody waits for them: they are written with the next one of their call that is due, and only the newest
 of them needs its rows.
 """
 
@@ -34,7 +34,6 @@ Job = Callable[[Connection], Any]
 BATCH = 500  # pieces in one transaction: a few milliseconds of the disk's time
 NEW_WORK_LIMIT = 5_000  # waiting pieces at which new work is refused
 RECORD_LIMIT = 20_000  # and at which even news of calls that exist are: these must have room when new calls have none
-PATIENCE = 0.05  # seconds that a patient record waits for others of its call
 TICK = 0.002  # seconds; libuv's loop counts whole milliseconds, and to wait for less is to run in circles
 RETRY_AFTER = 1.0  # seconds between attempts to write what is kept while the database fails
 CLOSE_WITHIN = 5.0  # seconds that closing may take to write what waits
@@ -98,13 +97,13 @@ class Writer:
         """Begin to write."""
         self._task = asyncio.create_task(self._run(), name="store writer")
 
-    def write(self, work: CallWrite, *, kept: bool, patient: bool = False) -> asyncio.Future[None]:
-        """Write one record of a call; done when it is committed. A patient one may wait a moment for others of its call.
+    def write(self, work: CallWrite, *, kept: bool, within: float = 0.0) -> asyncio.Future[None]:
+        """Write one record of a call; done when it is committed. It may wait so many seconds for others of its call.
 
         It is in line when this returns, and whoever stops waiting does not take it back. Fails with `StoreUnavailable`; a kept
         record is still written when the database can be written again, unless it was refused because too many wait already.
         """
-        due = asyncio.get_running_loop().time() + PATIENCE if patient else 0.0
+        due = asyncio.get_running_loop().time() + within if within else 0.0
         return self._submit(Piece(work, kept, due))
 
     async def run(self, job: Callable[[Connection], T]) -> T:
@@ -181,7 +180,7 @@ class Writer:
         return max(TICK, min(piece.due for piece in self._waiting) - asyncio.get_running_loop().time())
 
     async def _pause(self, seconds: float | None) -> None:
-        """Wait for new work that is not patient, and no longer than so many seconds."""
+        """Wait for new work that is due at once, and no longer than so many seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()

@@ -59,6 +59,10 @@ class SilentSwitch:
     async def look(self) -> Stock:
         return Stock({}, {}, 0.0)
 
+    async def was_dialled(self, leg_id: LegId) -> bool | None:
+        """There is nothing."""
+        return None
+
     async def sweep(self, legs: Iterable[LegId], bridges: Iterable[CallId]) -> None:
         """There is nothing."""
 
