@@ -140,6 +140,16 @@ class Metrics:
         self.ari_losses = Counter(
             "c2c_ari_connections_lost", "Connections to Asterisk that got lost", registry=registry
         )
+        self.ari_silent = Gauge(
+            "c2c_ari_silent",
+            "1 while Asterisk has answered none of the latest requests, so that no new calls are taken",
+            registry=registry,
+        )
+        self.ari_pulses_missed = Counter(
+            "c2c_ari_pulses_missed",
+            "Events of our own, sent round through Asterisk, that did not come back",
+            registry=registry,
+        )
         # the database
         self.batch_records = Histogram(
             "c2c_store_batch_records", "Pieces of work in one transaction", buckets=_BATCH, registry=registry

@@ -83,6 +83,11 @@ class Switch(Protocol):
         """Whether commands can be carried out and signals arrive."""
         ...
 
+    @property
+    def answering(self) -> bool:
+        """Whether it answers at all; if not, it should be given nothing new."""
+        ...
+
     def contacts(self, endpoint: str) -> Sequence[Contact]:
         """The registered contacts of an endpoint, from memory; empty when it is not registered or not known."""
         ...

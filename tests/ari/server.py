@@ -50,6 +50,7 @@ OPERATIONS = [
     ("channels", "POST", "/channels/{channelId}/play", "play", "channelId ?media"),
     ("channels", "GET", "/channels/{channelId}/variable", "getChannelVar", "channelId ?variable"),
     ("events", "GET", "/events", "eventWebsocket", "?app ?subscribeAll"),
+    ("events", "POST", "/events/user/{eventName}", "userEvent", "eventName ?application"),
 ]
 
 STARTED = "2026-11-23T08:00:00.000+0000"
@@ -96,6 +97,7 @@ class AriServer:
     greetings: list[dict[str, Any]] = field(default_factory=list)  # sent on every new event stream, at once
     connects: int = 0
     deaf: bool = False  # whether it answers no ping
+    swallows: bool = False  # whether events that are to be sent round never arrive
     mute: bool = False  # whether it never answers the closing of a socket
     serving: asyncio.Event | None = None  # until it is set, an event socket is open, and nobody reads from it
 
@@ -129,7 +131,11 @@ class AriServer:
 
     def _operation(self, name: str) -> Callable[[web.Request], Any]:
         async def handle(request: web.Request) -> web.StreamResponse:
-            return await self._reply(request, name) or web.json_response(ANSWERS.get(name, {}))
+            if reply := await self._reply(request, name):
+                return reply
+            if name == "events.userEvent" and not self.swallows:
+                await self.send({"type": "ChannelUserevent", "eventname": request.match_info["eventName"]})
+            return web.json_response(ANSWERS.get(name, {}))
 
         return handle
 

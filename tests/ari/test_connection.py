@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from c2c_stasis.ari import connection as module
+from c2c_stasis.ari import pulse
 from c2c_stasis.ari.connection import AppTaken, Connection
 from c2c_stasis.call.commands import CreateLeg, DialLeg, HangUpLeg
 from c2c_stasis.call.model import LegState, Party
@@ -16,6 +17,7 @@ from c2c_stasis.call.signals import LegCreated, LegEnded, Signal
 from c2c_stasis.config import Trunk
 from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
 from c2c_stasis.ids import LegId
+from c2c_stasis.metrics import Metrics
 from c2c_stasis.ports import Contact, Stock
 from tests.ari.server import APP, PASSWORD, USERNAME, Answer, AriServer, Request
 from tests.ari.test_translate import recorded
@@ -52,10 +54,10 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def running(
-    url: str, ear: Ear, *, password: str = PASSWORD, timeout: float = 0.3
+    url: str, ear: Ear, *, password: str = PASSWORD, timeout: float = 0.3, metrics: Metrics | None = None
 ) -> AsyncIterator[tuple[Connection, asyncio.Task[None]]]:
     """A connection at work."""
-    connection = Connection(url, USERNAME, password, APP, timeout=timeout)
+    connection = Connection(url, USERNAME, password, APP, timeout=timeout, metrics=metrics)
     task = asyncio.create_task(connection.run(ear))
     try:
         yield connection, task
@@ -421,6 +423,108 @@ async def test_it_leaves_nothing_behind(server: AriServer, ear: Ear) -> None:
             await server.drop()
             await until(lambda: connection.connected and server.sockets, "a connection")
     await until(lambda: asyncio.all_tasks() == before and not server.sockets, "silence")
+
+
+async def test_a_command_of_a_displaced_service_is_neither_sent_nor_told_as_failed(server: AriServer, ear: Ear) -> None:
+    """Its calls belong to whoever displaced it, or to its own next start: nothing may be recorded of them."""
+    server.answer = lambda request: Answer(lost=True, after=0.2) if request.name == "channels.create" else None
+    async with running(server.url, ear, timeout=5.0) as (connection, task):
+        await until(lambda: ear.connects, "a connection")
+        under_way = asyncio.create_task(connection.execute(CALL, CreateLeg(A1, "PJSIP/d1", ANN, None, "US", 60)))
+        await until(lambda: server.asked("channels.create"), "a request that is under way")
+        await server.send({"type": "ApplicationReplaced"})
+        await until(task.done, "the end")
+        new = asyncio.create_task(connection.execute(CALL, HangUpLeg(A2, 16)))
+        done, _ = await asyncio.wait({under_way, new}, timeout=0.5)
+        assert not done
+        assert len(server.asked("channels.create")) == 1
+        assert not server.asked("channels.hangup")
+        for one in (under_way, new):
+            one.cancel()
+
+
+# --- whether it is really there ---
+
+
+@pytest.fixture
+def _quick_pulse(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulse, "EVERY", 0.02)
+    monkeypatch.setattr(pulse, "SOON", 0.02)
+    monkeypatch.setattr(pulse, "COMES_WITHIN", 0.05)
+
+
+@pytest.mark.usefixtures("_quick_pulse")
+async def test_while_it_is_quiet_an_event_of_our_own_goes_round_and_all_is_well(server: AriServer, ear: Ear) -> None:
+    async with running(server.url, ear) as (connection, _):
+        await until(lambda: len(server.asked("events.userEvent")) > 3, "several events of our own")
+        assert connection.connected
+        assert connection.answering
+    assert server.connects == 1
+    first = server.asked("events.userEvent")[0]
+    assert (first.path, first.body) == ("/events/user/c2c-pulse", {"application": APP})
+    assert {"type": "ChannelUserevent"} in server.asked("applications.filter")[0].body["allowed"]
+    assert ear.heard == []  # it is nobody's business
+
+
+async def test_while_other_events_come_none_of_our_own_is_sent(
+    server: AriServer, ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulse, "EVERY", 0.3)
+    async with running(server.url, ear):
+        await until(lambda: ear.connects, "a connection")
+        for _ in range(12):
+            await server.send(recorded("talk")[0])
+            await asyncio.sleep(0.05)
+        assert not server.asked("events.userEvent")
+
+
+@pytest.mark.usefixtures("_quick_pulse")
+async def test_a_stream_that_is_open_and_delivers_nothing_is_opened_anew(server: AriServer, ear: Ear) -> None:
+    metrics = Metrics()
+    server.swallows = True
+    async with running(server.url, ear, metrics=metrics) as (connection, _):
+        await until(lambda: ear.connects > 1, "a second connection")
+        server.swallows = False
+        await until(lambda: connection.connected, "a connection that stays")
+    assert b"c2c_ari_pulses_missed_total 0.0" not in metrics.text()
+
+
+@pytest.mark.usefixtures("_quick_pulse")
+async def test_an_application_that_asterisk_has_forgotten_is_registered_anew(server: AriServer, ear: Ear) -> None:
+    async with running(server.url, ear) as (connection, _):
+        await until(lambda: ear.connects, "a connection")
+        server.answer = lambda request: (
+            Answer(404, {"message": "Application not found"}) if request.name == "events.userEvent" else None
+        )
+        await until(lambda: ear.connects > 1, "a second connection")
+        server.answer = lambda request: None
+        await until(lambda: connection.connected, "a connection that stays")
+
+
+@pytest.mark.usefixtures("_quick_pulse")
+@pytest.mark.parametrize("silence", [Answer(after=1.0), Answer(lost=True)])
+async def test_when_three_requests_are_not_answered_it_takes_no_new_calls_until_one_is(
+    server: AriServer, ear: Ear, silence: Answer
+) -> None:
+    metrics = Metrics()
+    async with running(server.url, ear, timeout=0.05, metrics=metrics) as (connection, _):
+        await until(lambda: ear.connects, "a connection")
+        server.answer = lambda request: silence
+        await until(lambda: not connection.answering, "the breaker")
+        assert b"c2c_ari_silent 1.0" in metrics.text()
+        assert connection.connected  # events are heard all the same
+        server.answer = lambda request: None
+        await until(lambda: connection.answering, "an answer")
+        assert b"c2c_ari_silent 0.0" in metrics.text()
+        assert server.connects == 1
+
+
+async def test_a_refusal_is_an_answer(server: AriServer, connection: Connection) -> None:
+    server.answer = lambda request: Answer(500, {"error": "Allocation failed"})
+    for _ in range(5):
+        with pytest.raises(SwitchRefused):
+            await connection.look()
+    assert connection.answering
 
 
 # --- asking ---

@@ -151,6 +151,7 @@ class FakeSwitch:
         self.watched: frozenset[str] = frozenset()
         self.phones: dict[str, str] = {}
         self.problem = "not connected yet"
+        self.answering = True
         self.app = "c2c"  # under which name the service is connected
         self.meddle: Callable[[Command, Act], Awaitable[None]] | None = None
         self.weather: Callable[[Signal], Sequence[float]] = lambda _: (0.0,)

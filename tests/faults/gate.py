@@ -42,6 +42,10 @@ class Gate:
         self._replies: list[Stop] = []
         self._events: list[Stop] = []
         self._opened = asyncio.Event()
+        self._breaks = False
+        self._asked: set[tuple[str, str]] = set()
+        self.broken = 0
+        """How many answers have been broken off."""
         self._http = aiohttp.ClientSession(auto_decompress=False)
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._handle)
@@ -75,6 +79,10 @@ class Gate:
         """Let neither such an event nor any after it reach the service."""
         return _added(self._events, stops)
 
+    def break_first_answers(self) -> None:
+        """Break the first answer to each request that changes something off in the middle; the second one is whole."""
+        self._breaks = True
+
     def open(self) -> None:
         """Stop nothing any more. What is held is dropped."""
         for stops in (self._requests, self._replies, self._events):
@@ -94,7 +102,22 @@ class Gate:
         ) as answer:
             reply = web.Response(status=answer.status, body=await answer.read(), content_type=answer.content_type)
         await self._hold(self._replies, asked)
+        name = request.method, request.path_qs
+        if self._breaks and request.method != "GET" and name not in self._asked:
+            self._asked.add(name)
+            await self._break_off(request, reply)
         return reply
+
+    async def _break_off(self, request: web.Request, reply: web.Response) -> None:
+        """Give half of an answer, or nothing of one that has no body, and close."""
+        assert request.transport is not None
+        body = reply.body if isinstance(reply.body, bytes) else b""
+        if body:
+            half = web.StreamResponse(status=reply.status, headers={"Content-Length": str(len(body))})
+            await half.prepare(request)
+            await half.write(body[: len(body) // 2])
+        request.transport.abort()
+        self.broken += 1
 
     async def _hold(self, stops: Iterable[Stop], asked: Asked) -> None:
         opened = self._opened

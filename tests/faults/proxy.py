@@ -86,7 +86,8 @@ class FaultProxy:
         task.add_done_callback(self._tasks.discard)
         ends = [writer]
         try:
-            with contextlib.suppress(OSError):
+            # A cancelled task would be told as a fault by the streams of Python 3.11.
+            with contextlib.suppress(OSError, asyncio.CancelledError):
                 head = await reader.read(CHUNK)
                 line = Line.EVENTS if b"upgrade: websocket" in head.lower() else Line.REQUESTS
                 if head and line not in self._cut:

@@ -118,6 +118,18 @@ async def test_without_asterisk_no_call_is_taken_and_nothing_is_recorded(house: 
     await house.cancel(await house.place())
 
 
+async def test_an_asterisk_that_does_not_answer_is_given_no_call_but_emergency_calls(house: House) -> None:
+    house.switch.answering = False
+    with pytest.raises(SwitchUnavailable):
+        await house.place()
+    assert house.journal == []
+    assert (await house.service.readiness())["asterisk"] == "does not answer"
+    emergency = await house.place("911")
+    house.switch.answering = True
+    await house.cancel(await house.place())
+    await house.cancel(emergency)
+
+
 async def test_a_service_that_stops_takes_no_call(house: House) -> None:
     await house.service.stop()
     with pytest.raises(Stopping):

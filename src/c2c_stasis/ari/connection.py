@@ -17,6 +17,7 @@ from c2c_stasis.ari.devices import Devices
 from c2c_stasis.ari.operations import Operations
 from c2c_stasis.ari.phone_objects import NO_ACL
 from c2c_stasis.ari.provisioning import Provisioning
+from c2c_stasis.ari.pulse import PULSE_EVENT, Breaker, Pulse
 from c2c_stasis.ari.translate import CALL_EVENTS, leg_state, translate
 from c2c_stasis.ari.transport import NeverSent, Transport
 from c2c_stasis.ari.trunks import Trunks
@@ -69,7 +70,11 @@ class Connection:
         self._url = url
         self._app = app
         self._devices_app = f"{app}-devices"  # its own application: else each channel event would come twice
-        self._transport = Transport(url, username, password, connections=connections, timeout=timeout, log=self._log)
+        self._breaker = Breaker(self._metrics)
+        self._pulse = Pulse(app, self._breaker, self._metrics)
+        self._transport = Transport(
+            url, username, password, connections=connections, timeout=timeout, log=self._log, note=self._note
+        )
         self._patience = timeout
         self._devices = Devices(self._expected)
         self._trunks = Trunks()
@@ -85,7 +90,11 @@ class Connection:
 
     @property
     def connected(self) -> bool:
-        return self._connected
+        return self._connected and not self._taken
+
+    @property
+    def answering(self) -> bool:
+        return not self._breaker.open
 
     def contacts(self, endpoint: str) -> Sequence[Contact]:
         return self._devices.contacts(endpoint)
@@ -123,7 +132,13 @@ class Connection:
         self._trunks.use(trunks)
 
     async def execute(self, call: Call, command: Command) -> None:
-        await switch.execute(self._operations, self._app, call, command)
+        try:
+            await switch.execute(self._operations, self._app, call, command)
+        except Exception:
+            if self._taken:
+                # What we cannot ask for any more has not failed: its record stays as it is until somebody finds the call.
+                await asyncio.get_running_loop().create_future()
+            raise
 
     async def look(self) -> Stock:
         operations = self._operations
@@ -216,6 +231,7 @@ class Connection:
                     group.start_soon(self._devices.meet_strangers, self._ready)
                     group.start_soon(self._trunks.watch, self._ready)
                     group.start_soon(self._provisioning.keep, self._ready)
+                    group.start_soon(self._feel_pulse, client)
                     await client.ended.wait()
                     group.cancel_scope.cancel()
         except ExceptionGroup as errors:
@@ -226,8 +242,16 @@ class Connection:
         finally:
             self._connected = False
 
+    def _note(self, answered: bool) -> None:
+        if answered or self._connected:  # why there is no connection is told elsewhere
+            self._breaker.note(answered)
+
+    async def _feel_pulse(self, client: Client) -> None:
+        await self._pulse.watch(self._ready)
+        client.ended.set()
+
     async def _set_up(self, operations: Operations) -> None:
-        await self._filter(self._app, CALL_EVENTS)
+        await self._filter(self._app, (*CALL_EVENTS, PULSE_EVENT))
         await self._filter(self._devices_app, ("ContactStatusChange",))
         await operations.applications.subscribe(applicationName=self._devices_app, eventSource=EVERY_DEVICE)
         await self._provisioning.forget()
@@ -260,12 +284,15 @@ class Connection:
         def hear(event: RawEvent) -> None:
             if event.get("type") == "ApplicationReplaced":
                 self._taken = True
+                self._transport.bar()
                 if self._client is not None:
                     self._client.ended.set()
             elif event.get("application") == self._devices_app:
                 self._devices.hear(event)
-            elif (reported := translate(event)) is not None:
-                listener.receive(*reported)
+            else:
+                self._pulse.feel()
+                if (reported := translate(event)) is not None:
+                    listener.receive(*reported)
 
         return hear
 

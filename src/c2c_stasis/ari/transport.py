@@ -6,7 +6,7 @@ and exception text; this one pools connections, has deadlines, never repeats by 
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -45,7 +45,7 @@ class Reply:
 class Transport:
     """A pool of connections to one Asterisk; `base_url` is that of its HTTP server, without the `/ari`.
 
-    Every request and its answer is handed to `log`, if that is on.
+    Every request and its answer is handed to `log`, if that is on; `note` is told of each request whether there was an answer.
     """
 
     def __init__(
@@ -57,8 +57,11 @@ class Transport:
         connections: int,
         timeout: float,
         log: AriLog | None = None,
+        note: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._log = log or AriLog()
+        self._note = note
+        self._barred = False
         self._base = urlsplit(base_url)
         self._root = urlunsplit((*self._base[:2], "", "", ""))
         self._session = aiohttp.ClientSession(
@@ -111,6 +114,8 @@ class Transport:
             self._log.request(method, path, given, status, answer, began, time.monotonic() - clock)
 
     async def _send(self, method: str, path: str, given: Mapping[str, Any]) -> Reply:
+        if self._barred:
+            raise NeverSent("another service has our Stasis application")
         url, body = self._root + path, None
         if method in ("POST", "PUT"):
             # As JSON values: Asterisk 22.10.1 takes "30" and "true" in a body for 0 and false.
@@ -123,9 +128,12 @@ class Transport:
             ) as response:
                 content = await response.read()
         except aiohttp.ClientConnectorError as error:
+            self._note(False)
             raise NeverSent(f"Asterisk cannot be reached: {error.os_error}") from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            self._note(False)
             raise SwitchUnavailable(f"no answer from Asterisk to {method}: {type(error).__name__}") from error
+        self._note(True)
         if response.status >= 400:
             raise SwitchRefused(response.status, _message(content))
         return Reply(response.status, content)
@@ -152,6 +160,10 @@ class Transport:
             raise NeverSent(f"Asterisk cannot be reached: {error.os_error}") from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise SwitchUnavailable(f"no event stream from Asterisk: {type(error).__name__}") from error
+
+    def bar(self) -> None:
+        """Send nothing any more, from this moment on."""
+        self._barred = True
 
     async def close(self) -> None:
         """Called by asyncari at the end of each connection; the pool outlives it."""

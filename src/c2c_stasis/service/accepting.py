@@ -124,6 +124,8 @@ class Accepting:
             raise Stopping
         if not self._switch.connected:
             raise SwitchUnavailable("not connected to Asterisk")
+        if not call.emergency and not self._switch.answering:
+            raise SwitchUnavailable("Asterisk does not answer")
         self._live.placing[call.id] = call
         try:
             with self._clicks.placing(call, now.mono, self.calls.double_click_seconds):

@@ -283,9 +283,13 @@ class CallService:
 
     async def readiness(self) -> dict[str, str]:
         """Whether new calls can be taken: each part by name, `ok` or what is wrong with it."""
-        asterisk = "ok" if self._switch.connected else "not connected"
-        parts = {"asterisk": asterisk, "database": await self._database.state()}
+        parts = {"asterisk": self._asterisk_state(), "database": await self._database.state()}
         return parts | ({"service": "stopping"} if self.live_calls.stopping else {})
+
+    def _asterisk_state(self) -> str:
+        if not self._switch.connected:
+            return "not connected"
+        return "ok" if self._switch.answering else "does not answer"
 
     # --- what the switch reports ---
 

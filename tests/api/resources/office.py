@@ -31,6 +31,7 @@ class SilentSwitch:
 
     def __init__(self) -> None:
         self.connected = True
+        self.answering = True
         self.registered: dict[str, list[Contact]] = {}
         self.watched: set[str] = set()
         self.phones: dict[str, str] = {}
