@@ -36,6 +36,9 @@ STEPS = (
 )
 """Messages at which it is killed more often than chance would: they lead from one row of the matrix to the next."""
 SET_OUT = 0.015  # seconds after a click in which a call is recorded, answered, and sets out
+ANSWERED_AFTER = 0.002  # seconds after the record of a call in which its click is answered
+WRITTEN_WITHIN = 0.5  # seconds
+LOOK = 0.0001  # seconds
 READY_WITHIN = 30.0  # seconds
 SHORTEST_CUT = 0.1  # seconds
 HEARD_SHARE = 0.5  # of the time in which the service is dead, a tone must be heard at least; a machine may be busy
@@ -83,15 +86,19 @@ Fault = Callable[[Trial], Awaitable[None]]
 
 
 async def killed(trial: Trial) -> None:
-    """The service is killed and started again: at any moment, soon after a click, or at a message to or from Asterisk."""
+    """The service is killed and started again: at any moment, soon after a click, when something is recorded after a click, or
+    at a message to or from Asterisk."""
     await trial.wait()
     way = trial.chance.random()
-    if way < 0.2:
+    if way < 0.15:
         os.kill(trial.world.service.pid, signal.SIGKILL)
-    elif way < 0.4:
+    elif way < 0.3:
         await trial.ledger.next_click()
         await asyncio.sleep(trial.chance.uniform(0.0, SET_OUT))
         os.kill(trial.world.service.pid, signal.SIGKILL)
+    elif way < 0.5:
+        await trial.ledger.next_click()
+        await asyncio.to_thread(_kill_when_written, trial, trial.chance.uniform(0.0, ANSWERED_AFTER))
     elif way < 0.6:
         await _killed_at(trial, b"", trial.chance.randrange(MESSAGES))
     else:
@@ -101,6 +108,16 @@ async def killed(trial: Trial) -> None:
     await trial.world.service.kill()
     await trial.world.story.start_process()
     trial.wrong += _silence(trial, dead_at, time.monotonic())
+
+
+def _kill_when_written(trial: Trial, later: float) -> None:
+    """Kill the service so many seconds after something was written to its database."""
+    log, give_up = trial.world.story.folder / "story.db-wal", time.monotonic() + WRITTEN_WITHIN
+    before = log.stat().st_mtime_ns
+    while log.stat().st_mtime_ns == before and time.monotonic() < give_up:
+        time.sleep(LOOK)
+    time.sleep(later)
+    os.kill(trial.world.service.pid, signal.SIGKILL)
 
 
 async def _killed_at(trial: Trial, step: bytes, passes: int) -> None:
