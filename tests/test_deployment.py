@@ -11,6 +11,8 @@ import pytest
 from dockerfile_parse import DockerfileParser
 
 from c2c_stasis.cli import main
+from c2c_stasis.config import Process
+from c2c_stasis.stopping import STOP_WITHIN
 from tests.compose import DOCKER, composed
 
 UNIT = DOCKER / "systemd/c2c-stasis.service"
@@ -187,3 +189,11 @@ def test_the_tables_are_changed_by_the_new_program_before_it_becomes_the_one_tha
 def test_the_unit_waits_for_whatever_starts_asterisk() -> None:
     (after,) = [value.split() for value in unit_settings("After")]
     assert {"asterisk.service", "freepbx.service"} <= set(after)
+
+
+def test_who_stops_the_service_waits_for_longer_than_its_end_can_take() -> None:
+    (patience,) = unit_settings("TimeoutStopSec")
+    grace = composed()["services"]["service"]["stop_grace_period"]
+    assert float(patience) > STOP_WITHIN  # and is told more by the service itself when that waits for calls
+    assert float(grace.removesuffix("s")) > STOP_WITHIN
+    assert Process().waits == 0.0  # a container's engine is not told: whoever sets `wait` sets its patience too

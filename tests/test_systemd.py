@@ -66,7 +66,7 @@ def test_it_is_ready_when_it_listens_and_a_reload_then_never_ends_it(
         assert began <= int(moment[1]) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         assert manager.told() == ["READY=1"]
     service.terminate()
-    assert manager.told() == ["STOPPING=1"]
+    assert manager.told() == ["STOPPING=1", "EXTEND_TIMEOUT_USEC=8000000"]
     assert service.wait(WITHIN) == 0
 
 
@@ -91,5 +91,5 @@ def test_a_socket_that_is_not_there_is_a_line_of_the_log_and_no_end(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
-    systemd.stopping()
+    systemd.stopping(8.0)
     assert [record.message for record in caplog.records] == ["systemd not told"]

@@ -35,6 +35,7 @@ from c2c_stasis.publish.poster import Poster
 from c2c_stasis.publish.webhooks import WebhookSender
 from c2c_stasis.service import CallService
 from c2c_stasis.service.tidying import Tidying
+from c2c_stasis.stopping import STOP_WITHIN, EndWithin, Told, Watchdog, wait_for_calls
 from c2c_stasis.store.ownership import served
 from c2c_stasis.store.sql_store import SqlStore, open_store
 
@@ -210,6 +211,20 @@ class App:
         assert self._connecting is not None  # it has started
         return self._connecting
 
+    @property
+    def grace(self) -> float:
+        """How many seconds calls are waited for at most, should it be told to stop now."""
+        return self._config.service.waits
+
+    async def drain(self, told: Told) -> None:
+        """Wait for live calls, as long as the configuration says, and take no others but emergency calls."""
+        self.service.drain()
+        self._server.drain()
+        now = asyncio.create_task(_heard(told.now), name="told twice")
+        others = {now, self.lost}
+        await wait_for_calls(self.service.emptied, lambda: self.service.live, others, self.grace)
+        await _end(now)
+
     async def reconfigure(self, read: Config) -> Config:
         """Take over what can change while we run, tell what cannot, and give the configuration that counts now."""
         found = changes(self._config, read)
@@ -253,9 +268,10 @@ def run(config: Config, read: Callable[[], Config] | None = None, ready: Callabl
         ready()
 
     _take_descriptors()
+    watchdog = Watchdog()
     # libuv's loop costs a fifth less processor time a call than asyncio's own.
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(config, read, settled))
+        runner.run(serve(config, read, settled, watchdog.end_within))
 
 
 def _take_descriptors() -> None:
@@ -267,33 +283,50 @@ def _take_descriptors() -> None:
 
 
 async def serve(
-    config: Config, read: Callable[[], Config] | None = None, ready: Callable[[], None] = lambda: None
+    config: Config,
+    read: Callable[[], Config] | None = None,
+    ready: Callable[[], None] = lambda: None,
+    end_within: EndWithin = lambda _seconds: None,
 ) -> None:
     """Run until SIGTERM or SIGINT; at SIGHUP, `read` the configuration again, or keep it if there is nothing to read.
 
     `ready` is called once we listen. Raises what ends the service by itself, such as `AppTaken`.
     """
-    stop, again = asyncio.Event(), asyncio.Event()
+    app = App(config)
+    told, again = Told(end_within, lambda: app.grace), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, told.hear)
     loop.add_signal_handler(signal.SIGHUP, again.set)
     log = logs.start(level=config.log.level, style=config.log.format)
     try:
-        async with App(config) as app:
+        async with app:
             ready()
             systemd.ready()
-            waiting = asyncio.create_task(stop.wait())
+            waiting = asyncio.create_task(_heard(told.stop))
             reading = asyncio.create_task(_read_again(again, read or (lambda: config), app, log), name="configuration")
             await asyncio.wait({waiting, app.lost}, return_when=asyncio.FIRST_COMPLETED)
-            systemd.stopping()
             waiting.cancel()
             await _end(reading)
-            if app.lost.done():
-                app.lost.result()
-            logger.info("stopping", extra={"live_calls": app.service.live})
+            await _stop(app, told)
     finally:
         log.stop()
+
+
+async def _stop(app: App, told: Told) -> None:
+    """What comes before the bounded end. Raises what ends the service by itself."""
+    grace = 0.0 if app.lost.done() else app.grace
+    systemd.stopping(grace + STOP_WITHIN)
+    if grace and app.service.live:
+        await app.drain(told)
+    told.end_in_order()
+    logger.info("stopping", extra={"live_calls": app.service.live})
+    if app.lost.done():
+        app.lost.result()
+
+
+async def _heard(event: asyncio.Event) -> None:
+    await event.wait()
 
 
 async def _read_again(again: asyncio.Event, read: Callable[[], Config], app: App, log: logs.LogSink) -> None:

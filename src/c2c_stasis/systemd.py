@@ -20,9 +20,9 @@ def reloading() -> None:
     _tell("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
 
-def stopping() -> None:
-    """We end on purpose."""
-    _tell("STOPPING=1")
+def stopping(within: float) -> None:
+    """We end on purpose, and need so many seconds at most: more, perhaps, than `TimeoutStopSec` allows."""
+    _tell("STOPPING=1", f"EXTEND_TIMEOUT_USEC={round(within * 1_000_000)}")
 
 
 def _tell(*lines: str) -> None:

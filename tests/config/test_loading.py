@@ -14,9 +14,11 @@ from c2c_stasis.config import (
     LogFormat,
     Networks,
     NumberFormat,
+    OnStop,
     Origins,
     Ports,
     Problem,
+    Process,
     Trunk,
     load,
 )
@@ -109,6 +111,9 @@ def test_every_key(file: Path) -> None:
         [log]
         level = "debug"
         format = "json"
+        [service]
+        on_stop = "wait"
+        grace = 20
         """,
     )
     assert config.http.listen == Address("::1", 0)
@@ -123,6 +128,7 @@ def test_every_key(file: Path) -> None:
     )
     assert config.calls == Calls(1.0, 1.5, 1.0, 1, 0.0)
     assert (config.log.level, config.log.format) == ("debug", LogFormat.JSON)
+    assert config.service == Process(OnStop.WAIT, 20.0)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +208,8 @@ endpoint = "PJSIP/{number}@x"
         ("[htp]\n" + MINIMAL, "1: htp is not known. Did you mean http?"),
         (
             "zzz = 1\n" + MINIMAL,
-            "1: zzz is not known. Known are http, ari, database, trunks, calls, sip, retention, metrics, webhooks, log",
+            "1: zzz is not known. Known are http, ari, database, trunks, calls, sip, retention, metrics, webhooks, log,"
+            " service",
         ),
         ("http = 1\n" + MINIMAL, "1: http is not a section. Begin it with a line [http]"),
         ("[trunks]\n" + MINIMAL, "1: trunks is not a list of trunks. Begin each trunk with a line [[trunks]]"),

@@ -80,10 +80,21 @@ class ServiceProcess:
         """End it in order (SIGTERM); raises `AssertionError` when that takes long or is not the end it should be."""
         if self._process is None:
             return
+        if self._process.returncode is None:
+            self._process.terminate()
+        await self.until_ended()
+
+    def tell_to_end(self) -> None:
+        """Send SIGTERM, and wait for nothing."""
+        assert self._process is not None
+        self._process.terminate()
+
+    async def until_ended(self, within: float = ENDS_WITHIN) -> None:
+        """Wait until it has ended; raises `AssertionError` when that takes long or is not the end it should be."""
+        assert self._process is not None
         process, self._process = self._process, None
-        process.terminate()
         try:
-            async with asyncio.timeout(ENDS_WITHIN):
+            async with asyncio.timeout(within):
                 await process.wait()
         except TimeoutError:
             process.kill()
@@ -104,6 +115,14 @@ class ServiceProcess:
             return self.lines()[before:]
 
         return await eventually(news, lambda lines: any(line["message"] == said for line in lines), said)
+
+    async def said(self, message: str) -> dict[str, Any]:
+        """The newest line of its log with this message, as soon as it is there."""
+
+        async def found() -> list[dict[str, Any]]:
+            return [line for line in self.lines()[self._read :] if line["message"] == message]
+
+        return (await eventually(found, bool, message))[-1]
 
     def lines(self) -> list[dict[str, Any]]:
         """Its whole log; a line that is no JSON, such as one of a traceback, is an alarm."""
@@ -129,6 +148,7 @@ def as_toml(config: Config) -> str:
         "[database]": {"url": config.database.url},
         "[calls]": {name: getattr(calls, name) for name in calls.__dataclass_fields__},
         "[webhooks]": _plain(config.webhooks),
+        "[service]": {"on_stop": config.service.on_stop, "grace": config.service.grace},
         "[log]": {"level": config.log.level, "format": "json"},
     }
     texts = [f"{header}\n{as_lines(values)}" for header, values in sections.items()]

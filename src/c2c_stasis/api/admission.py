@@ -61,6 +61,7 @@ class Admission:
     def __init__(self, http: Http) -> None:
         self.connections = 0
         self.requests = 0
+        self.leaving = False  # whether each connection shall end with the response to its request
         self._by_address: Counter[str] = Counter()
         self._requests_by_address: Counter[str] = Counter()
         self._trusted = http.trusted_proxies.ranges

@@ -46,6 +46,8 @@ async def answer_everything(request: web.Request, handler: Handler) -> web.Strea
         if problem.status == 500:
             logger.exception("request failed", extra={"request_id": request_id})
         response = response_to(problem, request_id)
+    if request.app[ADMISSION].leaving and not response.prepared:
+        response.force_close()
     seconds = time.perf_counter() - began
     count_request(request.app[METRICS], request, response, seconds)
     _log(request, client, response.status, seconds)

@@ -115,6 +115,10 @@ class HttpServer:
         """Encrypt every new connection with what is in the files now. Raises `CertificateNotUsable`, and changes nothing."""
         self._listener.tls = await asyncio.to_thread(context_for, http)
 
+    def drain(self) -> None:
+        """Answer on, and end each connection with the response to its request: the next one shall find our successor."""
+        self._admission.leaving = True
+
     async def stop(self) -> None:
         """Stop listening, let running requests finish, close every connection."""
         await self._listener.close()

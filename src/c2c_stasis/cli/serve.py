@@ -15,7 +15,8 @@ _WHY = {errno.EADDRINUSE: "is taken by another program", errno.EADDRNOTAVAIL: "i
 def serve(path: Path) -> None:
     """Run the service until SIGTERM or Ctrl-C.
 
-    Live calls go on in Asterisk then, and the next start takes them over. SIGHUP lets it read the configuration again.
+    Live calls go on in Asterisk then, and the next start takes them over; or they are waited for, if [service] on_stop says so.
+    A second signal ends it at once. SIGHUP lets it read the configuration again.
     It ends by itself, with status 75, when another service takes its Stasis application.
     """
     tell_where_from(path)

@@ -9,6 +9,7 @@ from c2c_stasis.config.sections.calls import Calls
 from c2c_stasis.config.sections.http import Http, MetricsAt
 from c2c_stasis.config.sections.keeping import Database, Log, LogFormat, Retention
 from c2c_stasis.config.sections.network import Address, Networks, Origins, Ports
+from c2c_stasis.config.sections.process import OnStop, Process
 from c2c_stasis.config.sections.webhooks import Webhooks
 from c2c_stasis.config.template import template
 
@@ -28,10 +29,12 @@ __all__ = [
     "MetricsAt",
     "Networks",
     "NumberFormat",
+    "OnStop",
     "Origin",
     "Origins",
     "Ports",
     "Problem",
+    "Process",
     "Retention",
     "Setting",
     "Sip",

@@ -21,6 +21,7 @@ from c2c_stasis.config.sections.asterisk import Ari, NumberFormat, Sip, Trunk
 from c2c_stasis.config.sections.calls import Calls
 from c2c_stasis.config.sections.http import Http, MetricsAt
 from c2c_stasis.config.sections.keeping import Database, Log, Retention
+from c2c_stasis.config.sections.process import Process
 from c2c_stasis.config.sections.webhooks import Webhooks
 from c2c_stasis.config.toml_lines import Lines, lines_of
 
@@ -232,9 +233,9 @@ class _Reader:
             case {"http": Http() as http, "ari": Ari() as ari, "database": Database() as database,
                   "calls": Calls() as calls, "sip": Sip() as sip,
                   "retention": Retention() as retention, "metrics": MetricsAt() as metrics,
-                  "webhooks": Webhooks() as webhooks, "log": Log() as log}:  # fmt: skip
+                  "webhooks": Webhooks() as webhooks, "log": Log() as log, "service": Process() as service}:  # fmt: skip
                 ways_out = tuple(trunk for trunk in trunks if isinstance(trunk, Trunk))
-                return Config(ari, http, database, ways_out, calls, sip, retention, metrics, webhooks, log)
+                return Config(ari, http, database, ways_out, calls, sip, retention, metrics, webhooks, log, service)
         return None
 
     def _make(self, model: type, settings: _Section, label: str) -> object | None:

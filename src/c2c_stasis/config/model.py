@@ -12,6 +12,7 @@ from c2c_stasis.config.sections.asterisk import Ari, Sip, Trunk
 from c2c_stasis.config.sections.calls import Calls
 from c2c_stasis.config.sections.http import Http, MetricsAt
 from c2c_stasis.config.sections.keeping import Database, Log, Retention
+from c2c_stasis.config.sections.process import Process
 from c2c_stasis.config.sections.webhooks import Webhooks
 
 
@@ -29,6 +30,7 @@ class Config:
     metrics: MetricsAt = field(default_factory=MetricsAt)
     webhooks: Webhooks = field(default_factory=Webhooks)
     log: Log = field(default_factory=Log)
+    service: Process = field(default_factory=Process)
 
 
 SECTIONS: dict[str, type] = {
@@ -42,6 +44,7 @@ SECTIONS: dict[str, type] = {
     "metrics": MetricsAt,
     "webhooks": Webhooks,
     "log": Log,
+    "service": Process,
 }
 
 

@@ -102,7 +102,7 @@ class Accepting:
         An emergency call that is asked for again is the same call as long as it may still come about, or they talk; another
         call, as long as it still rings and the second request is a double click. Raises `UserNotFound`, `NumberNotDialable`,
         `DestinationNotAllowed`, `InvalidRequest` or `DeviceNotFound` for an option, `UserBusy`, or `Unavailable`: then nothing
-        rings.
+        rings. While calls are waited for before the end, emergency calls alone are new.
         """
         user = self._current.user(account, user_id)
         planner = Planner(self._current.now, self._switch, self.trunks)
@@ -120,7 +120,7 @@ class Accepting:
             return first
         if not call.emergency and self._live.count_of(user.id) >= self.calls.max_calls_per_user:
             raise UserBusy(self.calls.max_calls_per_user)
-        if self._live.stopping:
+        if self._live.stopping or (self._live.draining and not call.emergency):
             raise Stopping
         if not self._switch.connected:
             raise SwitchUnavailable("not connected to Asterisk")

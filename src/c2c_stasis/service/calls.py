@@ -112,6 +112,14 @@ class CallService:
         await self.refresh_directory()
         await self._catching_up.take_over()
 
+    def drain(self) -> None:
+        """Take no more calls but emergency calls, and steer those that live on."""
+        self.live_calls.draining = True
+
+    async def emptied(self) -> None:
+        """Wait until no call is live any more."""
+        await self.live_calls.emptied()
+
     async def stop(self) -> None:
         """Take no more calls and let go of those that live: they go on in Asterisk, for the next start to take over."""
         await self._catching_up.stop()
@@ -284,7 +292,8 @@ class CallService:
     async def readiness(self) -> dict[str, str]:
         """Whether new calls can be taken: each part by name, `ok` or what is wrong with it."""
         parts = {"asterisk": self._asterisk_state(), "database": await self._database.state()}
-        return parts | ({"service": "stopping"} if self.live_calls.stopping else {})
+        ending = self.live_calls.draining or self.live_calls.stopping
+        return parts | ({"service": "stopping"} if ending else {})
 
     def _asterisk_state(self) -> str:
         if not self._switch.connected:

@@ -19,6 +19,7 @@ from c2c_stasis.service.runner import Runner
 logger = logging.getLogger(__name__)
 
 LOOK_AGAIN = 0.5  # seconds after which it is asked whether the end of a call is recorded by now; doubled each time
+LOOK_FOR_MORE = 0.05  # seconds after which it is asked whether a call that was being accepted runs now
 LOOK_AGAIN_AT_MOST = 30.0  # seconds; until it is, memory tells the truth, so nothing is urgent
 
 
@@ -27,7 +28,7 @@ class LiveCalls:
 
     `placing` are those that are being accepted and have no runner yet. `lost` live in the store, and our own code could not
     bring them to an end. `tasks` are all that run for calls. `caught_up` is set by who looks what exists: whether that was done
-    since we can hear the switch again.
+    since we can hear the switch again. `draining`: those that are there are steered on, and others shall not come.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class LiveCalls:
         self.lost: set[CallId] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         self.caught_up = False
+        self.draining = False
         self.stopping = False
         self._drives: dict[CallId, asyncio.Task[None]] = {}
         self._store = store
@@ -109,6 +111,14 @@ class LiveCalls:
     async def gone(self, call_ids: Iterable[CallId], within: float) -> None:
         """Wait, so many seconds at most, until these calls have ended and are recorded; there must be one."""
         await asyncio.wait([self._drives[call_id] for call_id in call_ids], timeout=within)
+
+    async def emptied(self) -> None:
+        """Wait until there is none, live or being accepted, that shall still be steered."""
+        while self._drives or self.placing:
+            if self._drives:
+                await asyncio.wait(list(self._drives.values()))
+            else:
+                await asyncio.sleep(LOOK_FOR_MORE)
 
     async def stop(self) -> None:
         """Let go of all of them: they go on in Asterisk, for the next start to take over."""
