@@ -9,18 +9,13 @@ from msgspec.structs import replace
 from c2c_stasis.call.model import Call, LegState, Now
 from c2c_stasis.call.recovery import in_doubt
 from c2c_stasis.call.signals import CallFound, LegAnswered, LegCreated, LegRinging, Signal, SwitchRestarted
-from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
 from c2c_stasis.ids import CallId, LegId, call_of
 from c2c_stasis.ports import Clock, Stock, Store, Switch
 from c2c_stasis.service.leftovers import Leftovers
 from c2c_stasis.service.live_calls import LiveCalls
+from c2c_stasis.service.rounds import Rounds
 
 logger = logging.getLogger(__name__)
-
-# Seconds until it is looked for leftovers after a connect, and again; doubled each time. An Asterisk that hung does late what
-# it was asked, when its call has ended, and of a bridge nobody is told.
-TIDIES_AFTER = 2.0
-TIDIES_EVERY = 60.0  # seconds, from then on
 
 
 class CatchingUp:
@@ -34,7 +29,7 @@ class CatchingUp:
         self._leftovers = Leftovers(live, store, switch)
         self._found_in_store: set[CallId] = set()  # live calls of our predecessor that were not looked for yet
         self._held: list[tuple[LegId, Signal]] | None = None  # what is heard while we look what exists
-        self._tidying: asyncio.Task[None] | None = None
+        self._rounds = Rounds(live, switch, self._leftovers)
 
     async def take_over(self) -> None:
         """Go on with the calls that were live when our predecessor ended. Raises `StoreUnavailable`."""
@@ -78,30 +73,12 @@ class CatchingUp:
             for leg_id, signal in held:
                 self.receive(leg_id, signal)
         await self._leftovers.sweep(stock.legs, stock.bridges)
-        await self.stop()
-        self._tidying = asyncio.create_task(self._keep_tidy(), name="leftovers")
+        await self._rounds.begin()
         logger.info("ready for calls", extra={"live_calls": live.count})
 
     async def stop(self) -> None:
-        """Look for no leftovers any more."""
-        if self._tidying is not None:
-            self._tidying.cancel()
-            await asyncio.wait({self._tidying})
-
-    async def _keep_tidy(self) -> None:
-        """Remove leftovers now and then: what two looks in a row have seen, for an orderly end takes a moment."""
-        pause, seen = TIDIES_AFTER, set[str]()
-        while True:
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, TIDIES_EVERY)
-            try:
-                stock = await self._switch.look()
-                legs, bridges = stock.legs.keys() & seen, stock.bridges.keys() & seen
-                await self._leftovers.sweep(legs, bridges)
-            except (SwitchUnavailable, SwitchRefused) as error:
-                logger.debug("not looked for leftovers", extra={"error": str(error)})
-                continue
-            seen = {*stock.legs, *stock.bridges}
+        """Look no more whether everything agrees."""
+        await self._rounds.stop()
 
     def _asked(self, call: Call) -> tuple[LegId, ...]:
         """The legs whose channel must exist, unless it is gone. One that is being made may not exist yet, except if it was our
