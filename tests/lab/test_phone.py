@@ -6,7 +6,7 @@ import time
 import pytest
 
 from c2c_stasis.lab.call import CallOver, CallState, EndedBy
-from c2c_stasis.lab.phone import ANSWERS, RINGS, NotSeen, Phone, Script, answer_together
+from c2c_stasis.lab.phone import ANSWERS, RINGS, NotSeen, Phone, PhoneCall, Script, answer_together
 from c2c_stasis.lab.sip import SipMessage
 from tests.lab.phones import FAST, Wire, pair, start, statuses, stop
 
@@ -116,6 +116,31 @@ async def test_the_answer_that_crosses_the_cancel() -> None:
     await stop(alice, bob)
 
 
+def replies(call: PhoneCall) -> set[tuple[int, str]]:
+    return {(message.status, message.cseq.method) for message in call.messages if message.sent and message.status}
+
+
+async def test_an_answer_crosses_a_cancel_that_a_slow_wire_holds_back() -> None:
+    alice, bob = await pair(Script(ring_after=0.0, heed_cancel_after=0.02))
+    for answers in (True, False):
+        placed = alice.dial("100", to=bob.address)
+        await placed.wait_ringing()
+        call = await bob.next_call()
+        hanging_up = asyncio.create_task(placed.hang_up())
+        await call.wait_for(lambda call=call: call.cancelled, "the CANCEL")  # type: ignore[misc]
+        if answers:
+            await call.answer()
+        await hanging_up
+        await call.wait_ended()
+        final = (200 if answers else 487, "INVITE")
+        await call.wait_for(
+            lambda call=call, final=final: {final, (200, "CANCEL")} <= replies(call),  # type: ignore[misc]
+            "both replies", even_ended=True,
+        )  # fmt: skip
+        await placed.wait_ended()
+    await stop(alice, bob)
+
+
 async def test_a_silent_phone_and_a_dead_phone_say_nothing_at_all() -> None:
     silent = await start("bob", script=Script(silent=True, answer_after=0.0), t1=FAST)
     dead = await start("carol", script=ANSWERS, t1=FAST, dead=True)
@@ -200,12 +225,13 @@ async def test_two_phones_answer_in_the_same_millisecond() -> None:
     alice = await start("alice")
     devices = [await start(name, script=RINGS) for name in ("desk", "cell")]
     spreads = []
-    for _ in range(10):
+    for tried in range(10):
         placed = [alice.dial("1", to=device.address) for device in devices]
         calls = [await device.next_call() for device in devices]
         for call in calls:
             await call.wait_ringing()
-        times = answer_together(calls)
+        times = answer_together(calls, apart=0.0005 if tried % 2 else 0.0)
+        assert times[1] - times[0] >= (0.0005 if tried % 2 else 0.0)
         spreads.append(max(times) - min(times))
         for one in placed:
             await one.wait_answered()

@@ -159,7 +159,13 @@ class PhoneCall(SipCall):
         self.cancelled = True
         if self.script.silent or self.phone.dead:
             self._end(EndedBy.PEER, message.at)
-            return
+        elif self.script.heed_cancel_after > 0:
+            self.phone.timers.after(self.script.heed_cancel_after, lambda: self._heed_cancel(message))
+            self._watch.changed()
+        else:
+            self._heed_cancel(message)
+
+    def _heed_cancel(self, message: SipMessage) -> None:
         if self.script.answer_on_cancel and self._open:
             self._answer()
         self.phone.transactions.reply(message, self.phone.response(message, 200, tag=self.local_tag))
@@ -169,18 +175,21 @@ class PhoneCall(SipCall):
         self._watch.changed()
 
 
-def answer_together(calls: Sequence[PhoneCall]) -> list[float]:
+def answer_together(calls: Sequence[PhoneCall], apart: float = 0.0) -> list[float]:
     """Answer several calls, also of several phones, back to back; gives the monotonic moment of each 200.
 
-    Everything is built before the first is sent and written down after the last. Raises `CallOver` before
+    Everything is built before the first is sent and written down after the last. `apart` is how many seconds are between one
+    and the next at least; no other work is done meanwhile, so it should be few milliseconds. Raises `CallOver` before
     anything is sent when one of them cannot be answered.
     """
     ready = []
     for call in calls:
         response, peer = call.prepare_answer(), reply_address(call.invite)
         ready.append((call, response, peer, response.encode()))
-    times = []
+    times: list[float] = []
     for call, _, peer, data in ready:
+        while times and time.monotonic() < times[-1] + apart:
+            pass  # no timer of an event loop is as fine as this
         call.phone.send_bytes(data, peer)
         times.append(time.monotonic())
     for (call, response, peer, _), at in zip(ready, times, strict=True):

@@ -34,6 +34,8 @@ class Script:
     """Never reply to anything of this call, as if its packets were lost."""
     answer_on_cancel: bool = False
     """When CANCEL comes, send 200 to the INVITE and 200 to the CANCEL: the answer that crossed it."""
+    heed_cancel_after: float = 0.0
+    """React to a CANCEL only this many seconds after it came in, as if the wire were slow: an answer meanwhile crosses it."""
     respond_bye: bool = True
     """Reply to BYE; a phone that does not is gone in the middle of the goodbye."""
     cause: int | None = None
