@@ -271,6 +271,15 @@ async def test_a_destination_is_dialled_though_its_record_hangs(bench: Bench) ->
     assert "DialLeg b1" in bench.log
 
 
+async def test_a_hang_up_does_not_wait_for_a_record_that_hangs(bench: Bench) -> None:
+    bench.takes["record"] = 1_000.0
+    bench.begin(*created(A1, A2, B1), LegInvited(A1), LegInvited(A2), LegAnswered(A1))
+    await bench.clock.advance(RECORD_WITHIN / 2)
+    assert [line for line in bench.begun() if line in ("HangUpLeg a2", "DialLeg b1")] == ["HangUpLeg a2"]
+    await bench.clock.advance(RECORD_WITHIN)
+    assert [line for line in bench.begun() if line in ("HangUpLeg a2", "DialLeg b1")] == ["HangUpLeg a2", "DialLeg b1"]
+
+
 async def test_the_phones_of_the_user_are_dialled_without_waiting(bench: Bench) -> None:
     bench.takes["record"] = 1_000.0
     bench.begin(LegCreated(A1))

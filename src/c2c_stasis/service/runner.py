@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from c2c_stasis.arilog import AriLog
 from c2c_stasis.call import ending, machine
-from c2c_stasis.call.commands import Command, CreateLeg, DestroyBridge, DialLeg
+from c2c_stasis.call.commands import Command, CreateLeg, DestroyBridge, DialLeg, HangUpLeg
 from c2c_stasis.call.events import Event, EventType
 from c2c_stasis.call.model import Call, CallState, Now, Reason
 from c2c_stasis.call.move import Move, Step
@@ -175,9 +175,13 @@ class Runner:
         self.call = step.call
         first = _record_first(before, step)
         record = self._hand_over(step, events, within=0.0 if first else self._may_wait(step))
+        commands = step.commands
         if first:
+            urgent = [command for command in commands if _stops_a_phone(before, command)]
+            self._orders.give(urgent)
             await asyncio.wait({record}, timeout=RECORD_WITHIN)
-        self._orders.give(step.commands)
+            commands = tuple(command for command in commands if command not in urgent)
+        self._orders.give(commands)
 
     def _may_wait(self, step: Step) -> float:
         """Seconds that the record of a step may wait for others of its call, when nothing is done only after it."""
@@ -252,6 +256,15 @@ def _record_first(before: Call, step: Step) -> bool:
     if any(isinstance(command, DialLeg) and command.caller for command in step.commands):
         return True
     return bool(step.commands) and step.call.state is not before.state
+
+
+def _stops_a_phone(before: Call, command: Command) -> bool:
+    """Whether this lets go of a phone that got its INVITE: no phone rings on for a slow disk.
+
+    That needs no record: after a restart it would only be asked again.
+    """
+    leg = before.leg(command.leg_id) if isinstance(command, HangUpLeg) else None
+    return leg is not None and leg.invited_at is not None
 
 
 def _abandoned(call: Call, now: Now) -> Step:
