@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test check bench images fuzz cuts faults
+.PHONY: help demo test check bench images fuzz cuts faults races
 
 help:
 	@echo "make demo     watch a real Asterisk ring two phones; ARGS=--once ends after one call"
@@ -12,6 +12,7 @@ help:
 	@echo "make bench    latencies and throughput on this machine"
 	@echo "make cuts     a client of the event stream that is cut off 200 times while the service is killed 10 times"
 	@echo "make faults   the service, Asterisk and the line between them broken some 550 times while people call: hours"
+	@echo "make races    two phones that answer at once, answers that cross a CANCEL, users who hang up: 1,100 calls"
 	@echo "make fuzz     what schemathesis makes up of the OpenAPI document, against the running service"
 	@echo "make images   the Dockerfiles, carried out without an engine: as root, with mmdebstrap"
 
@@ -55,6 +56,11 @@ cuts: $(VENV)/.for-work
 C2C_FAULTS ?= kill=300 cut=200 slow=20 asterisk-kill=20 asterisk-stop=10 term=20
 faults: $(VENV)/.for-work
 	C2C_FAULTS="$(C2C_FAULTS)" $(BIN)/pytest -s --show-capture=no tests/faults $(ARGS)
+
+# Two things happen at the same moment. C2C_RACES chooses: tests/live/races.py.
+C2C_RACES ?= answers=500 crossing=200 hang-up=200
+races: $(VENV)/.for-work
+	C2C_RACES="$(C2C_RACES)" $(BIN)/pytest -q -s --show-capture=no tests/live/test_races.py $(ARGS)
 
 # Everything that the OpenAPI document tells is asked for, rightly and wrongly, with every credential: some ten thousand requests.
 fuzz: $(VENV)/.for-work

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from c2c_stasis.lab.call import EndedBy
-from c2c_stasis.lab.phone import RINGS, Script
-from tests.live.client import CANCELLED_BY_API, COMPLETED_BY_API, Ending, ending, outcomes
+from c2c_stasis.lab.phone import RINGS
+from tests.live.client import CANCELLED_BY_API, COMPLETED_BY_API, ending, outcomes
 from tests.live.story import ANSWERS_SOON, Story
 from tests.live.waiting import until
 
@@ -115,26 +115,3 @@ async def test_a_delete_while_they_talk_hangs_up_both(story: Story) -> None:
         assert side.reasons == ["Q.850;cause=16"]
     assert ending(record) == COMPLETED_BY_API
     assert outcomes(record) == {"a1": "answered", "b1": "answered"}
-
-
-async def test_when_the_user_hangs_up_while_the_destination_rings_the_carrier_sees_a_cancel(story: Story) -> None:
-    desk = await story.phone(Script(ring_after=0.02, answer_after=0.1))
-    alice = await story.user(desk)
-    number = story.destination(RINGS)
-    await story.open()
-
-    call = await story.place(alice, number)
-    far = await story.dialled_call(number)
-    await far.wait_ringing()
-    (near,) = desk.calls
-    await near.hang_up()
-    record = await story.ended(call)
-
-    assert far.cancelled
-    assert far.final_status == 487
-    assert far.reasons == ["Q.850;cause=16"]
-    assert far.ending is not None
-    assert near.ended_at is not None
-    assert far.ending.at - near.ended_at < 1
-    assert ending(record) == Ending("no-answer", "cancelled", "cancelled_by_user", None, "user", 16)
-    assert outcomes(record) == {"a1": "answered", "b1": "cancelled"}
