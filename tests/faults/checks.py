@@ -25,7 +25,7 @@ async def violations(
     found = await asyncio.gather(*(_record(story, entry, call, entry in talking) for entry, call in ledger.accepted))
     wrong += [one for each in found for one in each]
     wrong += _ledger_and_database(story, ledger)
-    wrong += [one for entry in ledger.entries for one in _invites(story, entry)]
+    wrong += [one for entry in ledger.entries for one in _invites(entry)]
     return wrong
 
 
@@ -44,7 +44,7 @@ async def _living(story: Story, ledger: Ledger) -> list[str]:
     left = [f"the channel {one['id']} is {one['state']}" for one in channels]
     left += [f"the bridge {one['id']} is there, with {one['channels']}" for one in bridges]
     for entry in ledger.entries:
-        calls: list[SipCall] = [*entry.near, *story.dialled(entry.number)]
+        calls: list[SipCall] = [*entry.near, *entry.far]
         left += [f"{call!r} is live" for call in calls if call.live and not call.script.silent]
     if left:
         return left
@@ -79,28 +79,38 @@ async def _record(story: Story, entry: Entry, call: PlacedCall, talked_on: bool)
         wrong.append(f"{entry}: {ends[0][0]} times call.end")
     if talked_on and record["outcome"] != "completed":
         wrong.append(f"{entry}: they talked, and it is recorded as {record['outcome']}, {record['reason']}")
-    return wrong + _against_phones(story, entry, record)
+    return wrong + _winners(entry, record) + _against_phones(entry, record)
 
 
-def _against_phones(story: Story, entry: Entry, record: Record) -> list[str]:
-    far = story.dialled(entry.number)
-    if record["outcome"] == "completed" and not any(call.answered_at is not None for call in far):
+def _winners(entry: Entry, record: Record) -> list[str]:
+    """Of each side one phone talks, or none."""
+    won = Counter(leg["side"] for leg in record["legs"] if leg["won"])
+    expected = (1,) if record["outcome"] == "completed" else (0, 1)
+    return [
+        f"{entry}: {won[side]} phones of side {side} have won, and it is {record['outcome']}"
+        for side in ("a", "b")
+        if won[side] not in expected
+    ]
+
+
+def _against_phones(entry: Entry, record: Record) -> list[str]:
+    if record["outcome"] == "completed" and not any(call.answered_at is not None for call in entry.far):
         return [f"{entry}: recorded as completed, and the destination never answered"]
     if record["duration_seconds"] < 0:
         return [f"{entry}: {record['duration_seconds']} s long"]
     return []
 
 
-def _invites(story: Story, entry: Entry) -> list[str]:
+def _invites(entry: Entry) -> list[str]:
     wrong = []
-    far, near = len(story.dialled(entry.number)), entry.invites()
-    if far > 1:
+    far, near = entry.far_invites(), entry.invites()
+    if any(count > 1 for count in far):
         wrong.append(f"{entry}: the destination was called {far} times")
     if any(count > 1 for count in near):
         wrong.append(f"{entry}: its devices were called {near} times")
-    if far and not any(call.answered_at is not None for call in entry.near):
+    if any(far) and not any(call.answered_at is not None for call in entry.near):
         wrong.append(f"{entry}: the destination was called, and no device had answered")
-    if entry.refused and (far or any(near)):
+    if entry.refused and any([*far, *near]):
         wrong.append(f"{entry}: refused, and somebody was called")
     return wrong
 

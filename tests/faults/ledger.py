@@ -25,13 +25,15 @@ class Caller:
 
 @dataclass
 class Entry:
-    """One call that was asked for: by whom, to which number, under which name, and what was answered."""
+    """One call that was asked for: by whom, to which number or extension, under which name, and what was answered."""
 
     caller: Caller
     number: str
     key: str
     keep_talking: bool
     """Whether nobody hangs up before the trial is over."""
+    destinations: tuple[Phone, ...]
+    """Where the destination rings: at the carrier, or at the phones of a colleague who is called by nobody else."""
     call: PlacedCall | None = None
     refused: str = ""
     tries: int = 0
@@ -48,9 +50,24 @@ class Entry:
         """What came to the user's phones."""
         return [call for phone, had in zip(self.caller.phones, self.had, strict=True) for call in phone.calls[had:]]
 
+    @property
+    def inside(self) -> bool:
+        """Whether it is a colleague who is called."""
+        return len(self.destinations) > 1
+
+    @property
+    def far(self) -> list[PhoneCall]:
+        """What came to the destination."""
+        calls = [call for phone in self.destinations for call in phone.calls]
+        return calls if self.inside else [call for call in calls if call.dialled == self.number]
+
     def invites(self) -> list[int]:
         """How often each of the phones was called."""
         return [len(phone.calls) - had for phone, had in zip(self.caller.phones, self.had, strict=True)]
+
+    def far_invites(self) -> list[int]:
+        """How often each phone of the destination was called."""
+        return [sum(call.phone is phone for call in self.far) for phone in self.destinations]
 
     def __str__(self) -> str:
         return f"{self.number} {self.call.id if self.call else self.refused or 'unknown'}"

@@ -25,7 +25,7 @@ ROWS = {
 async def snapshot(story: Story, entries: list[Entry], *, with_asterisk: bool = True) -> dict[str, str]:
     """The row of every call by its number; what the phones saw was true when this began, the rest a few milliseconds later."""
     entries = list(entries)  # those who call meanwhile are not meant
-    phones = {entry.number: _phones(story, entry) for entry in entries}
+    phones = {entry.number: _phones(entry) for entry in entries}
     answered = {entry.number for entry in entries if entry.known}
     channels = await story.channel_ids() if with_asterisk else set()
     recorded = {number: (id_, state) for number, id_, state in _records(story.folder / "story.db")}
@@ -44,14 +44,14 @@ def _records(file: Path) -> list[tuple[str, str, str]]:
     return [(str(to), str(id_), str(state)) for to, id_, state in rows(file, "SELECT to_number, id, state FROM calls")]
 
 
-def _phones(story: Story, entry: Entry) -> str:
+def _phones(entry: Entry) -> str:
     """How far the phones say that the call is."""
-    near, far = entry.near, story.dialled(entry.number)
+    near, far = entry.near, entry.far
     up = [call for call in near if call.answered_at is not None]
-    if any(not call.live for call in [*up, *far]) or (near and not any(call.live for call in near)):
+    if any(not call.live for call in up) or any(side and not any(call.live for call in side) for side in (near, far)):
         return "left"
     if far:
-        return "far up" if far[0].answered_at is not None else "far rings"
+        return "far up" if any(call.live and call.answered_at is not None for call in far) else "far rings"
     if up:
         return "near up and rings" if any(call.live and call not in up for call in near) else "near up"
     return "near rings" if near else ""

@@ -33,7 +33,7 @@ async def test_whatever_breaks_what_was_accepted_ends_in_one_record_and_nothing_
 ) -> None:
     trials = COUNTS[kind]
     began, at_fault, calls, failed = time.monotonic(), Counter[str](), 0, list[str]()
-    world = await World.build(story)
+    world = await World.build(story, trials)
     for seed in range(SEED, SEED + trials):
         trial = Trial(
             world,
@@ -61,7 +61,8 @@ def tell_of(kind: str, seed: int, trial: Trial, seconds: float) -> None:
     """One line for each trial, and one for whatever was wrong."""
     where = ", ".join(f"{row} {count}" for row, count in sorted(trial.rows.items()) if row != "ended")
     refused = sum(bool(entry.refused) for entry in trial.ledger.entries)
-    accepted = len(trial.ledger.accepted)
-    print(f"{kind} {seed}: {accepted} calls, {refused} refused, then {where or 'nobody'}; {seconds:.1f} s", flush=True)
+    accepted, inside = len(trial.ledger.accepted), sum(entry.inside for entry, _ in trial.ledger.accepted)
+    calls = f"{accepted} calls, {inside} of them to colleagues"
+    print(f"{kind} {seed}: {calls}, {refused} refused, then {where or 'nobody'}; {seconds:.1f} s", flush=True)
     for one in trial.wrong:
         print(f"  WRONG: {one}", flush=True)

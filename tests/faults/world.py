@@ -15,7 +15,10 @@ from tests.faults.proxy import FaultProxy
 from tests.live.process import ServiceProcess
 from tests.live.story import Story
 
-ALONE, WITH_TWO = 30, 10  # users with one device, and with two
+ALONE, WITH_TWO = 30, 10  # users who call, with one device and with two
+COLLEAGUES = 5  # users who are called by extension, with two devices; each once in a trial
+INSIDE = 0.2  # the share of calls to a colleague
+FIRST_EXTENSION = 2000
 LIMITS = {"ring_timeout": 4.0, "answer_timeout": 4.0, "tone_seconds": 0.5}
 USERS_TONE, DESTINATIONS_TONE = 1000, 700  # Hz
 HANG_UP_EVERY = 0.05  # seconds
@@ -25,29 +28,46 @@ TALKED = 0.3  # seconds that a kept talk has lasted at least when it is ended
 class World:
     """Everybody who takes part; `proxy` is the line between the service and Asterisk."""
 
-    def __init__(self, story: Story, callers: list[Caller], proxy: FaultProxy, service: ServiceProcess) -> None:
+    def __init__(
+        self,
+        story: Story,
+        callers: list[Caller],
+        colleagues: list[Caller],
+        extensions: list[str],
+        proxy: FaultProxy,
+        service: ServiceProcess,
+    ) -> None:
         self.story = story
         self.callers = callers
+        self.colleagues = colleagues
+        self._extensions = iter(extensions)  # those of one trial after the other, one for each colleague
+        self._free: list[tuple[Caller, str]] = []
         self.proxy = proxy
         self.service = service
         self._numbers = _numbers()
 
     @classmethod
-    async def build(cls, story: Story) -> Self:
+    async def build(cls, story: Story, trials: int) -> Self:
         """Register the phones, and start the service behind its proxy."""
-        callers: list[Caller] = []
-        for devices in [1] * ALONE + [2] * WITH_TWO:
+        people: list[Caller] = []
+        for devices in [1] * ALONE + [2] * (WITH_TWO + COLLEAGUES):
             phones = tuple([await story.phone() for _ in range(devices)])
-            callers.append(Caller(await story.user(*phones, name=f"User {len(callers)}"), phones))
+            people.append(Caller(await story.user(*phones, name=f"User {len(people)}"), phones))
+        callers, colleagues = people[:-COLLEAGUES], people[-COLLEAGUES:]
+        extensions = [str(FIRST_EXTENSION + at) for at in range(COLLEAGUES * trials)]
+        for extension, colleague in zip(extensions, itertools.cycle(colleagues), strict=False):
+            user = colleague.user
+            await story.store.create_extension(user.account_id, extension, user.id)
         proxy = await FaultProxy.start(story.town.asterisk.http_url)
         service = await story.open_process(story.config(proxy.url, **LIMITS))
-        return cls(story, callers, proxy, service)
+        return cls(story, callers, colleagues, extensions, proxy, service)
 
     def begin(self) -> Ledger:
         """Forget what earlier trials saw."""
         for phone in (*self.story.phones, self.story.town.carrier):
             phone.calls.clear()
             phone.messages.clear()
+        self._free = [(colleague, next(self._extensions)) for colleague in self.colleagues]
         return Ledger(self.story.client)
 
     async def load(self, ledger: Ledger, rate: float, chance: random.Random) -> None:
@@ -62,8 +82,13 @@ class World:
         keep = chance.random() < 0.5
         for phone in caller.phones:
             phone.script = device_script(chance)
+        if chance.random() < INSIDE and self._free:
+            colleague, extension = self._free.pop()
+            for phone in colleague.phones:
+                phone.script = destination_script(chance, keep)
+            return Entry(caller, extension, f"click {extension}", keep, colleague.phones)
         number = self.story.destination(destination_script(chance, keep), next(self._numbers))
-        return Entry(caller, number, f"click {number}", keep)
+        return Entry(caller, number, f"click {number}", keep, (self.story.town.carrier,))
 
     def talking(self, ledger: Ledger) -> list[Entry]:
         """The calls in which both talk now, and nobody hangs up by himself."""
@@ -72,7 +97,10 @@ class World:
     def pair(self, entry: Entry) -> tuple[PhoneCall, PhoneCall] | None:
         """The two ends of a talk that goes on."""
         near = [call for call in entry.near if call.live and call.acked_at is not None]
-        far = [call for call in self.story.dialled(entry.number) if call.live and call.acked_at is not None]
+        far = [call for call in entry.far if call.live and call.acked_at is not None]
+        if entry.inside:  # who answers is put into the bridge then, unless the other device was first
+            near = [call for call in near if call.heard(DESTINATIONS_TONE)]
+            far = [call for call in far if call.heard(USERS_TONE)]
         return (near[0], far[0]) if near and far else None
 
     async def end_talks(self, ledger: Ledger, chance: random.Random) -> None:
