@@ -41,6 +41,7 @@ class Gate:
         self._requests: list[Stop] = []
         self._replies: list[Stop] = []
         self._events: list[Stop] = []
+        self._lost: list[Stop] = []
         self._opened = asyncio.Event()
         self._breaks = False
         self._asked: set[tuple[str, str]] = set()
@@ -79,13 +80,17 @@ class Gate:
         """Let neither such an event nor any after it reach the service."""
         return _added(self._events, stops)
 
+    def lose_events(self, loses: Callable[[Event], bool]) -> Stop:
+        """Let such an event never reach the service, and all others."""
+        return _added(self._lost, loses)
+
     def break_first_answers(self) -> None:
         """Break the first answer to each request that changes something off in the middle; the second one is whole."""
         self._breaks = True
 
     def open(self) -> None:
         """Stop nothing any more. What is held is dropped."""
-        for stops in (self._requests, self._replies, self._events):
+        for stops in (self._requests, self._replies, self._events, self._lost):
             stops.clear()
         self._opened.set()
         self._opened = asyncio.Event()
@@ -145,7 +150,8 @@ class Gate:
             if self._events and _stopped(self._events, json.loads(message.data)):
                 await opened.wait()
                 return  # the connection ends: nobody shall miss events unknowingly
-            await near.send_str(message.data)
+            if not (self._lost and _stopped(self._lost, json.loads(message.data))):
+                await near.send_str(message.data)
 
 
 def _added(stops: list[Stop], what: Callable[[Any], bool]) -> Stop:
