@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -72,7 +73,16 @@ class SystemClock:
 
     def now(self) -> Now:
         """One reading of both clocks."""
-        return Now(time.time(), time.monotonic())
+        return Now(time.time(), time.monotonic(), _boot())
+
+
+@cache
+def _boot() -> str:
+    """Which start of this machine it is; the monotonic clock counts from there, for all its processes."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:  # not Linux
+        return ""
 
 
 def sip_server(config: Config) -> SipServer:

@@ -51,7 +51,8 @@ class Stock:
     """What the switch has at one moment: channels of our application by leg id, and bridges with their members.
 
     A leg that is `CREATING` will be reported as created; until then nothing can be asked of it. `started_at` is when the switch
-    itself started, in Unix seconds. Channels `elsewhere` are in other applications: what happens to them is not reported to us.
+    itself started, in Unix seconds by its own clock. Channels `elsewhere` are in other applications: what happens to them is
+    not reported to us.
     """
 
     legs: Mapping[LegId, LegState]
@@ -86,6 +87,11 @@ class Switch(Protocol):
     @property
     def answering(self) -> bool:
         """Whether it answers at all; if not, it should be given nothing new."""
+        ...
+
+    @property
+    def started_at(self) -> float | None:
+        """When the switch that we are connected to started, as in `Stock`; None before the first connection."""
         ...
 
     def contacts(self, endpoint: str) -> Sequence[Contact]:

@@ -22,12 +22,13 @@ class Clock:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop: Any = loop
         self._zero = self._mono = time.monotonic()
+        self.boot = "one"  # another name: the machine was started anew
         self.set_by = 0.0  # seconds by which somebody has set the wall clock since the test began
         self.busy: list[Callable[[], bool]] = []
 
     def now(self) -> Now:
         """One reading of both clocks."""
-        return Now(WALL + self.set_by + self._mono - self._zero, self._mono)
+        return Now(WALL + self.set_by + self._mono - self._zero, self._mono, self.boot)
 
     @property
     def elapsed(self) -> float:

@@ -220,6 +220,26 @@ async def test_calls_of_a_switch_that_restarted_are_lost_and_say_so(house: House
     assert (end.outcome, end.reason, end.failed_leg) == (Outcome.FAILED, Reason.SWITCH_LOST, FailedLeg.USER)
 
 
+@pytest.mark.parametrize("apart", [-3600.0, 3600.0])
+async def test_a_switch_whose_clock_is_an_hour_off_has_not_restarted(house: House, apart: float) -> None:
+    house.switch.started_at += apart
+    call_id = await house.talking()
+    house.switch.cut()
+    house.carrier.last.hang_up()
+    house.ring_of("ann-1").hang_up()
+    await heard_again(house)
+    assert (await house.end_of(call_id)).reason is Reason.NORMAL
+
+
+@pytest.mark.parametrize("apart", [-3600.0, 3600.0])
+async def test_a_switch_that_restarted_with_a_clock_an_hour_off_has_lost_its_calls(house: House, apart: float) -> None:
+    call_id = await house.talking()
+    house.switch.restart()
+    house.switch.started_at += apart
+    await heard_again(house)
+    assert (await house.end_of(call_id)).reason is Reason.SWITCH_LOST
+
+
 async def test_new_calls_are_taken_after_the_switch_restarted(house: House) -> None:
     house.switch.restart()
     await heard_again(house)

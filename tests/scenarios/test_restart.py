@@ -43,10 +43,28 @@ async def test_who_talks_goes_on_and_the_end_is_recorded(any_house: House) -> No
     assert end["duration_seconds"] == pytest.approx(30.0, abs=0.1)
 
 
+@pytest.mark.parametrize("set_by", [-3_600.0, 3_600.0])
+async def test_a_wall_clock_that_was_set_while_nobody_served_changes_nothing(any_house: House, set_by: float) -> None:
+    house = any_house
+    call_id = await house.talking()
+    await house.close()
+    house.clock.set_by = set_by
+    await house.clock.advance(30.0)
+    await house.begin_again()
+    assert await house.state(call_id) is CallState.TALKING
+    house.carrier.last.hang_up()
+    await house.end_of(call_id)
+    call = await house.stored(call_id)
+    assert call.ended_at is not None
+    assert call.connected_at is not None
+    assert call.ended_at - call.connected_at == pytest.approx(30.0, abs=0.1)
+
+
 async def test_a_clock_that_was_set_back_lets_nothing_end_before_it_began(any_house: House) -> None:
     house = any_house
     call_id = await house.talking()
     await house.close()
+    house.clock.boot = "another"
     house.clock.set_by = -3_600.0
     await house.begin_again()
     house.carrier.last.hang_up()

@@ -55,6 +55,7 @@ class Switch(FakeSwitch):
 
     def __init__(self, contacts: Mapping[str, Sequence[Contact]]) -> None:
         self._contacts = contacts
+        self.started_at = 0.0
 
     def contacts(self, endpoint: str) -> Sequence[Contact]:
         return self._contacts.get(endpoint, ())

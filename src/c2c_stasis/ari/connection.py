@@ -19,7 +19,7 @@ from c2c_stasis.ari.phone_objects import NO_ACL
 from c2c_stasis.ari.provisioning import Provisioning
 from c2c_stasis.ari.pulse import PULSE_EVENT, Breaker, Pulse
 from c2c_stasis.ari.translate import CALL_EVENTS, leg_state, translate
-from c2c_stasis.ari.transport import NeverSent, Transport
+from c2c_stasis.ari.transport import NeverSent, Reply, Transport
 from c2c_stasis.ari.trunks import Trunks
 from c2c_stasis.arilog import AriLog
 from c2c_stasis.call.commands import Command
@@ -86,6 +86,7 @@ class Connection:
         self._watched: frozenset[str] = frozenset()
         self._read: frozenset[str] = frozenset()  # those of them whose contacts are known
         self.problem = "not connected yet"
+        self.started_at: float | None = None
         self._told = ""  # the problem that was told last, if nothing has become better since
 
     @property
@@ -152,7 +153,7 @@ class Connection:
         legs = {LegId(channel["id"]): leg_state(channel) for channel in channels.json() if channel["id"] in ours}
         elsewhere = {LegId(channel["id"]) for channel in channels.json() if self._is_elsewhere(channel)} - legs.keys()
         members = {CallId(bridge["id"]): frozenset(map(LegId, bridge["channels"])) for bridge in bridges.json()}
-        return Stock(legs, members, _unix(info.json()["status"]["startup_time"]), frozenset(elsewhere))
+        return Stock(legs, members, _started_at(info), frozenset(elsewhere))
 
     async def was_dialled(self, leg_id: LegId) -> bool | None:
         return await switch.was_dialled(self._operations, leg_id)
@@ -254,6 +255,7 @@ class Connection:
         await self._filter(self._app, (*CALL_EVENTS, PULSE_EVENT))
         await self._filter(self._devices_app, ("ContactStatusChange",))
         await operations.applications.subscribe(applicationName=self._devices_app, eventSource=EVERY_DEVICE)
+        self.started_at = _started_at(await operations.asterisk.getInfo(only="status"))
         await self._provisioning.forget()
         await self._provisioning.settle(operations)  # before contacts are read: Asterisk may have lost its phones
         self._read = frozenset()
@@ -325,5 +327,6 @@ def _explain(error: Exception) -> str:
     return str(error)
 
 
-def _unix(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
+def _started_at(info: Reply) -> float:
+    """When Asterisk started, in Unix seconds by its own clock; it tells the same as long as it runs, wherever that is set."""
+    return datetime.fromisoformat(info.json()["status"]["startup_time"]).timestamp()

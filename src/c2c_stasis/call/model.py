@@ -251,6 +251,7 @@ class Call(Struct, frozen=True):
     legs: tuple[Leg, ...]
     accepted_at: float  # Unix seconds
     clock_zero: float  # the monotonic clock's reading at `accepted_at`
+    boot: str = ""  # from which start of the machine that clock counts, as in `Now`
     state: CallState = CallState.ACCEPTED
     deadline: float | None = START_WITHIN
     end: End | None = None
@@ -266,6 +267,9 @@ class Call(Struct, frozen=True):
     livemode: bool = True
     metadata: dict[str, str] = field(default_factory=dict)
     did_id: NumberId | None = None  # the account's number that `caller` shows
+    switch_started_at: float | None = (
+        None  # by the switch's own clock: another value is another switch, without its channels
+    )
 
     @property
     def live(self) -> bool:
@@ -333,7 +337,11 @@ class Call(Struct, frozen=True):
 
 
 class Now(Struct, frozen=True):
-    """One reading of both clocks: `wall` in Unix seconds, `mono` in seconds of the monotonic clock."""
+    """One reading of both clocks: `wall` in Unix seconds, `mono` in seconds of the monotonic clock.
+
+    The latter counts from a start of the machine whose name is `boot`; empty where nobody knows it.
+    """
 
     wall: float
     mono: float
+    boot: str = ""

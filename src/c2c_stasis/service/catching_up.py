@@ -121,9 +121,12 @@ class CatchingUp:
 def _on_our_clock(call: Call, now: Now) -> Call:
     """A call of our predecessor, whose moments are counted from its acceptance, on this process's monotonic clock.
 
-    The wall clock is all we have to tell how old it is. When that was set back meanwhile, the call is as old as the last
-    thing that we know of it, so that nothing ends before it began.
+    It is still the same clock, unless the machine was started anew: then the wall clock is all we have to tell how old the call
+    is. When that was set back meanwhile, the call is as old as the last thing that we know of it, so that nothing ends before
+    it began.
     """
+    if call.boot and call.boot == now.boot:
+        return call
     return replace(call, clock_zero=now.mono - max(call.latest, now.wall - call.accepted_at))
 
 
@@ -132,7 +135,8 @@ def _what_was_found(call: Call, asked: tuple[LegId, ...], stock: Stock, *, after
     # A channel that is still being made will be reported: it is neither there yet nor gone.
     asked = tuple(leg_id for leg_id in asked if ours.get(leg_id) is not LegState.CREATING)
     there = tuple((leg_id, state) for leg_id, state in ours.items() if state is not LegState.CREATING)
-    if asked and not there and stock.started_at > call.accepted_at:
+    # Two readings of one clock, never two clocks: ours and the switch's may be an hour apart, and either may jump.
+    if asked and not there and call.switch_started_at not in (None, stock.started_at):
         return SwitchRestarted()
     bridge = stock.bridges.get(call.id)
     return CallFound(asked, there, tuple(bridge or ()), bridge is not None, after_restart)

@@ -84,9 +84,11 @@ class Planner:
             legs=own_legs + far_legs,
             accepted_at=now.wall,
             clock_zero=now.mono,
+            boot=now.boot,
             livemode=livemode,
             metadata=metadata,
             did_id=shown.id if shown else None,
+            switch_started_at=self._switch.started_at,
         )
 
     def _callee(self, account: Account, user: User, number: str) -> User:

@@ -32,6 +32,7 @@ class SilentSwitch:
     def __init__(self) -> None:
         self.connected = True
         self.answering = True
+        self.started_at = 0.0
         self.registered: dict[str, list[Contact]] = {}
         self.watched: set[str] = set()
         self.phones: dict[str, str] = {}
