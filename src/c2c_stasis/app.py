@@ -36,6 +36,7 @@ from c2c_stasis.publish.poster import Poster
 from c2c_stasis.publish.webhooks import WebhookSender
 from c2c_stasis.service import CallService
 from c2c_stasis.service.tidying import Tidying
+from c2c_stasis.stalls import StallWatch
 from c2c_stasis.stopping import STOP_WITHIN, EndWithin, Told, Watchdog, wait_for_calls
 from c2c_stasis.store.ownership import served
 from c2c_stasis.store.sql_store import SqlStore, open_store
@@ -385,10 +386,12 @@ async def _count_outbox(store: SqlStore, metrics: Metrics) -> None:
 async def _watch_loop(metrics: Metrics) -> None:
     """Tell how late the loop is, again and again: a second in which it does nothing else is a second for every call."""
     loop = asyncio.get_running_loop()
-    while True:
-        due = loop.time() + LOOK_AT_LOOP
-        await asyncio.sleep(LOOK_AT_LOOP)
-        metrics.loop_lag.observe(max(0.0, loop.time() - due))
+    with StallWatch() as watch:
+        while True:
+            due = loop.time() + LOOK_AT_LOOP
+            watch.expect(LOOK_AT_LOOP)
+            await asyncio.sleep(LOOK_AT_LOOP)
+            metrics.loop_lag.observe(max(0.0, loop.time() - due))
 
 
 async def _end(task: asyncio.Task[None]) -> None:
