@@ -39,6 +39,7 @@ SET_OUT = 0.015  # seconds after a click in which a call is recorded, answered, 
 ANSWERED_AFTER = 0.002  # seconds after the record of a call in which its click is answered
 WRITTEN_WITHIN = 0.5  # seconds
 LOOK = 0.0001  # seconds
+DOES_LATE = 3.0  # seconds in which an Asterisk that stood still does what it was asked, also for calls that have ended
 READY_WITHIN = 30.0  # seconds
 SHORTEST_CUT = 0.1  # seconds
 HEARD_SHARE = 0.5  # of the time in which the service is dead, a tone must be heard at least; a machine may be busy
@@ -203,6 +204,7 @@ async def asterisk_stopped(trial: Trial) -> None:
         await asyncio.sleep(trial.stopped_for)
     finally:
         os.kill(pid, signal.SIGCONT)
+    await asyncio.sleep(DOES_LATE)
     await trial.ready()
 
 
