@@ -75,6 +75,16 @@ FAULTS = [
     Fault(
         "machine.py", "fail(move, Reason.SERVICE_RESTARTED)", "on_placed(move)", "a phone rings long after the click"
     ),
+    Fault(
+        "reports.py",
+        "if not winner.left_bridge:",
+        "if winner.live:",
+        "a user who has hung up talks with a destination that answers too late",
+    ),
+    Fault(
+        "ending.py", "_gave_up(leg) if move.call.connected_at is None else", "", "nobody talked, and it is completed"
+    ),
+    Fault("reports.py", "in_bridge=True, left_bridge=False,", "in_bridge=True,", "who came back is gone for ever"),
     Fault("reports.py", "if call.state is not CallState.ACCEPTED:", "if not call.live:", "a call is placed twice"),
     Fault("reports.py", "move.ask(HangUpLeg(leg.id, causes.NORMAL))", "pass", "a late channel is left behind"),
     Fault(
@@ -136,8 +146,8 @@ FAULTS = [
     ),
     Fault(
         "ending.py",
-        "            if leg.won:\n                release(move, _hung_up(leg))",
-        "            release(move, _hung_up(leg))",
+        "            if leg.won:\n                release(move, _gave_up(leg) if move",
+        "            if leg.id:\n                release(move, _gave_up(leg) if move",
         "a loser ends the conversation",
     ),
     Fault("ending.py", "if leg.live and not leg.released:", "if leg.live:", "a leg is let go twice with two causes"),
@@ -264,18 +274,21 @@ FAULTS = [
         "ringback waits for the next attempt",
     ),
     Fault(
-        "reports.py", "    again.join_now(move)\n    move.call", "    move.call", "the destination answers to nobody"
+        "reports.py",
+        "    again.join_now(move)\n    if not winner",
+        "    if not winner",
+        "the destination answers to nobody",
     ),
     Fault(
         "reports.py",
-        "again_at=leg.again_at if leg.released else None",
-        "again_at=None",
+        "again_at = leg.again_at if leg.released else None",
+        "again_at = None",
         "a loser in the bridge is left there",
     ),
     Fault(
         "reports.py",
-        "again_at=leg.again_at if leg.released else None",
-        "again_at=leg.again_at",
+        "again_at = leg.again_at if leg.released else None",
+        "again_at = leg.again_at",
         "who is in the bridge is put there again",
     ),
     Fault(

@@ -254,7 +254,16 @@ def _check_call(before: Call, after: Call, undialled: tuple[LegId, ...]) -> None
         was = before.winner(side)
         require(was is None or [was.id] == [leg.id for leg in winners], "who won has won")
     require((after.winner(Side.A) is None) == (after.answered_at is None), "answered means that a phone won")
-    require((after.winner(Side.B) is None) == (after.connected_at is None), "connected means that a destination won")
+    near, far = after.winner(Side.A), after.winner(Side.B)
+    require(far is not None or after.connected_at is None, "connected means that a destination won")
+    talks = after.state is CallState.TALKING or (
+        after.state is CallState.JOINING and before.state is not CallState.JOINING
+    )
+    require(
+        not talks or after.connected_at is not None or (near is not None and near.left_bridge),
+        "who has answered is connected, unless the user had left the bridge",
+    )
+    require(after.state is not CallState.TALKING or after.connected_at is not None, "who talks is connected")
     require(after.initiated_at == after.answered_at, "a destination is initiated when the phone is answered")
     _check_moments([after.answered_at, after.connected_at, after.ended_at])
     for old, leg in zip(before.legs, after.legs, strict=True):

@@ -4,7 +4,7 @@ import pytest
 
 from c2c_stasis.call.commands import CreateLeg, DialLeg, HangUpLeg, JoinLeg, StartRingback, StopRingback
 from c2c_stasis.call.events import EventType
-from c2c_stasis.call.model import CallState, DestinationKind, LegOutcome, LegState, Outcome, Reason, Side
+from c2c_stasis.call.model import CallState, DestinationKind, End, EndedBy, LegOutcome, LegState, Outcome, Reason, Side
 from c2c_stasis.call.signals import (
     CallPlaced,
     CancelRequested,
@@ -242,6 +242,48 @@ def test_a_destination_that_answers_outside_the_bridge_is_put_into_it() -> None:
     story.hear(LegLeft(B1))
 
     assert story.hear(LegAnswered(B1)).commands == [JoinLeg(B1)]
+    assert story.state is CallState.JOINING
+
+
+def test_a_destination_that_answers_when_the_user_has_left_the_bridge_is_not_talked_with() -> None:
+    story = ringing_destination()
+    story.hear(LegLeft(A1))
+
+    told = story.hear(LegAnswered(B1))
+    assert EventType.CALL_ANSWERED not in told.events
+    assert story.state is CallState.JOINING
+    assert story.hear(LegEnded(A1, 16)).commands == [HangUpLeg(B1, 16)]
+    story.hear(LegEnded(B1, 16))
+    assert story.call.connected_at is None
+    assert story.call.end == End(Outcome.CANCELLED, Reason.CANCELLED_BY_USER, EndedBy.USER, None, 16)
+
+
+def test_a_destination_that_hangs_up_before_the_end_of_a_user_who_has_left_was_not_talked_with_either() -> None:
+    story = ringing_destination()
+    story.hear(LegLeft(A1), LegAnswered(B1), LegEnded(B1, 16), LegEnded(A1, 16))
+
+    assert story.call.connected_at is None
+    assert story.call.end == End(Outcome.CANCELLED, Reason.CANCELLED_BY_USER, EndedBy.USER, None, 16)
+
+
+def test_a_user_who_has_left_the_bridge_and_comes_back_talks() -> None:
+    story = ringing_destination()
+    story.hear(LegLeft(A1), LegAnswered(B1))
+
+    assert story.hear(LegJoined(A1)).events == [(EventType.LEG_BRIDGED, A1), EventType.CALL_ANSWERED]
+    assert (story.state, story.call.connected_at) == (CallState.TALKING, story.at)
+
+
+def test_a_user_who_came_back_before_the_answer_talks_at_once() -> None:
+    story = ringing_destination()
+    story.hear(LegLeft(A1), LegJoined(A1))
+
+    assert EventType.CALL_ANSWERED in story.hear(LegAnswered(B1)).events
+    assert story.state is CallState.TALKING
+
+    story = ringing_user()
+    story.hear(LegAnswered(A1), LegJoined(A1), LegLeft(A1), LegJoined(A1), LegInvited(B1), LegLeft(B1))
+    assert EventType.CALL_ANSWERED in story.hear(LegAnswered(B1)).events
     assert story.state is CallState.JOINING
 
 

@@ -42,7 +42,7 @@ def on_ended(move: Move, signal: LegEnded) -> None:
             _ended_before_the_talk(move, leg)
         case CallState.JOINING | CallState.TALKING:
             if leg.won:
-                release(move, _hung_up(leg))
+                release(move, _gave_up(leg) if move.call.connected_at is None else _hung_up(leg))
         case CallState.PLAYING_TONE:
             if leg.won:
                 release(move, None)

@@ -183,6 +183,7 @@ class Leg(Struct, frozen=True):
     outcome: LegOutcome | None = None
     won: bool = False
     in_bridge: bool = False
+    left_bridge: bool = False  # it was there and is no more; mostly its end is on the way
     release_cause: int | None = None  # Q.850 cause with which we asked the switch to end it
     cause: int | None = None
     sip_code: int | None = None

@@ -90,7 +90,7 @@ def _ended_unheard(move: Move) -> None:
 def _both_left(move: Move, gone: list[Leg]) -> None:
     """End a conversation that both have left unheard: nobody knows who went first, nor with which cause."""
     winners = [leg for leg in gone if leg.won and leg.live]
-    if len(winners) < len(Side) or move.call.end is not None:
+    if len(winners) < len(Side) or move.call.end is not None or move.call.connected_at is None:
         return
     for leg in winners:
         close(move, leg, None, None)

@@ -183,8 +183,8 @@ def _destination_answered(move: Move, leg: Leg) -> None:
     if not leg.in_bridge:
         again.join(move, leg)
     again.join_now(move)
-    move.call = replace(move.call, connected_at=move.at)
-    move.tell(EventType.CALL_ANSWERED)
+    if not winner.left_bridge:  # else the answer crossed the hang-up of the user: they talk if that was none
+        _connect(move)
     if _both_joined(move.call):
         _talk(move)
     else:
@@ -201,7 +201,14 @@ def _win(move: Move, leg: Leg) -> Leg:
     return leg
 
 
+def _connect(move: Move) -> None:
+    move.call = replace(move.call, connected_at=move.at)
+    move.tell(EventType.CALL_ANSWERED)
+
+
 def _talk(move: Move) -> None:
+    if move.call.connected_at is None:
+        _connect(move)
     move.call = replace(move.call, bridged_at=move.at)
     longest = EMERGENCY_LIFETIME if move.call.emergency else move.call.limits.max_duration
     move.to(CallState.TALKING, move.at + longest)
@@ -218,7 +225,8 @@ def on_joined(move: Move, leg_id: LegId) -> None:
     if leg is None or leg.in_bridge:
         return
     # One that was let go is not asked any less to end.
-    leg = move.set(replace(leg, in_bridge=True, again_at=leg.again_at if leg.released else None, asked_in_vain=0))
+    again_at = leg.again_at if leg.released else None
+    leg = move.set(replace(leg, in_bridge=True, left_bridge=False, again_at=again_at, asked_in_vain=0))
     if leg.state is LegState.UP and not leg.released:  # a destination that waits there undialled is nobody's news
         move.tell(EventType.LEG_BRIDGED, leg)
     if move.call.state is CallState.JOINING and _both_joined(move.call):
@@ -229,4 +237,7 @@ def on_left(move: Move, leg_id: LegId) -> None:
     """A leg is no longer in the bridge, mostly because it ends."""
     leg = move.leg(leg_id)
     if leg is not None:
-        move.set(replace(leg, in_bridge=False))  # its end follows within milliseconds, and that decides
+        left = leg.in_bridge or leg.left_bridge
+        move.set(
+            replace(leg, in_bridge=False, left_bridge=left)
+        )  # its end follows within milliseconds, and that decides
