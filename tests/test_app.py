@@ -46,6 +46,7 @@ class Site:
 async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
     monkeypatch.setattr(module, "DIRECTORY_POLL", 0.01)
     monkeypatch.setattr(connection, "FIRST_PAUSE", 0.005)
+    monkeypatch.setattr(connection, "STANDS_BY", 0.0)
     database = Database(f"sqlite+aiosqlite:///{tmp_path / 'c2c.db'}")
     store = await open_store(database.url, migrate=True)
     platform = await store.create_platform("Platform")

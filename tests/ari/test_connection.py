@@ -50,6 +50,7 @@ class Ear:
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FIRST_PAUSE", 0.005)
     monkeypatch.setattr(module, "LONGEST_PAUSE", 0.02)
+    monkeypatch.setattr(module, "STANDS_BY", 0.0)
 
 
 @asynccontextmanager
@@ -406,6 +407,21 @@ async def test_who_is_displaced_ends_and_says_so(server: AriServer, ear: Ear, ap
         assert isinstance(task.exception(), AppTaken)
         assert not connection.connected
         assert server.connects == 1  # it never fights back
+
+
+async def test_who_is_displaced_soon_stands_by_so_that_two_do_not_displace_each_other_all_the_time(
+    server: AriServer, ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each takes the application once in that time at most, however soon it is started again."""
+    monkeypatch.setattr(module, "STANDS_BY", 1.0)
+    began = asyncio.get_running_loop().time()
+    async with running(server.url, ear) as (connection, task):
+        await until(lambda: ear.connects, "a connection")
+        await server.send({"type": "ApplicationReplaced"})
+        await until(lambda: not connection.connected, "the loss")
+        await until(task.done, "the end")
+    assert asyncio.get_running_loop().time() - began >= 1.0
+    assert server.connects == 1
 
 
 async def test_who_is_displaced_before_the_connection_stands_ends_too(server: AriServer, ear: Ear) -> None:

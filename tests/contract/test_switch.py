@@ -469,7 +469,10 @@ class SwitchContract:
         assert (after.legs, after.bridges) == ({}, {})
         assert after.started_at > before.started_at
 
-    async def test_who_is_displaced_by_another_service_says_so_and_ends(self, bench: Bench) -> None:
+    async def test_who_is_displaced_by_another_service_says_so_and_ends(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("c2c_stasis.ari.connection.STANDS_BY", 0.0)
         await bench.take_over()
         await bench.until(bench.running.done, "the end")
         assert isinstance(bench.running.exception(), AppTaken)

@@ -1,5 +1,6 @@
 """The line to Asterisk breaks in ways that no end of a connection tells of: calls end right, and none is taken in vain."""
 
+import asyncio
 import os
 import signal
 
@@ -18,6 +19,7 @@ from tests.live.waiting import eventually
 pytestmark = pytest.mark.live
 
 LOSSES, MISSED = "c2c_ari_connections_lost_total", "c2c_ari_pulses_missed_total"
+STANDS_STILL = 2.0  # seconds, less than Asterisk has patience with who does not read
 ROUNDS = 'c2c_ari_request_seconds_count{operation="userEvent"}'
 
 
@@ -35,20 +37,21 @@ async def state_of_asterisk(story: Story) -> str:
     return text
 
 
-async def test_a_black_hole_is_noticed_calls_are_refused_and_what_rang_goes_on_when_it_is_healed(story: Story) -> None:
+async def test_a_black_hole_is_noticed_calls_are_refused_and_what_rang_goes_on_when_it_is_healed(
+    story: Story, line: FaultProxy
+) -> None:
     desk, office = await story.phone(RINGS), await story.phone(RINGS)
     alice, bob = await story.user(desk), await story.user(office, name="Bob")
     number = story.destination(TALKS_BRIEFLY)
-    proxy = await FaultProxy.start(story.town.asterisk.http_url)
-    await story.open(ari_url=proxy.url, ring_timeout=60.0)
+    await story.open(ari_url=line.url, ring_timeout=60.0)
 
     call = await story.place(alice, number)
     rung = await desk.next_call()
     await call.told("leg.ringing")
-    proxy.stall()
+    line.stall()
     await story.until_cut_off()
     assert await refused(story, bob, number)
-    proxy.heal()
+    line.heal()
     await story.until_ready()
     await rung.answer()
     record = await story.ended(call)
@@ -56,7 +59,6 @@ async def test_a_black_hole_is_noticed_calls_are_refused_and_what_rang_goes_on_w
     assert office.calls == []
     assert ending(record) == COMPLETED_BY_DESTINATION
     assert len(story.dialled(number)) == 1
-    await proxy.close()
 
 
 async def test_a_stream_that_answers_pings_and_delivers_nothing_is_opened_anew(
@@ -144,4 +146,27 @@ async def test_every_first_answer_that_breaks_off_in_the_middle_does_a_call_no_h
     assert ending(record) == COMPLETED_BY_DESTINATION
     assert outcomes(record) == {"a1": "answered", "a2": "answered_elsewhere", "b1": "answered"}
     assert [len(phone.calls) for phone in (desk, mobile)] == [1, 1]
+    assert len(story.dialled(number)) == 1
+
+
+async def test_a_service_that_stands_still_for_a_while_hears_afterwards_what_happened(story: Story) -> None:
+    desk, mobile = await story.phone(RINGS), await story.phone(RINGS)
+    alice = await story.user(desk, mobile)
+    number = story.destination(TALKS_BRIEFLY)
+    service = await story.open_process()
+
+    call = await story.place(alice, number)
+    rung = [await phone.next_call() for phone in (desk, mobile)]
+    await call.told("leg.ringing", "leg.ringing")
+    os.kill(service.pid, signal.SIGSTOP)
+    try:
+        await rung[0].answer()
+        await rung[0].wait_answered()
+        await asyncio.sleep(STANDS_STILL)
+    finally:
+        os.kill(service.pid, signal.SIGCONT)
+    record = await story.ended(call)
+
+    assert ending(record) == COMPLETED_BY_DESTINATION
+    assert outcomes(record) == {"a1": "answered", "a2": "answered_elsewhere", "b1": "answered"}
     assert len(story.dialled(number)) == 1

@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 FIRST_PAUSE = 0.1  # seconds before the first attempt to connect again; doubled each time, with jitter
 LONGEST_PAUSE = 5.0  # seconds
+STANDS_BY = 30.0  # seconds from a connection that took the application to the end of who was displaced
 # Not "endpoint:", which tells the same and less besides: when an application with that subscription ends within milliseconds
 # of a registration, Asterisk 22.10.1 crashes, and every call with it (once in about 120 tries; never in 2,100 with this one).
 EVERY_DEVICE = "endpoint:PJSIP"
@@ -49,7 +50,8 @@ class AppTaken(ClickToCallError):
 
 
 class Connection:
-    """Asterisk over ARI. `run` keeps it connected until cancelled, and ends with `AppTaken` if it is displaced."""
+    """Asterisk over ARI. `run` keeps it connected until cancelled, and ends with `AppTaken` if it is displaced, though not
+    sooner than half a minute after it connected."""
 
     def __init__(
         self,
@@ -83,6 +85,7 @@ class Connection:
         self._ready: Operations | None = None
         self._connected = False
         self._taken = False
+        self._took_at = 0.0
         self._watched: frozenset[str] = frozenset()
         self._read: frozenset[str] = frozenset()  # those of them whose contacts are known
         self.problem = "not connected yet"
@@ -181,6 +184,8 @@ class Connection:
                     self._failed(f"not understood: {type(error).__name__}", pause, error)
                 if self._taken:
                     logger.error("another service took over our Stasis application", extra={"app": self._app})
+                    # Whoever starts us again at once would let the two take it from one another without end.
+                    await asyncio.sleep(self._took_at + STANDS_BY - asyncio.get_running_loop().time())
                     raise AppTaken(self._app)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  # jitter, not a secret
                 pause = min(pause * 2, LONGEST_PAUSE)
@@ -219,7 +224,7 @@ class Connection:
                 apps = [self._app, self._devices_app]
                 client = Client(group, self._url, apps, self._transport, self._hearing(listener), self._log)
                 async with client:
-                    self._client = client
+                    self._client, self._took_at = client, asyncio.get_running_loop().time()
                     if self._taken:  # the stream was heard before there was a client to end
                         client.ended.set()
                     self._ready = Operations(client.swagger, self._transport, self._metrics)
