@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from c2c_stasis.call.model import (
     Side,
 )
 from c2c_stasis.directory.model import Account, Platform, User
+from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ids import CALL, DEVICE, EVENT, CallId, DeviceId, leg_id, new_id
 from c2c_stasis.ports import StoredEvent
 from c2c_stasis.store.sql_store import SqlStore
@@ -152,6 +153,15 @@ async def eventually(condition: Callable[[], object], within: float = 5.0) -> No
     while not condition():
         assert time.monotonic() < deadline, "it did not come to be"
         await asyncio.sleep(0.005)
+
+
+async def well_again(store: SqlStore) -> None:
+    """Wait until the store takes new work; after an outage it is the writer that finds out."""
+    async with asyncio.timeout(5):
+        while True:
+            with suppress(StoreUnavailable):
+                return await store.check()
+            await asyncio.sleep(0.005)
 
 
 def store_threads() -> list[str]:

@@ -3,6 +3,7 @@
 # ruff: noqa: ASYNC240 - a test may touch its own small files
 
 import asyncio
+import logging
 import os
 import shutil
 import subprocess
@@ -22,7 +23,18 @@ from c2c_stasis.store import sqlite
 from c2c_stasis.store.errors import DatabaseNotUsable
 from c2c_stasis.store.schema import upgrade
 from c2c_stasis.store.sql_store import open_store
-from tests.store.samples import Place, an_event, change, eventually, locked, rows, settle, store_threads, url_of
+from tests.store.samples import (
+    Place,
+    an_event,
+    change,
+    eventually,
+    locked,
+    rows,
+    settle,
+    store_threads,
+    url_of,
+    well_again,
+)
 
 NOBODY = 65_534
 
@@ -181,13 +193,23 @@ async def test_who_reads_before_writing_waits_for_the_lock_first(place: Place, f
     await asyncio.gather(changing, other)
 
 
-async def test_a_file_that_was_deleted_takes_no_calls(place: Place, file: Path) -> None:
-    file.rename(file.with_suffix(".gone"))
-    with pytest.raises(StoreUnavailable, match="gone"):
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_a_file_that_was_deleted_takes_no_calls_until_it_is_back(
+    impatient: None, file: Path, caplog: pytest.LogCaptureFixture, replaced: bool
+) -> None:
+    place = await settle(await open_store(url_of(file), migrate=True))
+    away = file.with_suffix(".away")
+    file.rename(away)
+    if replaced:
+        shutil.copy(away, file)
+    with pytest.raises(StoreUnavailable, match="replaced" if replaced else "gone"):
         await place.store.accept(place.call(), [])
-    shutil.copy(file.with_suffix(".gone"), file)
-    with pytest.raises(StoreUnavailable, match="replaced"):
-        await place.store.accept(place.call(), [])
+    (alarm,) = [record for record in caplog.records if record.levelno == logging.CRITICAL]
+    assert alarm.message == "the database cannot be written"
+    away.rename(file)
+    await well_again(place.store)
+    await place.store.accept(place.call(), [])
+    await place.store.close()
 
 
 async def test_closing_leaves_no_thread_and_no_side_file(place: Place, file: Path) -> None:

@@ -7,6 +7,7 @@ ClickToCallError
 │   └── DatabaseServed       another running service has it: one database belongs to one service
 ├── FileInTheWay             a backup does not overwrite a file unless it is told to
 └── StoreUnavailable         (errors.py) the database did not take the record
+    ├── FileLost             its file is gone, or another one is in its place
     └── RecordRefused        this one record breaks a rule of the tables; repeating it will not help
 """
 
@@ -52,6 +53,10 @@ class FileInTheWay(ClickToCallError):
         super().__init__(f"{file}: is there already")
 
 
+class FileLost(StoreUnavailable):
+    """The file that we opened has no name any more: what is written to it would be gone with us."""
+
+
 class RecordRefused(StoreUnavailable):
     """One record breaks a rule of the tables, such as an unknown account or a second `call.end`; nothing of it is recorded."""
 
@@ -75,6 +80,11 @@ def is_outage(error: BaseException) -> bool:
             return True
         case _:
             return False
+
+
+def lasting(error: BaseException) -> bool:
+    """Whether this does not pass by itself: the file is lost or damaged, and somebody must put a good one in its place."""
+    return isinstance(error, FileLost) or sqlite_name(error).startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
 
 
 def reason_of(error: BaseException) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Executable, select, update
+from sqlalchemy import Connection, Executable, select
 
 from c2c_stasis.call.model import Call, CallState
 from c2c_stasis.directory.call_log import Once
@@ -26,8 +26,8 @@ from c2c_stasis.store.listing import Listing
 from c2c_stasis.store.provisioning import Provisioning
 from c2c_stasis.store.records import EVENT_FIELDS, CallWrite, call_of_row
 from c2c_stasis.store.rows import read_directory
-from c2c_stasis.store.tables import CHECKS, DIRECTORY_REVISION, calls, counters, events
-from c2c_stasis.store.writer import Writer
+from c2c_stasis.store.tables import DIRECTORY_REVISION, calls, counters, events
+from c2c_stasis.store.writer import Writer, prove_writable
 
 logger = logging.getLogger(__name__)
 
@@ -174,12 +174,8 @@ class SqlStore(Provisioning, Listing, CallLog, Deliveries):
 
     async def check(self) -> None:
         """Prove that the database can be read and written. Raises `StoreUnavailable`."""
-        await self._writer.run(_count_check)
+        await self._writer.run(prove_writable)
         await self.directory_revision()
 
     async def _rows(self, statement: Executable) -> Sequence[Sequence[Any]]:
         return await self._database.read(lambda connection: connection.execute(statement).all())
-
-
-def _count_check(connection: Connection) -> None:
-    connection.execute(update(counters).where(counters.c.name == CHECKS).values(value=counters.c.value + 1))

@@ -1,6 +1,7 @@
 """What SQLite needs of us: settings of each connection, who may begin which transaction, and proofs that the file is sound."""
 
 import fcntl
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,8 +13,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from c2c_stasis.errors import StoreUnavailable
-from c2c_stasis.store.errors import DatabaseInUse, DatabaseNotUsable, sqlite_name
+from c2c_stasis.store.errors import DatabaseInUse, DatabaseNotUsable, FileLost, sqlite_name
 
 BUSY_TIMEOUT = 5.0  # seconds to wait for a lock that another process holds
 QUICK_CHECK_BELOW = 32_768  # pages of 4 kB: below this, looking at every page at start-up takes well under a second
@@ -76,6 +76,13 @@ def _prepared(engine: Engine, begin: str, pragmas: Sequence[str]) -> Engine:
     return engine
 
 
+def wait_for_locks(connection: Connection, seconds: float) -> None:
+    """Let this connection wait so long for a lock that another process holds; begins no transaction."""
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    driver.execute(f"PRAGMA busy_timeout = {math.ceil(seconds * 1000)}")
+
+
 def parse_url(url: str) -> URL:
     """The URL with the driver we use, whichever SQLite driver it names. Raises `DatabaseNotUsable` when it is no SQLite URL."""
     try:
@@ -133,9 +140,9 @@ def same_file_guard(file: Path) -> Callable[[], None]:
         try:
             same = identity() == opened
         except OSError as error:
-            raise StoreUnavailable(f"{file}: the database file is gone") from error
+            raise FileLost(f"{file}: the database file is gone") from error
         if not same:
-            raise StoreUnavailable(f"{file}: the database file was replaced while it was in use")
+            raise FileLost(f"{file}: the database file was replaced while it was in use")
 
     return guard
 

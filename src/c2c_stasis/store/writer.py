@@ -16,15 +16,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
 from c2c_stasis.errors import ClickToCallError, StoreUnavailable
 from c2c_stasis.metrics import Metrics, ask
 from c2c_stasis.ports import Hear, NumberedEvent
 from c2c_stasis.store.database import Database
-from c2c_stasis.store.errors import UNCONFIRMED, RecordRefused, is_outage, reason_of, sqlite_name
+from c2c_stasis.store.errors import UNCONFIRMED, RecordRefused, is_outage, lasting, reason_of, sqlite_name
 from c2c_stasis.store.outbox import Outbox
 from c2c_stasis.store.records import CallWrite, write_calls
+from c2c_stasis.store.sqlite import wait_for_locks
+from c2c_stasis.store.tables import CHECKS, counters
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +37,9 @@ BATCH = 500  # pieces in one transaction: a few milliseconds of the disk's time
 NEW_WORK_LIMIT = 5_000  # waiting pieces at which new work is refused
 RECORD_LIMIT = 20_000  # and at which even news of calls that exist are: these must have room when new calls have none
 TICK = 0.002  # seconds; libuv's loop counts whole milliseconds, and to wait for less is to run in circles
-RETRY_AFTER = 1.0  # seconds between attempts to write what is kept while the database fails
+RETRY_AFTER = 1.0  # seconds between attempts to write while the database fails
 CLOSE_WITHIN = 5.0  # seconds that closing may take to write what waits
+LEAST_WAIT = 0.05  # seconds for a lock, also when closing has hardly any time left
 
 
 @dataclass(slots=True, eq=False)
@@ -80,13 +83,13 @@ class Writer:
     def __init__(self, database: Database, guard: Callable[[], None], metrics: Metrics | None = None) -> None:
         self._metrics = metrics or Metrics()
         ask(self._metrics.store_waiting, lambda: len(self._waiting))
-        ask(self._metrics.store_failing, lambda: self._failing)
+        ask(self._metrics.store_failing, lambda: self._failing is not None or self._distrust is not None)
         self._database = database
         self._guard = guard
         self._waiting: deque[Piece] = deque()
         self._wake = asyncio.Event()
         self._distrust: BaseException | None = None  # a flush of which nobody knows what it did
-        self._failing = False
+        self._failing: Exception | None = None  # why nothing can be written now
         self._close_by: float | None = None
         self._task: asyncio.Task[None] | None = None
         self.transactions = 0  # committed so far
@@ -123,7 +126,8 @@ class Writer:
             piece.fail(refusal)
             return piece.done
         self._waiting.append(piece)
-        if not piece.due or len(self._waiting) == 1:  # else there is a time already at which the writer looks
+        # While the database fails, and when another piece waits already, there is a time at which the writer looks.
+        if self._failing is None and (not piece.due or len(self._waiting) == 1):
             self._wake.set()
         return piece.done
 
@@ -137,12 +141,18 @@ class Writer:
             refusal = StoreUnavailable("the disk did not confirm an earlier write")
             refusal.__cause__ = self._distrust
             return refusal
+        if self._failing is not None and not piece.kept:  # to wait for the next attempt would only take longer
+            refusal = StoreUnavailable(reason_of(self._failing))
+            refusal.__cause__ = self._failing
+            return refusal
         return None
 
     async def _run(self) -> None:
         while not self._finished():
             self._wake.clear()
             batch = self._take_due()
+            if self._failing is not None and not batch:
+                batch = [Piece(prove_writable, kept=False)]  # nobody else would find out that it is well again
             if not batch:
                 await self._pause(self._until_due())
             elif not await self._commit(batch):
@@ -160,7 +170,7 @@ class Writer:
     def _take_due(self) -> list[Piece]:
         """What is to be written now, in the order in which it came; with a record, all earlier ones of its call."""
         now = asyncio.get_running_loop().time() + TICK
-        if self._failing or self._close_by is not None:
+        if self._failing is not None or self._close_by is not None:
             now = math.inf
         calls = {
             piece.work.call.id for piece in self._waiting if isinstance(piece.work, CallWrite) and piece.due <= now
@@ -180,7 +190,7 @@ class Writer:
         return max(TICK, min(piece.due for piece in self._waiting) - asyncio.get_running_loop().time())
 
     async def _pause(self, seconds: float | None) -> None:
-        """Wait for new work that is due at once, and no longer than so many seconds."""
+        """Wait for new work that is due at once, or to be closed, and no longer than so many seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
@@ -188,8 +198,9 @@ class Writer:
     async def _commit(self, batch: Sequence[Piece]) -> bool:
         """Commit these. False: the database failed, all who wait were told, and what must be kept waits on."""
         began = time.perf_counter()
+        work = functools.partial(_commit_now, batch, self._guard, self.outbox, self._lock_patience())
         try:
-            committed = await self._database.write(functools.partial(_commit_now, batch, self._guard, self.outbox))
+            committed = await self._database.write(work)
         except Exception as error:
             if not is_outage(error):
                 logger.exception("writing failed in a way that is not known", extra={"pieces": len(batch)})
@@ -198,8 +209,8 @@ class Writer:
         self.transactions += 1
         self._metrics.commit_seconds.observe(time.perf_counter() - began)
         self._metrics.batch_records.observe(len(batch))
-        if self._failing:
-            self._failing = False
+        if self._failing is not None:
+            self._failing = None
             logger.info("the database can be written again")
         for piece, outcome in committed.outcomes:
             if isinstance(outcome, Exception):
@@ -228,15 +239,31 @@ class Writer:
             failure.__cause__ = error
             piece.fail(failure)
         self._waiting = deque(piece for piece in concerned if piece.kept)
-        if not self._failing:
-            self._failing = True
+        before, self._failing = self._failing, error
+        if before is None or lasting(error) != lasting(before):
+            level = logging.CRITICAL if lasting(error) else logging.ERROR
             extra = {"reason": reason_of(error), "kept": len(self._waiting)}
-            logger.warning("the database cannot be written", extra=extra)
+            logger.log(level, "the database cannot be written", extra=extra)
+
+    def _lock_patience(self) -> float | None:
+        """Seconds to wait for a lock if they are fewer than usual: who closes has no more than is left."""
+        if self._close_by is None:
+            return None
+        return max(LEAST_WAIT, self._close_by - asyncio.get_running_loop().time())
 
 
-def _commit_now(batch: Sequence[Piece], guard: Callable[[], None], outbox: Outbox, connection: Connection) -> Committed:
+def prove_writable(connection: Connection) -> None:
+    """Write something, though nothing that matters."""
+    connection.execute(update(counters).where(counters.c.name == CHECKS).values(value=counters.c.value + 1))
+
+
+def _commit_now(
+    batch: Sequence[Piece], guard: Callable[[], None], outbox: Outbox, patience: float | None, connection: Connection
+) -> Committed:
     """Commit the batch in one transaction; what is refused alone is left out of it. Raises when the database failed."""
     guard()
+    if patience is not None:
+        wait_for_locks(connection, patience)
     try:
         with connection.begin():
             events = _write(connection, _works(batch), outbox, repeated=False)
