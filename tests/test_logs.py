@@ -3,10 +3,13 @@
 import io
 import json
 import logging
+import resource
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -256,10 +259,49 @@ class BrokenStream(io.StringIO):
         raise BrokenPipeError
 
 
-def test_a_broken_stream_stops_nothing() -> None:
-    with logging_to(BrokenStream()):
+def test_a_broken_stream_stops_nothing_and_its_lines_are_counted() -> None:
+    with logging_to(BrokenStream()) as sink:
         logger.info("to nobody")
+    assert sink.dropped == 1
     closed = io.StringIO()
     closed.close()
-    with logging_to(closed):
+    with logging_to(closed) as sink:
         logger.info("to nobody")
+    assert sink.dropped == 1
+
+
+def test_without_standard_error_lines_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", None)  # as Python has it when it was closed before
+    sink = logs.start()
+    logger.info("to nobody")
+    sink.stop()
+    assert sink.dropped == 1
+
+
+def test_a_full_disk_loses_whole_lines_counts_them_and_tells_of_them_when_there_is_room(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with file.open("a") as stream, logging_to(stream) as sink:
+        logger.info("first")
+        wait_until(lambda: file.stat().st_size > 0)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 10, limits[1]))
+        try:
+            logger.info("second")
+            wait_until(lambda: sink.dropped == 1)
+            logger.info("third")
+            wait_until(lambda: sink.dropped == 2)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        logger.info("fourth")
+    first, torn, told, fourth = file.read_text().splitlines()
+    assert first.endswith("first")
+    assert len(torn) == 10
+    assert told.endswith("WARNING logs: log lines dropped lines=2")
+    assert fourth.endswith("fourth")
+
+
+def wait_until(ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not ready():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)

@@ -14,6 +14,7 @@ OF_THE_PROCESS = {
     *("process_cpu_seconds", "process_open_fds", "process_max_fds"),
 }
 LABELS = {
+    "log",
     "result",
     "kind",
     "outcome",

@@ -113,10 +113,11 @@ def place_of(url: str) -> tuple[str, int]:
 
 class App:
     """The whole service in one process; `async with` starts and stops it. `url` is where it listens, `metrics_url` where the
-    figures alone are served, if that is configured."""
+    figures alone are served, if that is configured. `dropped` tells how many lines of the log were lost."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, dropped: Callable[[], int] = lambda: 0) -> None:
         self._config = config
+        self._dropped = dropped
         self._cors = Cors(config.http.cors_origins)
         self._metrics = Metrics()
         self._stack = AsyncExitStack()
@@ -198,6 +199,7 @@ class App:
             ]  # before the first event goes out
             self.webhooks.start()
             metrics.webhook_results.read = lambda: asdict(self.webhooks.tally)
+            metrics.log_lines_lost.read = lambda: {"service": self._dropped(), "ari": self._ari_log.lost}
             counting = asyncio.create_task(_count_outbox(store, metrics), name="outbox")
             stack.push_async_callback(_end, counting)
             # Last: to connect takes the application from whoever has it, and what cannot serve must not do that.
@@ -303,7 +305,7 @@ async def serve(
 
     `ready` is called once we listen. Raises what ends the service by itself, such as `AppTaken`.
     """
-    app = App(config)
+    app = App(config, lambda: log.dropped)
     told, again = Told(end_within, lambda: app.grace), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -5,15 +5,19 @@ which are counted, and stops nothing. Message constant, data in `extra`: `logger
 """
 
 import contextlib
+import io
 import json
 import logging
+import os
 import queue
 import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import accumulate
 from typing import TextIO
 
 import msgspec
@@ -145,19 +149,18 @@ class TextFormatter(LineFormatter):
 class LogSink:
     """Where all log lines go from `start` until `stop`."""
 
-    def __init__(self, formatter: LineFormatter, stream: TextIO, level: int, capacity: int) -> None:
+    def __init__(self, formatter: LineFormatter, stream: TextIO | None, level: int, capacity: int) -> None:
         self._formatter = formatter
         self._lines: _Lines = queue.SimpleQueue()
         self._handler = _Hand(self._lines, formatter, capacity)
-        self._listener = _Pen(self._lines, stream, self._report_dropped)
+        self._listener = _Pen(self._lines, _Paper(stream), self._report_dropped)
         self._level = level
-        self._told = 0
         self._before: list[tuple[logging.Logger, int]] = []
 
     @property
     def dropped(self) -> int:
-        """How many lines were lost because the stream did not take them in time."""
-        return self._handler.dropped
+        """How many lines were lost because the stream did not take them, or not in time."""
+        return self._handler.dropped + self._listener.lost
 
     def start(self) -> None:
         """Take over all logging: our own from the chosen level, everybody else's from WARNING."""
@@ -182,19 +185,21 @@ class LogSink:
         self._before.clear()
         self._listener.stop()
 
-    def _report_dropped(self) -> str | None:
-        """A line about lines that were lost since the last such line."""
-        lost, self._told = self.dropped - self._told, self.dropped
-        if not lost:
-            return None
-        record = _record(logging.WARNING, "log lines dropped", {"lines": lost})
-        return self._formatter.format(record)
+    def _report_dropped(self, told: int) -> tuple[int, str]:
+        """How many lines were lost by now, and a line about those that were not told; empty if there are none."""
+        dropped = self.dropped
+        if dropped == told:
+            return dropped, ""
+        record = _record(logging.WARNING, "log lines dropped", {"lines": dropped - told})
+        return dropped, self._formatter.format(record)
 
 
 def start(
     level: str = "info", style: str = "text", stream: TextIO | None = None, *, capacity: int = _QUEUE_LINES
 ) -> LogSink:
-    """Begin to log to a stream (standard error by default); `style` is "json" or "text", `capacity` in lines."""
+    """Begin to log to a stream, by default standard error, which may be closed; `style` is "json" or "text", `capacity` in
+    lines.
+    """
     formatter = JsonFormatter() if style == "json" else TextFormatter()
     sink = LogSink(formatter, stream or sys.stderr, logging.getLevelNamesMapping()[level.upper()], capacity)
     sink.start()
@@ -221,18 +226,62 @@ class _Hand(logging.Handler):
         self.dropped += 1
 
 
+class _Paper:
+    """Where lines end up. What has a descriptor is written without a buffer: that of a stream would keep half of what a full
+    disk refused, and its lock, held by a thread that hangs, would end the process with an abort.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream  # none: standard error was closed before we began
+        self._torn = False  # whether the last line has no end
+
+    def write(self, lines: Sequence[str]) -> int:
+        """Write lines, and give how many were: fewer when the stream is full, gone or closed, for ever or for a time."""
+        if self._stream is None:
+            return 0
+        try:
+            return self._write(self._stream, [f"{line}\n" for line in lines])
+        except (OSError, ValueError):
+            return 0  # there is no other place to say so
+
+    def _write(self, stream: TextIO, lines: Sequence[str]) -> int:
+        try:
+            descriptor = stream.fileno()
+        except io.UnsupportedOperation:  # it is in memory
+            stream.write("".join(lines))
+            return len(lines)
+        ends = list(accumulate(len(line.encode()) for line in lines))
+        done = self._write_bytes(descriptor, "".join(lines).encode())
+        return bisect_right(ends, done)
+
+    def _write_bytes(self, descriptor: int, data: bytes) -> int:
+        """How many bytes were written."""
+        if self._torn:
+            os.write(descriptor, b"\n")
+            self._torn = False
+        done = 0
+        try:
+            while done < len(data):
+                done += os.write(descriptor, data[done:] if done else data)
+        except OSError:
+            self._torn = done > 0 and data[done - 1 : done] != b"\n"
+        return done
+
+
 class _Pen(threading.Thread):
     """The thread that writes; it alone waits when the stream does.
 
     To wake it costs more than to write a line, so it lets a few come together.
     """
 
-    def __init__(self, lines: _Lines, stream: TextIO, report: Callable[[], str | None]) -> None:
+    def __init__(self, lines: _Lines, paper: _Paper, report: Callable[[int], tuple[int, str]]) -> None:
         super().__init__(name="log", daemon=True)
         self._lines = lines
-        self._stream = stream
+        self._paper = paper
         self._report = report
+        self._told = 0  # lost lines of which the log itself tells
         self._stopped = False
+        self.lost = 0  # lines that could not be written
 
     def run(self) -> None:
         going = True
@@ -253,13 +302,12 @@ class _Pen(threading.Thread):
             self.join(_STOP_WITHIN)
 
     def _write(self, lines: list[str]) -> None:
-        report = self._report()
-        text = "\n".join([report, *lines] if report else lines)
-        try:
-            self._stream.write(f"{text}\n" if text else "")
-            self._stream.flush()
-        except (OSError, ValueError):
-            return  # the stream is full, gone or closed, and there is no other place to say so
+        dropped, report = self._report(self._told)
+        reports = [report] if report else []
+        written = self._paper.write([*reports, *lines])
+        if written:
+            self._told = dropped
+        self.lost += len(lines) - max(0, written - len(reports))
 
 
 def _record(level: int, message: str, data: Mapping[str, object]) -> logging.LogRecord:

@@ -196,6 +196,10 @@ class Metrics:
             "c2c_webhooks_waiting", "Webhooks that are still to be delivered, counted every 15 s", registry=registry
         )
         # the process
+        self.log_lines_lost = Counted(
+            "c2c_log_lines_lost", "Lines that were not written, of the log of the service and of the ARI log", "log"
+        )
+        registry.register(self.log_lines_lost)
         self.loop_lag = Histogram(
             "c2c_loop_lag_seconds",
             "How much later than asked the event loop came back, four times a second",
