@@ -42,6 +42,18 @@ async def test_many_who_ask_within_a_second_cost_one_probe() -> None:
         assert disk.asked == 2
 
 
+async def test_who_was_refused_by_the_store_is_not_told_that_all_was_well_a_moment_ago() -> None:
+    disk = Disk()
+    with standing_clock() as clock:
+        probe = DatabaseProbe(cast("Store", disk), clock)
+        assert await probe.state() == "ok"
+        disk.fails = "the disk is full"
+        assert await probe.state() == "ok"
+        with pytest.raises(StoreUnavailable), probe.in_doubt():
+            raise StoreUnavailable
+        assert await probe.state() == "not writable"
+
+
 async def test_what_is_wrong_is_in_the_log_once_and_nobody_is_told_the_name_of_the_file(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

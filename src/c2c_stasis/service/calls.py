@@ -207,7 +207,8 @@ class CallService:
 
         Raises `KeyUsedOtherwise`, and what `place` raises.
         """
-        return await self._accepting.place_once(account, user_id, dial_string, once, metadata, options)
+        with self._database.in_doubt():
+            return await self._accepting.place_once(account, user_id, dial_string, once, metadata, options)
 
     async def place(
         self,
@@ -220,9 +221,10 @@ class CallService:
         options: CallOptions = ORDINARY,
     ) -> Call:
         """Accept a call, or tell the one that this request repeats; raises what `Accepting.place` raises."""
-        return await self._accepting.place(
-            account, user_id, dial_string, livemode=livemode, metadata=metadata, options=options
-        )
+        with self._database.in_doubt():
+            return await self._accepting.place(
+                account, user_id, dial_string, livemode=livemode, metadata=metadata, options=options
+            )
 
     async def calls_page(self, account: Account, wanted: CallFilter, wish: Wish) -> Page[Call]:
         """A page of the calls of this account, live ones included, newest first. Raises `StoreUnavailable`."""

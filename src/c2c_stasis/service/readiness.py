@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ports import Clock, Store
@@ -30,6 +32,15 @@ class DatabaseProbe:
         if self._asking is not None:
             await asyncio.wait({self._asking})
         return self._state
+
+    @contextmanager
+    def in_doubt(self) -> Iterator[None]:
+        """Believe what was heard no more when the store fails here: who is refused shall read why."""
+        try:
+            yield
+        except StoreUnavailable:
+            self._asked_at = None
+            raise
 
     async def stop(self) -> None:
         """End a probe that runs."""
