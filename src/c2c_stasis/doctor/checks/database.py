@@ -41,6 +41,12 @@ SERVED = Fault(
     "A running service has this database, and it is not where the configuration says. Another service does not start with it.",
     "Stop that service, or give this one a database of its own; or restart it, if it is this one with another [http] listen.",
 )
+NOT_TAKEN = Fault(
+    "service_cannot_write",
+    Status.UNAVAILABLE,
+    "The running service cannot write to its database, though doctor can. New calls are refused.",
+    "Its log tells why, at `the database cannot be written`; what to do is in operations.md, under the database and the disk.",
+)
 ON_NETWORK = Fault(
     "database_on_network",
     Status.CONFIG,
@@ -85,6 +91,9 @@ async def contents(patient: Patient) -> list[Finding]:
     listen = patient.config.http.listen
     if listen.port and is_served(url) and await patient.service() is None:
         return [SERVED.found(f"a running service has {file}, and none answers at {listen}")]
+    parts = await patient.service() or {}
+    if parts.get("database", "ok") != "ok" and not await patient.another_service():
+        return [NOT_TAKEN.found(f"the service at {listen} says of its database: {parts['database']}")]
     return [well(f"{file} can be read and written, by the user with number {os.geteuid()}")]
 
 
@@ -134,7 +143,7 @@ def kind_of_disk(folder: Path, mounts: str) -> str:
 CHECK = Check(
     "database",
     "Is the database there, of this version, writable, and no other service's?",
-    (MISSING, NOT_MIGRATED, NOT_WRITABLE, UNUSABLE, SERVED),
+    (MISSING, NOT_MIGRATED, NOT_WRITABLE, UNUSABLE, SERVED, NOT_TAKEN),
     contents,
 )
 DISK_CHECK = Check("disk", "Is the database on a disk of this machine?", (ON_NETWORK,), disk)
