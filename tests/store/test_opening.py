@@ -92,7 +92,9 @@ async def test_a_damaged_database(place: Place, file: Path) -> None:
     content[8 * 4096 : -4096] = b"\xa5" * (len(content) - 9 * 4096)
     file.write_bytes(content)
     said = await refusal(url_of(file))
-    assert said.startswith(f"{file}: the database is damaged; stop the service, keep the file, and restore a backup")
+    assert said.startswith(
+        f"{file}: the database is damaged; stop the service, and restore a backup with `c2c-stasis restore"
+    )
 
 
 async def test_a_folder_that_cannot_be_written(read_only_folder: Path) -> None:

@@ -20,7 +20,7 @@ QUICK_CHECK_BELOW = 32_768  # pages of 4 kB: below this, looking at every page a
 PENDING_BYTE, LOCKED_BYTES = 0x40000000, 512  # where SQLite locks: pending, reserved, and 510 shared bytes
 EXAMPLE = "sqlite+aiosqlite:///c2c.db"
 DAMAGED = (
-    "the database is damaged; stop the service, keep the file, and restore a backup"
+    "the database is damaged; stop the service, and restore a backup with `c2c-stasis restore BACKUP`, which keeps this file,"
     " or save what can be read with `sqlite3 FILE .recover`"
 )
 

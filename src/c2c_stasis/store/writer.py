@@ -240,6 +240,8 @@ class Writer:
             piece.fail(failure)
         self._waiting = deque(piece for piece in concerned if piece.kept)
         before, self._failing = self._failing, error
+        if not self.transactions:
+            return  # it was never well: who opens it is told, and refuses it
         if before is None or lasting(error) != lasting(before):
             level = logging.CRITICAL if lasting(error) else logging.ERROR
             extra = {"reason": reason_of(error), "kept": len(self._waiting)}
