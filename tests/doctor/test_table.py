@@ -11,7 +11,11 @@ from c2c_stasis.doctor.examination import EVERY_FAULT
 from c2c_stasis.doctor.findings import Level, Status
 
 ROOT = Path(__file__).parents[2]
-PLANTED = (*(ROOT / "tests/live").glob("test_doctor*.py"), ROOT / "tests/doctor/test_examination.py")
+PLANTED = (
+    *(ROOT / "tests/live").glob("test_doctor*.py"),
+    ROOT / "tests/doctor/test_examination.py",
+    ROOT / "tests/faults/test_storage.py",
+)
 
 drawing = runpy.run_path(str(ROOT / "tools" / "draw_doctor.py"))
 

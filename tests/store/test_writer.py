@@ -209,7 +209,7 @@ async def test_closing_waits_for_a_lock_no_longer_than_it_may(file: Path, monkey
     monkeypatch.setattr(writer, "CLOSE_WITHIN", 0.3)
     place = await settle(await open_store(url_of(file), migrate=True))
     with locked(file):
-        writing = asyncio.ensure_future(place.store.record(place.call(), [], patient=True))
+        writing = asyncio.ensure_future(place.store.record(place.call(), [], within=5.0))
         began = time.monotonic()
         await place.store.close()
         assert time.monotonic() - began < 10.0
