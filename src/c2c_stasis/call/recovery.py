@@ -103,7 +103,8 @@ def _went_unheard(call: Call, gone: list[Leg]) -> bool:
     if call.state not in (CallState.DIALLING_DESTINATION, CallState.RINGING_DESTINATION):
         return False
     lost = [leg for leg in gone if leg.side is Side.B and leg.dialled and not leg.released]
-    return bool(lost) and not any(leg.can_win for leg in call.side(Side.B) if leg not in gone)
+    ids = {leg.id for leg in gone}  # what is noted of these legs may have changed meanwhile
+    return bool(lost) and not any(leg.can_win for leg in call.side(Side.B) if leg.id not in ids)
 
 
 def _forget(move: Move, gone: list[Leg]) -> None:
