@@ -137,7 +137,7 @@ def test_no_password_is_in_any_file_of_the_images() -> None:
 
 
 def test_the_unit_runs_commands_that_exist_and_stops_at_a_wrong_configuration() -> None:
-    for line in (*unit_settings("ExecStartPre"), *unit_settings("ExecStart")):
+    for line in unit_settings("ExecStart"):
         assert line.split()[1] in main.commands, line
     assert unit_settings("RestartPreventExitStatus") == ["2 75 78"]
     assert unit_settings("RestartForceExitStatus") == ["SIGHUP"]

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import resource
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, Process
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ class ServiceProcess:
 
     def __init__(self, config: Config, folder: Path) -> None:
         self.folder = folder
+        self.descriptors: int | None = None  # how many it may have open, if not as many as we may
         self._file = folder / "c2c.toml"
         self._log = folder / "service.log"
         self._process: Process | None = None
@@ -45,7 +48,7 @@ class ServiceProcess:
                 stdin=DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=child.preparation(rename=False),  # it must not outlive the tests
+                preexec_fn=self._preparation(),
             )
 
         async def listening() -> str:
@@ -57,6 +60,16 @@ class ServiceProcess:
             return str(said[-1]) if said else ""
 
         return await eventually(listening, bool, "the service to listen", STARTS_WITHIN)
+
+    def _preparation(self) -> Callable[[], None]:
+        tie = child.preparation(rename=False)  # it must not outlive the tests
+
+        def prepare() -> None:
+            tie()
+            if self.descriptors is not None:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (self.descriptors, self.descriptors))
+
+        return prepare
 
     @property
     def returncode(self) -> int | None:
