@@ -25,10 +25,10 @@ import pytest
 
 from c2c_stasis.config import Address, Config, Database, Http, Networks, Ports, Webhooks
 from c2c_stasis.directory.model import User
-from c2c_stasis.lab.phone import Phone, PhoneCall, Script
+from c2c_stasis.lab.phone import RINGS, Phone, PhoneCall, Script
 from c2c_stasis.lab.ports import free_ports
 from tests.faults.storage import Fault, FullDisk, Locked, NoMoreBytes, can_mount
-from tests.live.client import PlacedCall
+from tests.live.client import COMPLETED_BY_DESTINATION, PlacedCall, ending
 from tests.live.clinic import commanded
 from tests.live.process import ServiceProcess
 from tests.live.story import ANSWERS_SOON, TALKS_BRIEFLY, Story
@@ -161,6 +161,7 @@ async def people(story: Story, receiver: Receiver, kind: str, disk: FullDisk | N
         http=Http(Address("127.0.0.1", free_ports().http)),
         database=Database(f"sqlite+aiosqlite:///{file}"),
     )
+    config = replace(config, ari=replace(config.ari, log=str(story.folder / "ari")))
     service = await story.open_process(config)
     rings, rings_on, dials, talks, talks_on, comes_late = persons
     town = Town(story, config, file, fault, service, receiver, rings, rings_on, dials, talks, talks_on, comes_late)
@@ -295,8 +296,9 @@ async def test_nobody_who_rings_or_talks_notices_a_database_that_cannot_be_writt
         f"{kind}: {healed - began:.1f} s; refused after {first_took:.2f} s, then after {next_took:.3f} s;"
         f" ready {well_after:.2f} s after its end"
     )
-    if kind == "no more bytes":  # its log is in a file too
+    if kind == "no more bytes":  # its logs are in files too
         assert await figure(town, 'c2c_log_lines_lost_total{log="service"}') > 0
+        assert await figure(town, 'c2c_log_lines_lost_total{log="ari"}') > 0
     else:
         (told,) = [line for line in town.service.lines() if line["message"] == OUTAGE]
         assert town.fault.said in told["reason"]
@@ -324,3 +326,99 @@ async def told_once(town: Town, person: Person) -> None:
 
     await eventually(streamed, lambda names: names == THE_STORY, "the stream to tell of every event, once")
     await until(lambda: set(posted()) == set(theirs), "every event to arrive by webhook")
+
+
+async def test_an_emergency_call_is_dialled_though_nothing_can_be_written(story: Story) -> None:
+    alice = await story.user(await story.phone(ANSWERS_SOON))
+    number = story.destination(TALKS_BRIEFLY, "911")
+    service = await story.open_process()
+    fault = NoMoreBytes()
+    await fault.begin(service.pid)
+    try:
+        call = await story.place(alice, number)
+        far = await story.dialled_call(number)
+        await far.wait_ended()
+        assert rows(story.folder / "story.db", "SELECT count(*) FROM calls") == [(0,)]
+    finally:
+        await fault.end()
+    await eventually(lambda: recorded(story), lambda states: states == [("ended",)], "its record")
+    record = await story.ended(call)
+
+    assert ending(record) == COMPLETED_BY_DESTINATION
+    assert len(story.dialled(number)) == 1
+    story.expected_alarms = service.alarms()
+
+
+async def recorded(story: Story) -> list[tuple[str]]:
+    """The states of all calls in the database."""
+    return rows(story.folder / "story.db", "SELECT state FROM calls ORDER BY id")
+
+
+async def test_killed_while_nothing_can_be_written_a_live_call_goes_on_and_one_that_is_over_has_one_end(
+    story: Story,
+) -> None:
+    desk, other = await story.phone(RINGS), await story.phone(RINGS)
+    alice, bob = await story.user(desk), await story.user(other, name="Bob")
+    lives, ends = story.destination(RINGS), story.destination(TALKS_BRIEFLY)
+    service = await story.open_process(ring_timeout=60.0, answer_timeout=60.0, max_duration=300.0)
+    call, over = await story.place(alice, lives), await story.place(bob, ends)
+    for phone, placed in ((desk, call), (other, over)):
+        await phone.next_call()
+        await placed.told("leg.ringing")
+    fault = Locked(story.folder / "story.db")
+    await fault.begin(service.pid)
+    try:
+        for phone in (desk, other):
+            (near,) = phone.calls
+            assert isinstance(near, PhoneCall)
+            await near.answer()
+        far = await story.dialled_call(lives)
+        await far.wait_ringing()
+        await (await story.dialled_call(ends)).wait_ended()
+        await other.calls[0].wait_ended()
+        await service.kill()
+    finally:
+        await fault.end()
+    assert await recorded(story) == [("ringing_user",), ("ringing_user",)]
+    assert far.live
+    await story.start_process()
+    await far.answer()
+    await call.reached("talking")
+    await far.hang_up()
+    record, lost = await story.ended(call), await story.ended(over)
+
+    assert ending(record) == COMPLETED_BY_DESTINATION
+    assert (lost["outcome"], lost["ended_at_estimated"]) == ("no_answer", True)  # for all that was recorded, it rang
+    assert [len(desk.calls), len(other.calls), len(story.dialled(lives)), len(story.dialled(ends))] == [1, 1, 1, 1]
+    story.expected_alarms = service.alarms()
+    assert set(story.expected_alarms) <= ALARMS
+
+
+async def test_a_file_that_is_gone_takes_no_new_calls_and_back_in_its_place_has_every_record(story: Story) -> None:
+    desk, other = await story.phone(ANSWERS_SOON), await story.phone(ANSWERS_SOON)
+    alice, bob = await story.user(desk), await story.user(other, name="Bob")
+    number, refused = story.destination(ANSWERS_SOON), story.destination(TALKS_BRIEFLY)
+    service = await story.open_process()
+    call = await story.place(alice, number)
+    await call.reached("talking")
+    file = story.folder / "story.db"
+    away = file.rename(file.with_suffix(".away"))
+    body = {"user_id": bob.id, "dial_string": refused}
+    status, _, _ = await story.client.ask("POST", "/v1/calls", bob.account_id, json=body)
+    assert status == 503
+
+    def alarm() -> list[tuple[str, str]]:
+        return [(line["message"], line["reason"]) for line in service.lines() if line["level"] == "critical"]
+
+    await until(lambda: alarm() == [(OUTAGE, f"{file}: the database file is gone")], "the alarm")
+    await (await story.dialled_call(number)).hang_up()
+    await desk.calls[0].wait_ended()
+    away.rename(file)
+    await story.until_ready()
+    record = await story.ended(call)
+    await call.told("call.end")
+
+    assert ending(record) == COMPLETED_BY_DESTINATION
+    assert other.calls == []
+    await story.ended(await story.place(bob, refused))
+    story.expected_alarms = service.alarms()
