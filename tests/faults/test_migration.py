@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 
-from c2c_stasis.store import schema, sqlite
+from c2c_stasis.store import sqlite, upgrading
 from c2c_stasis.store.errors import DatabaseNotUsable, SchemaNotCurrent
 from c2c_stasis.store.sql_store import open_store
 from tests.store.samples import change, rows, url_of
@@ -49,7 +49,7 @@ def make_first_tables(file: Path) -> None:
     sqlite.create_private(file)
     engine = sqlite.migration_engine(url)
     with engine.begin() as connection:
-        command.upgrade(schema.migration_config(connection), FIRST)
+        command.upgrade(upgrading.migration_config(connection), FIRST)
     engine.dispose()
     change(file, "INSERT INTO platforms VALUES ('plat_1', 'One', 0)")
 

@@ -22,8 +22,8 @@ from c2c_stasis.ports import EventFilter
 from c2c_stasis.store.backup import backup, restore
 from c2c_stasis.store.errors import DatabaseNotUsable, DatabaseServed
 from c2c_stasis.store.ownership import served
-from c2c_stasis.store.schema import upgrade
 from c2c_stasis.store.sql_store import open_store
+from c2c_stasis.store.upgrading import upgrade
 from tests.store.samples import Place, an_event, change, ended, eventually, rows, url_of
 
 USAGE, UNAVAILABLE = 2, 69

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from c2c_stasis.cli import main
 from c2c_stasis.store import schema
-from c2c_stasis.store.schema import upgrade
+from c2c_stasis.store.upgrading import upgrade
 from tests.store.samples import change, rows, url_of
 
 UNAVAILABLE = 69

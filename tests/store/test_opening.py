@@ -21,8 +21,8 @@ from sqlalchemy.exc import OperationalError
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.store import sqlite
 from c2c_stasis.store.errors import DatabaseNotUsable
-from c2c_stasis.store.schema import upgrade
 from c2c_stasis.store.sql_store import open_store
+from c2c_stasis.store.upgrading import upgrade
 from tests.store.samples import (
     Place,
     an_event,

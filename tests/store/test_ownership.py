@@ -12,8 +12,8 @@ import pytest
 from c2c_stasis.store.backup import backup, restore
 from c2c_stasis.store.errors import DatabaseNotUsable, DatabaseServed
 from c2c_stasis.store.ownership import served
-from c2c_stasis.store.schema import upgrade
 from c2c_stasis.store.sql_store import open_store
+from c2c_stasis.store.upgrading import upgrade
 from tests.store.samples import settle, url_of
 
 SERVING = """

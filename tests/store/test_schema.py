@@ -3,6 +3,8 @@
 # ruff: noqa: ASYNC240 - a test may touch its own small files
 
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,18 +12,31 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from c2c_stasis.store import schema
 from c2c_stasis.store.errors import SchemaNotCurrent
-from c2c_stasis.store.schema import migration_config, upgrade
 from c2c_stasis.store.sql_store import open_store
 from c2c_stasis.store.sqlite import create_private, migration_engine, parse_url
 from c2c_stasis.store.tables import metadata
+from c2c_stasis.store.upgrading import migration_config, upgrade
 from tests.store.samples import change, rows, settle, url_of
 
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+
+
+def test_the_names_of_the_files_are_the_revisions() -> None:
+    script = ScriptDirectory(str(schema.MIGRATIONS))
+    assert schema.known() == sorted(one.revision for one in script.walk_revisions())
+    assert schema.head() == script.get_current_head()
+
+
+def test_a_start_does_not_read_what_only_a_migration_needs() -> None:
+    code = "import sys, c2c_stasis.app, c2c_stasis.cli.serve; print('alembic' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
 
 
 def test_tables_and_migrations_agree(file: Path) -> None:
@@ -146,7 +161,7 @@ async def test_no_tables(file: Path) -> None:
 
 async def test_tables_of_an_older_version(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     upgrade(url_of(file))
-    monkeypatch.setattr("alembic.script.ScriptDirectory.get_heads", lambda _: ["9999"])
+    monkeypatch.setattr(schema, "head", lambda: "9999")
     said = await refusal(file)
     assert (
         said

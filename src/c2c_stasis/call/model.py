@@ -268,9 +268,7 @@ class Call(Struct, frozen=True):
     livemode: bool = True
     metadata: dict[str, str] = field(default_factory=dict)
     did_id: NumberId | None = None  # the account's number that `caller` shows
-    switch_started_at: float | None = (
-        None  # by the switch's own clock: another value is another switch, without its channels
-    )
+    switch_started_at: float | None = None  # by the switch's own clock; another value: its channels are gone
 
     @property
     def live(self) -> bool:

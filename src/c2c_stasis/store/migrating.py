@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from c2c_stasis.store import schema, sqlite
 from c2c_stasis.store.backup import backup, free_name
+from c2c_stasis.store.upgrading import upgrade
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def migrate(url: str, *, with_backup: bool = True) -> Migrated:
         if with_backup:
             copied = free_name(file, f"before-migration-{before}")
             backup(url, copied)
-    schema.upgrade(url)
+    upgrade(url)
     return Migrated(file, before, after, copied)
 
 

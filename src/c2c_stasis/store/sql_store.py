@@ -45,7 +45,9 @@ async def open_store(url: str, *, migrate: bool = False, metrics: Metrics | None
     database = Database(parsed)
     try:
         if migrate:
-            await database.alone(lambda: schema.upgrade(url))
+            from c2c_stasis.store.upgrading import upgrade  # what only migrates need not be read by every start
+
+            await database.alone(lambda: upgrade(url))
         guard = sqlite.same_file_guard(file)
         await database.read(lambda connection: _require_usable(connection, file))
         return await SqlStore.started(database, Writer(database, guard, metrics))

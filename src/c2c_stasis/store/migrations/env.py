@@ -1,4 +1,4 @@
-"""What Alembic runs to migrate: on the connection, and inside the transaction, that `store.schema` gives it."""
+"""What Alembic runs to migrate: on the connection, and inside the transaction, that `store.upgrading` gives it."""
 
 from alembic import context
 
