@@ -106,13 +106,28 @@ def _invites(entry: Entry) -> list[str]:
     far, near = entry.far_invites(), entry.invites()
     if any(count > 1 for count in far):
         wrong.append(f"{entry}: the destination was called {far} times")
-    if any(count > 1 for count in near):
-        wrong.append(f"{entry}: its devices were called {near} times")
     if any(far) and not any(call.answered_at is not None for call in entry.near):
         wrong.append(f"{entry}: the destination was called, and no device had answered")
     if entry.refused and any([*far, *near]):
         wrong.append(f"{entry}: refused, and somebody was called")
     return wrong
+
+
+def called_again(entries: list[Entry], unrecorded_since: float) -> tuple[list[str], list[str]]:
+    """Devices of the user that were called more than once: what is wrong, and what may be.
+
+    One that was dialled a moment before the service was killed, and has declined until it was back, is called once more: of
+    that nobody knows.
+    """
+    wrong: list[str] = []
+    noted: list[str] = []
+    for entry in entries:
+        for phone, had in zip(entry.caller.phones, entry.had, strict=True):
+            calls = phone.calls[had:]
+            if len(calls) > 1:
+                allowed = len(calls) == 2 and calls[0].invite.at >= unrecorded_since
+                (noted if allowed else wrong).append(f"{entry}: {phone.name} was called {len(calls)} times")
+    return wrong, noted
 
 
 def _ledger_and_database(story: Story, ledger: Ledger) -> list[str]:

@@ -32,7 +32,7 @@ async def test_whatever_breaks_what_was_accepted_ends_in_one_record_and_nothing_
     story: Story, kind: str
 ) -> None:
     trials = COUNTS[kind]
-    began, at_fault, calls, failed = time.monotonic(), Counter[str](), 0, list[str]()
+    began, at_fault, calls, again, failed = time.monotonic(), Counter[str](), 0, 0, list[str]()
     world = await World.build(story, trials)
     for seed in range(SEED, SEED + trials):
         trial = Trial(
@@ -47,11 +47,13 @@ async def test_whatever_breaks_what_was_accepted_ends_in_one_record_and_nothing_
         at_fault += trial.rows
         tell_of(kind, seed, trial, time.monotonic() - trial_began)
         failed += [f"{kind} {seed}: {one}" for one in trial.wrong]
+        again += len(trial.noted)
     await world.close()
     story.expected_alarms = world.service.alarms()  # each was told of in its trial
     print(f"{kind}: {trials} trials, {calls} calls accepted, {time.monotonic() - began:.0f} s")
     for row, meaning in ROWS.items():
         print(f"  {at_fault[row]:6} calls were {row}: {meaning}")
+    print(f"  {again} devices were called again that were dialled a moment before a kill and had declined")
     print(f"  {len({one.split(':')[0] for one in failed})} trials failed")
 
     assert failed == []
@@ -66,3 +68,5 @@ def tell_of(kind: str, seed: int, trial: Trial, seconds: float) -> None:
     print(f"{kind} {seed}: {calls}, {refused} refused, then {where or 'nobody'}; {seconds:.1f} s", flush=True)
     for one in trial.wrong:
         print(f"  WRONG: {one}", flush=True)
+    for one in trial.noted:
+        print(f"  noted: {one}", flush=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from c2c_stasis.lab.observation import NotSeen
-from tests.faults.checks import violations
+from tests.faults.checks import called_again, violations
 from tests.faults.ledger import Entry, Ledger
 from tests.faults.proxy import BOTH, Line
 from tests.faults.snapshot import snapshot
@@ -44,6 +44,9 @@ READY_WITHIN = 30.0  # seconds
 SHORTEST_CUT = 0.1  # seconds
 HEARD_SHARE = 0.5  # of the time in which the service is dead, a tone must be heard at least; a machine may be busy
 ROUGHLY = 0.2  # seconds
+UNRECORDED = (
+    0.05  # seconds for which a device may be dialled without a record of it, on a busy machine: docs/decisions, 16
+)
 
 
 @dataclass
@@ -59,6 +62,10 @@ class Trial:
     wrong: list[str] = field(default_factory=list)
     talking: list[Entry] = field(default_factory=list)
     """Those who talked when it happened, and whom it must not hurt."""
+    dead_at: float = math.inf
+    """When the service was killed."""
+    noted: list[str] = field(default_factory=list)
+    """What may happen, rarely, and is told."""
 
     def __post_init__(self) -> None:
         self.ledger = self.world.begin()
@@ -104,11 +111,11 @@ async def killed(trial: Trial) -> None:
         await _killed_at(trial, b"", trial.chance.randrange(MESSAGES))
     else:
         await _killed_at(trial, trial.chance.choice(STEPS), trial.chance.randrange(2))
-    dead_at = time.monotonic()
+    trial.dead_at = time.monotonic()
     await trial.look()
     await trial.world.service.kill()
     await trial.world.story.start_process()
-    trial.wrong += _silence(trial, dead_at, time.monotonic())
+    trial.wrong += _silence(trial, trial.dead_at, time.monotonic())
 
 
 def _kill_when_written(trial: Trial, later: float) -> None:
@@ -236,6 +243,8 @@ async def run(trial: Trial, kind: str) -> None:
         ending = asyncio.create_task(world.end_talks(trial.ledger, trial.chance))
         await trial.ledger.settle()
         trial.wrong += await violations(world.story, trial.ledger, trial.talking, recovered_at, within)
+        wrong, trial.noted = called_again(trial.ledger.entries, trial.dead_at - UNRECORDED)
+        trial.wrong += wrong
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         trial.wrong.append(f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})")
