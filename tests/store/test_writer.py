@@ -84,6 +84,17 @@ async def test_patience_ends(place: Place) -> None:
     assert place.store.transactions == before + 1
 
 
+async def test_a_less_patient_record_does_not_wait_as_long_as_one_that_waited_before_it(place: Place) -> None:
+    call, other = place.call(), place.call()
+    await asyncio.gather(place.store.accept(call, []), place.store.accept(other, []))
+    patient = asyncio.ensure_future(place.store.record(other, [an_event(other, 1)], within=3600.0))
+    await asyncio.sleep(0.02)  # the writer goes to sleep until then
+    async with asyncio.timeout(30):
+        await place.store.record(call, [an_event(call, 1)], within=0.005)
+    assert not patient.done()
+    patient.cancel()
+
+
 async def test_new_calls_do_not_wait_for_patient_records(place: Place) -> None:
     call = place.call()
     await place.store.accept(call, [])

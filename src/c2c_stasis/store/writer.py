@@ -90,6 +90,7 @@ class Writer:
         self._wake = asyncio.Event()
         self._distrust: BaseException | None = None  # a flush of which nobody knows what it did
         self._failing: Exception | None = None  # why nothing can be written now
+        self._looks_at = math.inf  # when the writer, if it pauses, looks again by itself; on the loop's clock
         self._close_by: float | None = None
         self._task: asyncio.Task[None] | None = None
         self.transactions = 0  # committed so far
@@ -126,8 +127,8 @@ class Writer:
             piece.fail(refusal)
             return piece.done
         self._waiting.append(piece)
-        # While the database fails, and when another piece waits already, there is a time at which the writer looks.
-        if self._failing is None and (not piece.due or len(self._waiting) == 1):
+        # While the database fails, and when a piece waits that is due before this one, the writer looks by itself.
+        if self._failing is None and piece.due < self._looks_at:
             self._wake.set()
         return piece.done
 
@@ -154,7 +155,7 @@ class Writer:
             if self._failing is not None and not batch:
                 batch = [Piece(prove_writable, kept=False)]  # nobody else would find out that it is well again
             if not batch:
-                await self._pause(self._until_due())
+                await self._pause_until_due()
             elif not await self._commit(batch):
                 await self._pause(RETRY_AFTER)
         for piece in self._waiting:
@@ -183,11 +184,11 @@ class Writer:
         self._waiting = deque(later)
         return batch
 
-    def _until_due(self) -> float | None:
-        """Seconds until the first piece that waits has to be written; None while there is none."""
-        if not self._waiting:
-            return None
-        return max(TICK, min(piece.due for piece in self._waiting) - asyncio.get_running_loop().time())
+    async def _pause_until_due(self) -> None:
+        """Wait until the first piece has to be written, of those that wait and those that come."""
+        self._looks_at = min((piece.due for piece in self._waiting), default=math.inf)
+        left = self._looks_at - asyncio.get_running_loop().time()
+        await self._pause(max(TICK, left) if self._waiting else None)
 
     async def _pause(self, seconds: float | None) -> None:
         """Wait for new work that is due at once, or to be closed, and no longer than so many seconds."""
