@@ -11,7 +11,7 @@ from itertools import groupby
 from c2c_stasis.call.model import LegState
 from c2c_stasis.call.signals import CallFound
 from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
-from c2c_stasis.ids import LegId, call_of
+from c2c_stasis.ids import CallId, LegId, call_of
 from c2c_stasis.ports import Stock, Switch
 from c2c_stasis.service.leftovers import Leftovers
 from c2c_stasis.service.live_calls import LiveCalls
@@ -43,20 +43,31 @@ class Rounds:
             await asyncio.wait({self._going})
 
     async def _go(self) -> None:
-        pause, there, missing = FIRST_ROUND, set[str](), set[LegId]()
+        pause, idle, missing = FIRST_ROUND, set[str](), set[LegId]()
         while True:
             await asyncio.sleep(pause)
             pause = min(2 * pause, ROUND_EVERY)
             expected = self._expected()
             try:
                 stock = await self._switch.look()
-                await self._leftovers.sweep(stock.legs.keys() & there, stock.bridges.keys() & there)
+                await self._leftovers.sweep(stock.legs.keys() & idle, stock.bridges.keys() & idle)
             except (SwitchUnavailable, SwitchRefused) as error:
                 logger.debug("no round", extra={"error": str(error)})
                 continue
+            except Exception:
+                logger.exception("round failed")  # the next one may not
+                continue
             gone = expected - _all_legs(stock)
             self._tell(gone & missing)
-            there, missing = {*stock.legs, *stock.bridges}, gone
+            idle, missing = self._idle(stock), gone
+
+    def _idle(self, stock: Stock) -> set[str]:
+        """The legs and bridges that no live call of ours has."""
+        return {name for name in (*stock.legs, *stock.bridges) if not self._lives(call_of(name))}
+
+    def _lives(self, call_id: CallId) -> bool:
+        runner = self._live.runners.get(call_id)
+        return runner is not None and runner.call.live
 
     def _expected(self) -> set[LegId]:
         """The legs that must have a channel now, or whose end is being reported."""
