@@ -277,6 +277,30 @@ async def test_when_not_even_the_switch_can_tell_the_destination_is_not_dialled(
     assert house.carrier.rings == []
 
 
+@pytest.mark.parametrize("before", [True, False])
+async def test_a_switch_that_is_lost_while_it_is_asked_what_was_dialled_is_asked_again(
+    house: House, monkeypatch: pytest.MonkeyPatch, *, before: bool
+) -> None:
+    call_id = await stopped_at_the_dial(house, before=before)
+    tries: list[LegId] = []
+    was_dialled = house.switch.was_dialled
+
+    async def lost_at_first(leg_id: LegId) -> bool | None:
+        tries.append(leg_id)
+        if len(tries) < 3:
+            raise SwitchUnavailable("lost again")
+        return await was_dialled(leg_id)
+
+    monkeypatch.setattr(house.switch, "was_dialled", lost_at_first)
+    await house.begin_again()
+    await house.clock.advance(30.0)
+    assert len(tries) == 3
+    assert (await house.state(call_id)) is CallState.TALKING
+    assert len(house.carrier.rings) == 1
+    await house.cancel(call_id)
+    await house.end_of(call_id)
+
+
 async def test_a_tone_that_played_ends_in_time_and_the_call_keeps_its_reason(house: House) -> None:
     call_id = await house.dialling()
     house.carrier.last.reject(486)
