@@ -28,7 +28,7 @@ from c2c_stasis.call.signals import (
     LegRinging,
     Signal,
 )
-from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
+from c2c_stasis.errors import StoreUnavailable, SwitchRefused, SwitchUnavailable
 from c2c_stasis.ids import LegId
 from c2c_stasis.ports import StoredEvent
 from c2c_stasis.publish.envelope import Envelopes
@@ -526,3 +526,26 @@ async def test_what_our_own_code_failed_at_is_in_the_ari_log_and_the_call_is_giv
     assert {line.get("error") for line in steps[:-1]} == {"KeyError('a1')"}
     assert steps[-1]["signal"] is None
     assert steps[-1]["changed"]["end"]["reason"] == "internal_error"
+
+
+async def test_records_that_are_delayed_are_told_once_until_one_is_in_time(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    def told_of() -> int:
+        return sum(line.levelno == logging.ERROR for line in caplog.records if line.getMessage() == "record delayed")
+
+    bench.fails["record"] = StoreUnavailable("the disk is full")
+    runner = bench.begin(*created(A1, A2, B1))
+    await bench.clock.advance(1.0)
+    runner.put(LegInvited(A1))
+    runner.put(LegRinging(A1))
+    await bench.clock.advance(1.0)
+    assert told_of() == 1
+    bench.fails.clear()
+    runner.put(LegInvited(A2))
+    await bench.clock.advance(1.0)
+    assert not runner.behind
+    bench.fails["record"] = StoreUnavailable("the disk is full")
+    runner.put(LegRinging(A2))
+    await bench.clock.advance(1.0)
+    assert told_of() == 2

@@ -219,12 +219,14 @@ class Runner:
         if record.cancelled():
             return
         error = record.exception()
-        self.behind = error is not None
+        behind, self.behind = self.behind, error is not None
         if error is None:
             self.unrecorded = [event for event in self.unrecorded if event.sequence > call.events]
         elif isinstance(error, StoreUnavailable):
-            # The store keeps the record and writes it when it can; the call must not wait for that.
-            logger.error("record delayed", extra={"call_id": call.id, "error": str(error)})
+            # The store keeps the record and writes it when it can; the call must not wait for that. Told once a call: in an
+            # outage every step of every call comes here.
+            level = logging.DEBUG if behind else logging.ERROR
+            logger.log(level, "record delayed", extra={"call_id": call.id, "error": str(error)})
         else:  # the next one tells where the call is by then
             logger.error("record lost", exc_info=error, extra={"call_id": call.id})
 
