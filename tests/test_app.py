@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -20,10 +21,24 @@ from c2c_stasis import app as module
 from c2c_stasis.app import App, serve
 from c2c_stasis.ari import connection
 from c2c_stasis.ari.connection import AppTaken
-from c2c_stasis.config import Address, Ari, Config, ConfigError, Database, Http, Log, Origins, Problem, Trunk
+from c2c_stasis.config import (
+    Address,
+    Ari,
+    Config,
+    ConfigError,
+    Database,
+    Http,
+    Log,
+    OnStop,
+    Origins,
+    Problem,
+    Process,
+    Trunk,
+)
 from c2c_stasis.directory.model import Account, User
 from c2c_stasis.errors import StoreUnavailable, SwitchRefused
 from c2c_stasis.service import CallService
+from c2c_stasis.stopping import Told
 from c2c_stasis.store.backup import backup
 from c2c_stasis.store.errors import DatabaseNotUsable, DatabaseServed
 from c2c_stasis.store.sql_store import open_store
@@ -155,6 +170,33 @@ async def test_it_stops_with_a_call_that_lives_and_takes_it_over_when_it_starts_
     async with App(site.config) as app:
         status, text = await get(app, path, site)
         assert (status, '"status":null' in text.replace(" ", "")) == (200, True)
+
+
+async def test_a_call_that_is_being_accepted_at_sigterm_is_waited_for(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(site.config, service=Process(OnStop.WAIT, 60.0))
+    async with App(config) as app:
+        await until(lambda: "ok" in _asterisk(app), "readiness")
+        accept, go_on = app.service._store.accept, asyncio.Event()
+
+        async def accept_late(*given: Any) -> None:
+            await go_on.wait()
+            await accept(*given)
+
+        monkeypatch.setattr(app.service._store, "accept", accept_late)
+        placing = asyncio.create_task(place(app, site))
+        await until(lambda: app.service.live_calls.placing, "a call that is being accepted")
+        told = Told(lambda _seconds: None, lambda: app.grace)
+        stopping = asyncio.create_task(module._stop(app, told))
+        await until(lambda: app.service.live_calls.draining, "the beginning of the end")
+        go_on.set()
+        await placing
+        assert app.service.live == 1
+        assert not stopping.done()
+        told.hear()
+        told.hear()
+        await stopping
 
 
 def _asterisk(app: App) -> str:

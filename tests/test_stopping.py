@@ -1,12 +1,16 @@
 """The end of the process comes, whatever hangs."""
 
+import asyncio
+import logging
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from c2c_stasis.stopping import EX_STUCK, NOW_WITHIN, STOP_WITHIN, Told
+import pytest
+
+from c2c_stasis.stopping import EX_STUCK, NOW_WITHIN, STOP_WITHIN, Told, wait_for_calls
 
 WITHIN = 30.0  # seconds; a second is usual
 HANGS = "threading.Thread(target=time.sleep, args=(3600,)).start()"  # Python waits for it at its end
@@ -43,6 +47,11 @@ def test_nor_does_a_reader_of_the_log_that_stands_still() -> None:
     assert ended.returncode == EX_STUCK
 
 
+def test_nor_does_a_standard_error_that_was_closed_before() -> None:
+    script = f"import sys; sys.stderr = None; {BITES}"  # as Python has it then
+    assert subprocess.run([sys.executable, "-c", script], timeout=WITHIN).returncode == EX_STUCK
+
+
 def test_an_end_that_comes_by_itself_does_not_wait_for_the_watchdog() -> None:
     script = "from c2c_stasis.stopping import Watchdog; Watchdog().end_within(3600)"
     assert subprocess.run([sys.executable, "-c", script], timeout=WITHIN).returncode == 0
@@ -74,3 +83,25 @@ def test_told_once_it_has_the_grace_and_told_twice_next_to_nothing() -> None:
     assert told.now.is_set()
     told.end_in_order()
     assert bounds == [60.0 + STOP_WITHIN, STOP_WITHIN, NOW_WITHIN, NOW_WITHIN]
+
+
+def test_told_while_it_ends_by_itself_it_has_no_more_time_for_that() -> None:
+    bounds: list[float] = []
+    told = Told(bounds.append, lambda: 60.0)
+    told.end_in_order()
+    told.hear()
+    assert bounds == [STOP_WITHIN]
+    told.hear()
+    assert bounds == [STOP_WITHIN, NOW_WITHIN]
+
+
+async def test_nothing_is_told_of_calls_that_nobody_waits_for(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    other = asyncio.ensure_future(asyncio.sleep(3600))
+
+    async def emptied() -> None:
+        return
+
+    await wait_for_calls(emptied, lambda: 0, {other}, 3600.0)
+    other.cancel()
+    assert "waiting for calls" not in caplog.text

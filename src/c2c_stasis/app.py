@@ -330,7 +330,7 @@ async def _stop(app: App, told: Told) -> None:
     """What comes before the bounded end. Raises what ends the service by itself."""
     grace = 0.0 if app.lost.done() else app.grace
     systemd.stopping(grace + STOP_WITHIN)
-    if grace and app.service.live:
+    if grace:  # whether a call lives or not: one may be being accepted
         await app.drain(told)
     told.end_in_order()
     logger.info("stopping", extra={"live_calls": app.service.live})

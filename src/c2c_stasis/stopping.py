@@ -38,10 +38,12 @@ class Watchdog:
 
     def _bite(self) -> None:
         # Not through the log, which may be what hangs; nor must a reader of it that stands still keep us.
-        with contextlib.suppress(OSError, ValueError):
-            if select.select([], [sys.stderr.fileno()], [], 0)[1]:
-                os.write(sys.stderr.fileno(), b"c2c-stasis: the end took too long, and was not waited for\n")
-        self._end(EX_STUCK)
+        try:
+            with contextlib.suppress(OSError, ValueError):
+                if sys.stderr is not None and select.select([], [sys.stderr.fileno()], [], 0)[1]:  # it may be closed
+                    os.write(sys.stderr.fileno(), b"c2c-stasis: the end took too long, and was not waited for\n")
+        finally:
+            self._end(EX_STUCK)
 
 
 class Told:
@@ -52,6 +54,7 @@ class Told:
         self.now = asyncio.Event()
         self._end_within = end_within
         self._grace = grace
+        self._ending = False  # whether the bounded end has begun
 
     def hear(self) -> None:
         """SIGTERM or SIGINT has come."""
@@ -60,10 +63,12 @@ class Told:
             self._end_within(NOW_WITHIN)
             return
         self.stop.set()
-        self._end_within(self._grace() + STOP_WITHIN)
+        if not self._ending:  # else it ends by itself already, and has no more time for that than it had
+            self._end_within(self._grace() + STOP_WITHIN)
 
     def end_in_order(self) -> None:
         """Nothing is waited for any more: the bounded end begins."""
+        self._ending = True
         self._end_within(NOW_WITHIN if self.now.is_set() else STOP_WITHIN)
 
 
@@ -77,6 +82,7 @@ async def wait_for_calls(
     loop = asyncio.get_running_loop()
     until = loop.time() + grace
     waiting = asyncio.create_task(emptied(), name="calls waited for")
+    await asyncio.sleep(0)  # it has ended already when there is nothing to wait for
     while not waiting.done() and not any(other.done() for other in others):
         left = until - loop.time()
         if left <= 0:
