@@ -43,6 +43,7 @@ from c2c_stasis.store.sql_store import SqlStore, open_store
 
 logger = logging.getLogger(__name__)
 
+LAST_WORDS = 1.0  # seconds of the end that are kept for what comes after the database, the log above all
 COUNT_OUTBOX = 15.0  # seconds
 LOOK_AT_LOOP = 0.25  # seconds
 DIRECTORY_POLL = 1.0  # seconds; how soon a change that another process made in the directory counts
@@ -130,7 +131,7 @@ class App:
             config = self._config
             stack.enter_context(served(config.database.url))
             metrics = self._metrics
-            store = await open_store(config.database.url, metrics=metrics)
+            self._store = store = await open_store(config.database.url, metrics=metrics)
             stack.push_async_callback(store.close)
             ari = config.ari
             self._ari_log = AriLog(ari_log_settings(ari))
@@ -267,6 +268,7 @@ class App:
             await _end(self._connecting)
 
     async def __aexit__(self, *exc_info: object) -> None:
+        self._store.end_within(STOP_WITHIN - LAST_WORDS)
         await self._stack.aclose()
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from c2c_stasis.call.model import CallState
 from c2c_stasis.errors import InvalidRequest, StoreUnavailable
 from c2c_stasis.ids import ACCOUNT, AccountId, new_id
-from c2c_stasis.store import writer
+from c2c_stasis.store import sqlite, writer
 from c2c_stasis.store.errors import RecordRefused
 from c2c_stasis.store.sql_store import open_store
 from tests.store.samples import Place, an_event, ended, eventually, locked, rows, settle, url_of, well_again
@@ -226,6 +226,20 @@ async def test_closing_waits_for_a_lock_no_longer_than_it_may(file: Path, monkey
         assert time.monotonic() - began < 10.0
     with pytest.raises(StoreUnavailable):
         await writing
+
+
+async def test_when_the_end_begins_no_attempt_that_begins_after_it_outlasts_it(file: Path) -> None:
+    place = await settle(await open_store(url_of(file), migrate=True))
+    with locked(file):
+        began = time.monotonic()
+        place.store.end_within(0.5)
+        with pytest.raises(StoreUnavailable, match="locked"):
+            await place.store.accept(place.call(), [])  # a request in flight
+        kept = place.store.record(place.call(), [])
+        await place.store.close()
+        assert time.monotonic() - began < sqlite.BUSY_TIMEOUT
+        with pytest.raises(StoreUnavailable):
+            await kept
 
 
 async def test_news_of_a_call_is_kept_through_an_outage(impatient: None, file: Path) -> None:

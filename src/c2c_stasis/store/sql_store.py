@@ -84,6 +84,10 @@ class SqlStore(Provisioning, Listing, CallLog, Deliveries):
             raise
         return store
 
+    def end_within(self, seconds: float) -> None:
+        """Be closed within so many seconds, whoever has the database locked; to be called when the end begins."""
+        self._writer.end_within(seconds)
+
     async def close(self) -> None:
         """Write what waits, for a bounded time, and let go of the database and its threads. May be called twice."""
         await self._writer.close()

@@ -25,7 +25,7 @@ from c2c_stasis.store.database import Database
 from c2c_stasis.store.errors import UNCONFIRMED, RecordRefused, is_outage, lasting, reason_of, sqlite_name
 from c2c_stasis.store.outbox import Outbox
 from c2c_stasis.store.records import CallWrite, write_calls
-from c2c_stasis.store.sqlite import wait_for_locks
+from c2c_stasis.store.sqlite import BUSY_TIMEOUT, wait_for_locks
 from c2c_stasis.store.tables import CHECKS, counters
 
 logger = logging.getLogger(__name__)
@@ -92,6 +92,7 @@ class Writer:
         self._failing: Exception | None = None  # why nothing can be written now
         self._looks_at = math.inf  # when the writer, if it pauses, looks again by itself; on the loop's clock
         self._close_by: float | None = None
+        self._end_by = math.inf  # when the last attempt to write must be over, on the loop's clock
         self._task: asyncio.Task[None] | None = None
         self.transactions = 0  # committed so far
         self.hear: Hear = lambda _events: None
@@ -114,9 +115,13 @@ class Writer:
         """Run a job inside a transaction of its own fate: when it raises, only what it did itself is undone."""
         return cast("T", await self._submit(Piece(job, kept=False)))
 
+    def end_within(self, seconds: float) -> None:
+        """Let no attempt to write, that begins from now on, last longer than that; to be closed is part of it."""
+        self._end_by = asyncio.get_running_loop().time() + seconds
+
     async def close(self) -> None:
         """Write what waits, for a bounded time, and end."""
-        self._close_by = asyncio.get_running_loop().time() + CLOSE_WITHIN
+        self._close_by = min(asyncio.get_running_loop().time() + CLOSE_WITHIN, self._end_by)
         self._wake.set()
         if self._task is not None:
             await asyncio.shield(self._task)
@@ -249,10 +254,11 @@ class Writer:
             logger.log(level, "the database cannot be written", extra=extra)
 
     def _lock_patience(self) -> float | None:
-        """Seconds to wait for a lock if they are fewer than usual: who closes has no more than is left."""
-        if self._close_by is None:
+        """Seconds to wait for a lock if they are fewer than usual: who ends has no more than is left."""
+        until = self._end_by if self._close_by is None else self._close_by
+        if until == math.inf:
             return None
-        return max(LEAST_WAIT, self._close_by - asyncio.get_running_loop().time())
+        return min(BUSY_TIMEOUT, max(LEAST_WAIT, until - asyncio.get_running_loop().time()))
 
 
 def prove_writable(connection: Connection) -> None:
