@@ -23,7 +23,7 @@ class StallWatch:
         self._watched = threading.get_ident()
         self._due = float("inf")
         self._told_at = -TELLS_EVERY
-        self._silent = 0
+        self.not_told = 0  # stalls since the one that was told last
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="stalls", daemon=True)
 
@@ -49,14 +49,14 @@ class StallWatch:
 
     def _tell(self, now: float, late: float) -> None:
         if now - self._told_at < TELLS_EVERY:
-            self._silent += 1
+            self.not_told += 1
             return
         running = " < ".join(_places(sys._current_frames().get(self._watched)))
         logger.warning(
             "the event loop is blocked",
-            extra={"late_s": round(late, 3), "running": running, "not_told": self._silent},
+            extra={"late_s": round(late, 3), "running": running, "not_told": self.not_told},
         )
-        self._told_at, self._silent = now, 0
+        self._told_at, self.not_told = now, 0
 
 
 def _places(frame: FrameType | None) -> Iterator[str]:
