@@ -217,7 +217,7 @@ class Writer:
         self._metrics.batch_records.observe(len(batch))
         if self._failing is not None:
             self._failing = None
-            logger.info("the database can be written again")
+            logger.info("the database can be written again", extra={"new_calls": self._distrust is None})
         for piece, outcome in committed.outcomes:
             if isinstance(outcome, Exception):
                 _refuse(piece, outcome)
