@@ -7,6 +7,7 @@ import signal
 import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,8 @@ class ServiceProcess:
     async def kill(self) -> None:
         """End it at once (SIGKILL): it can do nothing about it."""
         if self._process is not None:
-            self._process.kill()
+            with suppress(ProcessLookupError):  # somebody was faster
+                self._process.kill()
             await self._process.wait()
             self._process = None
 
