@@ -7,6 +7,8 @@ import os
 import resource
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
@@ -482,3 +484,9 @@ async def _add_device(site: Site, endpoint: str) -> None:
     store = await open_store(site.config.database.url)
     await store.create_device(site.account.id, site.user.id, endpoint)
     await store.close()
+
+
+def test_what_was_closed_of_the_standard_streams_is_nobody_elses() -> None:
+    code = "import os; from c2c_stasis import app; app._fill_standard_streams(); print(os.readlink('/proc/self/fd/2'))"
+    shell = f'exec {sys.executable} -c "{code}" 2>&- <&-'
+    assert subprocess.check_output(["/bin/sh", "-c", shell], text=True) == "/dev/null\n"

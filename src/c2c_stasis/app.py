@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import resource
 import signal
 import time
@@ -282,11 +283,24 @@ def run(config: Config, read: Callable[[], Config] | None = None, ready: Callabl
         gc.set_threshold(*COLLECT_AFTER)
         ready()
 
+    _fill_standard_streams()
     _take_descriptors()
     watchdog = Watchdog()
     # libuv's loop costs a fifth less processor time a call than asyncio's own.
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(config, read, settled, watchdog.end_within))
+
+
+def _fill_standard_streams() -> None:
+    """Put something harmless where standard input, output or error was closed (`2>&-`).
+
+    Else the next file that is opened gets that number, and libuv ends the process with SIGABRT when it closes such a one.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
 
 
 def _take_descriptors() -> None:
@@ -391,6 +405,7 @@ async def _watch_loop(metrics: Metrics) -> None:
     """Tell how late the loop is, again and again: a second in which it does nothing else is a second for every call."""
     loop = asyncio.get_running_loop()
     with StallWatch() as watch:
+        await asyncio.sleep(LOOK_AT_LOOP)  # what is made ready at the start blocks it, and keeps nobody waiting
         while True:
             due = loop.time() + LOOK_AT_LOOP
             watch.expect(LOOK_AT_LOOP)

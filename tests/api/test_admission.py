@@ -115,13 +115,15 @@ def test_a_flood_is_told_once_and_counted(caplog: pytest.LogCaptureFixture, monk
     assert [record.__dict__["refused"] for record in caplog.records] == [1, 50]
 
 
+@pytest.mark.parametrize(("descriptors", "places"), [(2 * OWN_DESCRIPTORS, OWN_DESCRIPTORS), (128, 32), (2, 1)])
 def test_there_are_no_more_places_than_descriptors(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    descriptors: int, places: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(resource, "getrlimit", lambda _what: (OWN_DESCRIPTORS + 2, 4096))
+    monkeypatch.setattr(resource, "getrlimit", lambda _what: (descriptors, 4096))
     door = admission(max_connections=800)
     assert "raise the limit of open files" in caplog.text
-    assert [door.connect(f"203.0.113.{number}") is not None for number in range(3)] == [True, True, False]
+    found = [door.connect(f"203.0.{number >> 8}.{number & 255}") is not None for number in range(places + 1)]
+    assert found == [True] * places + [False]
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,7 @@ def _affordable(wanted: int) -> int:
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if descriptors == resource.RLIM_INFINITY or wanted <= descriptors - OWN_DESCRIPTORS:
         return wanted
-    most = max(1, descriptors - OWN_DESCRIPTORS)
+    most = max(1, descriptors // 4, descriptors - OWN_DESCRIPTORS)
     extra = {"max_connections": wanted, "file_descriptors": descriptors, "possible": most}
     logger.warning("fewer connections than max_connections are possible: raise the limit of open files", extra=extra)
     return most

@@ -58,7 +58,8 @@ class Http:
         int,
         Number(10, 100_000, "connections", whole=True),
         About(
-            "How many connections there may be; each needs a file descriptor, of which the service keeps 128 for itself"
+            "How many connections there may be; each needs a file descriptor, of which the service keeps 400 for itself, "
+            "or three of four when there are few"
         ),
     ] = 800
     max_connections_per_address: Annotated[

@@ -15,7 +15,8 @@ MISSING = Fault(
     "database_missing",
     Status.UNAVAILABLE,
     "There is no database. The service does not start.",
-    "Run `c2c-stasis init`, or correct [database] url.",
+    "If it was moved or renamed, put the very same file back; also while the service runs. If there never was one, run"
+    " `c2c-stasis init`. Or correct [database] url.",
 )
 NOT_MIGRATED = Fault(
     "database_not_migrated",
