@@ -405,12 +405,13 @@ async def _watch_loop(metrics: Metrics) -> None:
     """Tell how late the loop is, again and again: a second in which it does nothing else is a second for every call."""
     loop = asyncio.get_running_loop()
     with StallWatch() as watch:
-        await asyncio.sleep(LOOK_AT_LOOP)  # what is made ready at the start blocks it, and keeps nobody waiting
         while True:
             due = loop.time() + LOOK_AT_LOOP
-            watch.expect(LOOK_AT_LOOP)
             await asyncio.sleep(LOOK_AT_LOOP)
             metrics.loop_lag.observe(max(0.0, loop.time() - due))
+            watch.expect(
+                LOOK_AT_LOOP
+            )  # not before: what is made ready at the start blocks the loop, and keeps nobody waiting
 
 
 async def _end(task: asyncio.Task[None]) -> None:
