@@ -31,6 +31,7 @@ class Asterisk:
         self.changes: list[tuple[str, str, str]] = []
         self.failure: Exception | None = None
         self.spoil: Callable[[str, str], BaseException | None] = lambda operation, kind: self.failure
+        self.looks = 0  # how often an endpoint that was removed is still seen
         self.operations = Operations()
         self.operations.answer = self._answer
 
@@ -40,6 +41,8 @@ class Asterisk:
         self.objects["contact", f"{PHONE};@{digest}"] = {"uri": CONTACT}
 
     def _answer(self, operation: str, given: dict[str, Any]) -> bytes:
+        if operation == "endpoints.get":
+            return self._look(given)
         key = given["objectType"], given["id"]
         if operation != "asterisk.getObject":
             self.changes.append((operation.removeprefix("asterisk."), *key))
@@ -61,6 +64,14 @@ class Asterisk:
                 rows += [{"attribute": "contact", "value": uri} for uri in contacts or [""]]
             return json.dumps(rows).encode()
         return b"[]"
+
+    def _look(self, given: dict[str, Any]) -> bytes:
+        assert given["tech"] == "PJSIP"
+        if self.looks:
+            self.looks -= 1
+        elif ("endpoint", given["resource"]) not in self.objects:
+            raise SwitchRefused(404, "not found")
+        return b"{}"
 
 
 @pytest.fixture
@@ -474,3 +485,55 @@ async def test_without_a_list_of_addresses_a_phone_may_be_anywhere(asterisk: Ast
     await provisioning.settle(asterisk.operations)
 
     assert asterisk.objects["endpoint", PHONE]["contact_acl"] == ""
+
+
+async def test_an_endpoint_is_made_anew_only_when_asterisk_has_forgotten_the_old_one(
+    provisioning: Provisioning, asterisk: Asterisk
+) -> None:
+    await settled(provisioning, asterisk)
+    await provisioning.forget()
+    asterisk.objects["endpoint", PHONE]["context"] = "default"
+    asterisk.looks = 3
+
+    await provisioning.settle(asterisk.operations)
+
+    asked = [name for name, given in asterisk.operations.asked if given.get("objectType", "endpoint") == "endpoint"]
+    assert asked[-6:] == ["asterisk.deleteObject", *["endpoints.get"] * 4, "asterisk.updateObject"]
+    assert asterisk.objects == wanted()
+
+
+async def test_an_endpoint_that_asterisk_does_not_forget_is_made_at_the_next_attempt(
+    provisioning: Provisioning, asterisk: Asterisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOOK_FOR", 0.02)
+    await settled(provisioning, asterisk)
+    await provisioning.forget()
+    asterisk.objects["endpoint", PHONE]["context"] = "default"
+    asterisk.looks = 10_000
+
+    await provisioning.settle(asterisk.operations)
+    assert not provisioning.there(PHONE)
+    assert asterisk.changes == [("deleteObject", "endpoint", PHONE)]
+
+    await provisioning.settle(asterisk.operations)
+    assert provisioning.there(PHONE)
+    assert asterisk.objects == wanted()
+
+
+@pytest.mark.parametrize("failure", [SwitchRefused(500, "no"), SwitchUnavailable("gone")])
+async def test_while_nobody_says_whether_an_endpoint_is_forgotten_it_is_not_made(
+    provisioning: Provisioning, asterisk: Asterisk, failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await settled(provisioning, asterisk)
+    await provisioning.forget()
+    asterisk.objects["endpoint", PHONE]["context"] = "default"
+
+    def fail(given: dict[str, Any]) -> bytes:
+        raise failure
+
+    monkeypatch.setattr(asterisk, "_look", fail)
+    with suppress(SwitchUnavailable):
+        await provisioning.settle(asterisk.operations)
+
+    assert asterisk.changes == [("deleteObject", "endpoint", PHONE)]
+    assert not provisioning.there(PHONE)

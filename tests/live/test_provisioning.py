@@ -319,6 +319,22 @@ async def test_a_restarted_service_puts_right_what_was_altered_and_puts_back_wha
     await altered.rings(*phones)
 
 
+async def test_asterisk_reports_every_phone_whose_endpoint_was_put_right(story: Story) -> None:
+    alice = await story.user()
+    process = await story.open_process()
+    desks = [await Desk.make(story, alice) for _ in range(8)]
+    await process.kill()
+    for desk in desks:
+        await desk.ask_asterisk("PUT", "endpoint", context="default")
+
+    await story.start_process()
+
+    for desk in desks:
+        await desk.phone()
+    for desk in desks:
+        await desk.until("online")
+
+
 async def test_who_registered_with_an_intruders_password_is_registered_no_more(story: Story) -> None:
     alice = await story.user()
     process = await story.open_process()

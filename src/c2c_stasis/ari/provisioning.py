@@ -19,7 +19,8 @@ logger = logging.getLogger(__name__)
 
 AT_ONCE = 8  # phones that are looked at in parallel
 FIRST_RETRY, LAST_RETRY = 5.0, 60.0  # seconds until what Asterisk refused is tried again; doubled each time
-NOT_THERE, FORBIDDEN = 404, 403
+NOT_THERE, FORBIDDEN, CONFLICT = 404, 403, 409
+LOOK_EVERY, LOOK_FOR = 0.01, 2.0  # seconds: until Asterisk has forgotten an endpoint that it removes
 _CLASS = "res_pjsip"
 # An endpoint that has a `contact_acl` takes neither it nor another one a second time (22.10.1). An auth that differs goes,
 # then the registrations that were made with it, and then comes the new one: wherever that is cut off, the phone is not as it
@@ -194,6 +195,8 @@ class Provisioning:
                     continue
                 if kind in _MADE_ANEW:
                     await _delete(operations, kind, name)
+                if kind == "endpoint":
+                    await _forgotten(operations, name)
                 self._tell_altered(name, kind)
             if kind == "auth":
                 await _end_registrations(operations, name)  # they were made with another password
@@ -252,6 +255,24 @@ async def _end_registrations(operations: Any, name: str) -> None:
         if row["attribute"] == "contact" and row["value"]:
             digest = hashlib.md5(row["value"].encode(), usedforsecurity=False).hexdigest()
             await _delete(operations, "contact", f"{name};@{digest}")
+
+
+async def _forgotten(operations: Any, name: str) -> None:
+    """Return once Asterisk has shut down an endpoint that was removed. Raises `SwitchRefused`: it is tried again.
+
+    Asterisk answers first and shuts down later. An endpoint that is made in between is shut down with the old one: its phones
+    register and are never reported, and `pjsip show endpoint` then crashes Asterisk (22.10.1; asterisk/asterisk issue 2172).
+    """
+    try:
+        async with asyncio.timeout(LOOK_FOR):
+            while True:
+                await operations.endpoints.get(tech="PJSIP", resource=name)
+                await asyncio.sleep(LOOK_EVERY)
+    except SwitchRefused as refusal:
+        if refusal.status != NOT_THERE:
+            raise
+    except TimeoutError as error:
+        raise SwitchRefused(CONFLICT, f"the endpoint is still there {LOOK_FOR:g} s after its removal") from error
 
 
 async def _delete(operations: Any, kind: str, name: str) -> None:
