@@ -99,11 +99,17 @@ class AriServer:
     deaf: bool = False  # whether it answers no ping
     swallows: bool = False  # whether events that are to be sent round never arrive
     mute: bool = False  # whether it never answers the closing of a socket
+    _peers: set[tuple[str, int]] = field(default_factory=set)
     serving: asyncio.Event | None = None  # until it is set, an event socket is open, and nobody reads from it
 
     def asked(self, name: str) -> list[Request]:
         """The requests for one operation."""
         return [request for request in self.requests if request.name == name]
+
+    @property
+    def connections(self) -> int:
+        """How many connections the requests came on."""
+        return len(self._peers)
 
     async def send(self, event: dict[str, Any] | str) -> None:
         """Send an event, or any text, to everyone who listens."""
@@ -146,6 +152,8 @@ class AriServer:
         path = request.path.removeprefix("/ari")
         seen = Request(name, path, dict(request.query), body, authorization, str(request.url))
         self.requests.append(seen)
+        assert request.transport is not None
+        self._peers.add(request.transport.get_extra_info("peername"))
         answer = self.answer(seen)
         if answer is None:
             if authorization != aiohttp.encode_basic_auth(USERNAME, PASSWORD):
@@ -153,7 +161,6 @@ class AriServer:
             return None
         await asyncio.sleep(answer.after)
         if answer.lost:
-            assert request.transport is not None
             request.transport.close()
         if isinstance(answer.body, str):
             return web.Response(status=answer.status, text=answer.body)

@@ -2,6 +2,7 @@
 
 asyncari's own transport (httpx) allows three connections, repeats requests blindly, and puts the password into every URL
 and exception text; this one pools connections, has deadlines, never repeats by itself, and sends the password in a header.
+Requests go through `Http`, the event stream through aiohttp.
 """
 
 import asyncio
@@ -12,8 +13,8 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import aiohttp
 import msgspec
-from yarl import URL
 
+from c2c_stasis.ari.http import CannotConnect, Http
 from c2c_stasis.arilog import AriLog
 from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
 
@@ -22,7 +23,6 @@ KEEP_ALIVE = (
 )
 HEARTBEAT = 5.0  # seconds between websocket pings: a dead peer is noticed after at most one and a half
 CLOSE_WITHIN = 0.5  # seconds that Asterisk has to confirm the end of the event stream; aiohttp would wait for ten
-_JSON = {"Content-Type": "application/json"}
 MAX_EVENT = 1 << 20  # bytes; the largest event seen has 4 kB
 
 
@@ -63,15 +63,9 @@ class Transport:
         self._note = note
         self._barred = False
         self._base = urlsplit(base_url)
-        self._root = urlunsplit((*self._base[:2], "", "", ""))
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=KEEP_ALIVE),
-            headers={"Authorization": aiohttp.encode_basic_auth(username, password)},
-            timeout=aiohttp.ClientTimeout(total=timeout),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
-            auto_decompress=False,
-        )
+        login = {"Authorization": aiohttp.encode_basic_auth(username, password)}
+        self._http = Http(base_url, login, connections=connections, keep_alive=KEEP_ALIVE)
+        self._session = aiohttp.ClientSession(headers=login)  # for the event stream
         self._timeout = timeout
 
     async def request(
@@ -116,27 +110,25 @@ class Transport:
     async def _send(self, method: str, path: str, given: Mapping[str, Any]) -> Reply:
         if self._barred:
             raise NeverSent("another service has our Stasis application")
-        url, body = self._root + path, None
+        target, body = path, None
         if method in ("POST", "PUT"):
             # As JSON values: Asterisk 22.10.1 takes "30" and "true" in a body for 0 and false.
             body = msgspec.json.encode(given) if given else None
         elif given:
-            url = f"{url}?{urlencode(_in_words(given))}"
+            target = f"{target}?{urlencode(_in_words(given))}"
         try:
-            async with self._session.request(
-                method, URL(url, encoded=True), data=body, headers=_JSON if body else None
-            ) as response:
-                content = await response.read()
-        except aiohttp.ClientConnectorError as error:
+            async with asyncio.timeout(self._timeout):
+                status, content = await self._http.ask(method, target, body)
+        except CannotConnect as error:
             self._note(False)
-            raise NeverSent(f"Asterisk cannot be reached: {error.os_error}") from error
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise NeverSent(f"Asterisk cannot be reached: {error}") from error
+        except (ConnectionError, TimeoutError) as error:
             self._note(False)
             raise SwitchUnavailable(f"no answer from Asterisk to {method}: {type(error).__name__}") from error
         self._note(True)
-        if response.status >= 400:
-            raise SwitchRefused(response.status, _message(content))
-        return Reply(response.status, content)
+        if status >= 400:
+            raise SwitchRefused(status, _message(content))
+        return Reply(status, content)
 
     async def ws_connect(
         self, url: str, params: Mapping[str, Any] | None = None, headers: object = None, *, autoping: bool = True
@@ -170,6 +162,7 @@ class Transport:
 
     async def shut(self) -> None:
         """Close every connection."""
+        self._http.close()
         await self._session.close()
 
     def _own(self, url: str) -> str:

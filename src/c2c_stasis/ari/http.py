@@ -1,0 +1,233 @@
+"""A few connections to one HTTP server, one request at a time on each; nothing of HTTP but what Asterisk's ARI needs.
+
+A call makes thirteen requests, and a client for the whole web spends more on each than all the rules of the call together:
+this one costs a quarter of aiohttp's client (docs/decisions). Answers are parsed by llhttp, through httptools.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from ssl import create_default_context
+from typing import cast
+from urllib.parse import urlsplit
+
+import httptools
+
+LARGEST = 64 << 20  # bytes of an answer; the list of 10,000 channels has 9 MB
+SMALLEST_FINAL = 200  # what is below is followed by another answer
+Answer = tuple[int, bytes]  # status and body
+
+
+class CannotConnect(ConnectionError):
+    """No connection could be opened: nothing was sent."""
+
+
+class Http:
+    """At most `connections` connections to the server of `base_url`; one that was idle for `keep_alive` seconds is closed.
+
+    `headers` go with every request.
+    """
+
+    def __init__(self, base_url: str, headers: dict[str, str], *, connections: int, keep_alive: float) -> None:
+        base = urlsplit(base_url)
+        self._host = base.hostname or ""
+        self._tls = create_default_context() if base.scheme == "https" else None
+        self._port = base.port or (443 if self._tls else 80)
+        self._head = "".join(f"{name}: {value}\r\n" for name, value in ({"Host": base.netloc} | headers).items())
+        self._most = connections
+        self._keep_alive = keep_alive
+        self._open = 0  # connections that are open, or being opened
+        self._all: set[_Connection] = set()
+        self._idle: list[_Connection] = []
+        self._queue: deque[asyncio.Future[_Connection | None]] = deque()
+        self._closed = False
+
+    async def ask(self, method: str, target: str, body: bytes | None = None) -> Answer:
+        """Send one request, whose JSON `body` may be None, and wait for the answer. It is never repeated.
+
+        `target` is quoted already. Raises `CannotConnect`, or `ConnectionError` when the answer does not come or is none.
+        Who is cancelled, by a deadline or otherwise, loses the connection: the answer may come yet.
+        """
+        request = self._request(method, target, body)
+        connection = await self._take()
+        try:
+            return await connection.ask(request)
+        finally:
+            self._give_back(connection)
+
+    def close(self) -> None:
+        """Close every connection, at once; requests on their way fail."""
+        self._closed = True
+        for connection in self._all:
+            connection.abort()
+        while self._queue:
+            _wake(self._queue.popleft(), None)
+
+    def _request(self, method: str, target: str, body: bytes | None) -> bytes:
+        if not (target.isascii() and target.isprintable()) or " " in target:
+            raise ValueError(f"not quoted: {target!r}")
+        head = f"{method} {target} HTTP/1.1\r\n{self._head}"
+        if body is None:
+            return f"{head}\r\n".encode() if method == "GET" else f"{head}Content-Length: 0\r\n\r\n".encode()
+        return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+    async def _take(self) -> "_Connection":
+        """An idle connection, or a new one, or the next that becomes free."""
+        while not self._closed:
+            while self._idle:
+                connection = self._idle.pop()
+                connection.rest()
+                if not connection.lost:
+                    return connection
+                self._open -= 1
+            if self._open < self._most:
+                return await self._connect()
+            turn: asyncio.Future[_Connection | None] = asyncio.get_running_loop().create_future()
+            self._queue.append(turn)
+            try:
+                given = await turn
+            except asyncio.CancelledError:
+                self._not_taken(turn)
+                raise
+            if given is None:
+                continue
+            if not given.lost:
+                return given
+            self._open -= 1
+        raise CannotConnect("the connections were closed")
+
+    def _not_taken(self, turn: "asyncio.Future[_Connection | None]") -> None:
+        """Whose turn it was has gone away: the next one has it."""
+        if turn.cancelled():
+            self._queue.remove(turn)
+        elif (given := turn.result()) is not None:
+            self._give_back(given)
+        else:
+            self._next(None)
+
+    async def _connect(self) -> "_Connection":
+        self._open += 1
+        loop = asyncio.get_running_loop()
+        try:
+            _, connection = await loop.create_connection(
+                lambda: _Connection(self._all.discard), self._host, self._port, ssl=self._tls
+            )
+        except BaseException as error:
+            self._open -= 1
+            self._next(None)
+            if isinstance(error, OSError):
+                raise CannotConnect(str(error)) from error
+            raise
+        self._all.add(connection)
+        if self._closed:
+            connection.abort()
+        return connection
+
+    def _give_back(self, connection: "_Connection") -> None:
+        if connection.busy or connection.lost:
+            connection.abort()
+            self._open -= 1
+            self._next(None)
+        elif not self._next(connection):
+            self._idle.append(connection)
+            connection.close_after(self._keep_alive)
+
+    def _next(self, connection: "_Connection | None") -> bool:
+        """Wake the first who waits, with a connection or to open one; whether there was one."""
+        while self._queue:
+            if _wake(self._queue.popleft(), connection):
+                return True
+        return False
+
+
+def _wake(turn: "asyncio.Future[_Connection | None]", connection: "_Connection | None") -> bool:
+    if turn.done():
+        return False
+    turn.set_result(connection)
+    return True
+
+
+class _Connection(asyncio.Protocol):
+    """One connection: the request that is on its way, and what has come of its answer."""
+
+    def __init__(self, forget: "Callable[[_Connection], None]") -> None:
+        self.lost = False
+        self._forget = forget
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._answer: asyncio.Future[Answer] | None = None
+        self._body = bytearray()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is to come yet."""
+        return self._answer is not None
+
+    async def ask(self, request: bytes) -> Answer:
+        """Send a request and wait for its answer. Raises `ConnectionError`."""
+        if self.lost or self._transport is None:
+            raise ConnectionResetError("closed before the request")
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._answer = answer
+        self._transport.write(request)
+        return await answer
+
+    def close_after(self, seconds: float) -> None:
+        """Close the connection unless it is used within so many seconds."""
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.abort)
+
+    def rest(self) -> None:
+        """It is used again."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self.lost = True
+        self.rest()
+        if self._transport is not None:
+            self._transport.abort()
+
+    # --- asyncio's and the parser's calls ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one by its methods only
+
+    def data_received(self, data: bytes) -> None:
+        if self._answer is None:
+            self._fail(ConnectionAbortedError("an answer that nobody asked for"))
+            return
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._fail(ConnectionAbortedError(f"no HTTP answer: {type(error).__name__}"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(exc if isinstance(exc, ConnectionError) else ConnectionResetError("closed before the answer"))
+        self._forget(self)
+
+    def on_message_begin(self) -> None:
+        if self._answer is None:
+            self._fail(ConnectionAbortedError("a second answer"))
+
+    def on_body(self, body: bytes) -> None:
+        self._body += body
+        if len(self._body) > LARGEST:
+            self._fail(ConnectionAbortedError(f"an answer of more than {LARGEST} bytes"))
+
+    def on_message_complete(self) -> None:
+        status, answer = self._parser.get_status_code(), self._answer
+        if status < SMALLEST_FINAL:
+            return
+        content, self._body, self._answer = bytes(self._body), bytearray(), None
+        if not self._parser.should_keep_alive():
+            self.abort()
+        if answer is not None and not answer.done():
+            answer.set_result((status, content))
+
+    def _fail(self, error: ConnectionError) -> None:
+        self.abort()
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)
