@@ -89,28 +89,28 @@ async def closed(server: Server, connections: int) -> None:
 
 
 async def test_a_request_without_a_body(server: Server, http: Http) -> None:
-    assert await http.ask("GET", "/ari/channels?x=%20") == (200, b"{}")
+    assert await http.ask("GET", "/ari/channels?x=%20", within=5.0) == (200, b"{}")
     (_, head, body) = server.requests[0]
     assert head == f"GET /ari/channels?x=%20 HTTP/1.1\r\nHost: {server.netloc}\r\nAuthorization: Basic YTpi\r\n\r\n"
     assert body == b""
 
 
 async def test_a_request_with_a_body(server: Server, http: Http) -> None:
-    await http.ask("POST", "/ari/channels/create", b'{"endpoint": "PJSIP/d1"}')
+    await http.ask("POST", "/ari/channels/create", b'{"endpoint": "PJSIP/d1"}', within=5.0)
     (_, head, body) = server.requests[0]
     assert head.endswith("\r\nContent-Type: application/json\r\nContent-Length: 24\r\n\r\n")
     assert body == b'{"endpoint": "PJSIP/d1"}'
 
 
 async def test_a_post_without_a_body_says_so(server: Server, http: Http) -> None:
-    await http.ask("POST", "/ari/channels/x/ring")
+    await http.ask("POST", "/ari/channels/x/ring", within=5.0)
     assert "Content-Length: 0\r\n" in server.requests[0][1]
 
 
 @pytest.mark.parametrize("target", ["/a b", "/a\r\nX: y", "/a\x00", "/\u00e4", "/a\t"])
 async def test_what_is_not_quoted_is_not_sent(server: Server, http: Http, target: str) -> None:
     with pytest.raises(ValueError, match="not quoted"):
-        await http.ask("GET", target)
+        await http.ask("GET", target, within=5.0)
     assert server.requests == []
 
 
@@ -128,8 +128,8 @@ async def test_what_is_not_quoted_is_not_sent(server: Server, http: Http, target
 )
 async def test_every_form_of_an_answer(server: Server, http: Http, answer: bytes, expected: tuple[int, bytes]) -> None:
     server.says(answer, OK)
-    assert await http.ask("DELETE", "/ari/channels/x") == expected
-    assert await http.ask("GET", "/ari/channels") == (200, b"{}")
+    assert await http.ask("DELETE", "/ari/channels/x", within=5.0) == expected
+    assert await http.ask("GET", "/ari/channels", within=5.0) == (200, b"{}")
     assert {connection for connection, _, _ in server.requests} == {1}
 
 
@@ -141,7 +141,7 @@ async def test_an_answer_in_pieces(server: Server, http: Http) -> None:
             await asyncio.sleep(0)
 
     server.answers = drip
-    assert await http.ask("GET", "/ari/channels") == (200, b"{}")
+    assert await http.ask("GET", "/ari/channels", within=5.0) == (200, b"{}")
 
 
 @pytest.mark.parametrize(
@@ -161,11 +161,11 @@ async def test_after_what_is_no_answer_or_more_than_one_the_connection_is_closed
 ) -> None:
     server.says(answer)
     with suppress(ConnectionError):
-        assert await http.ask("GET", "/ari/channels") == (200, b"{}")
+        assert await http.ask("GET", "/ari/channels", within=5.0) == (200, b"{}")
         assert answer.startswith(OK)
     await closed(server, 1)
     server.answers = server.ok
-    assert await http.ask("GET", "/ari/channels") == (200, b"{}")
+    assert await http.ask("GET", "/ari/channels", within=5.0) == (200, b"{}")
     assert [connection for connection, _, _ in server.requests] == [1, 2]
 
 
@@ -173,14 +173,14 @@ async def test_an_answer_that_is_too_large(server: Server, http: Http, monkeypat
     monkeypatch.setattr(module, "LARGEST", 1000)
     server.says(b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n" + b"x" * 1001)
     with pytest.raises(ConnectionAbortedError, match="more than 1000"):
-        await http.ask("GET", "/ari/channels")
+        await http.ask("GET", "/ari/channels", within=5.0)
     await closed(server, 1)
 
 
 async def test_a_server_that_closes_after_its_answer_is_connected_to_anew(server: Server, http: Http) -> None:
     server.says(OK.replace(b"Content-Type", b"Connection: close\r\nContent-Type"), OK)
-    assert await http.ask("GET", "/ari/channels") == (200, b"{}")
-    assert await http.ask("GET", "/ari/channels") == (200, b"{}")
+    assert await http.ask("GET", "/ari/channels", within=5.0) == (200, b"{}")
+    assert await http.ask("GET", "/ari/channels", within=5.0) == (200, b"{}")
     assert [connection for connection, _, _ in server.requests] == [1, 2]
 
 
@@ -191,7 +191,7 @@ async def test_an_answer_that_ends_with_the_connection_is_none(server: Server, h
 
     server.answers = half
     with pytest.raises(ConnectionResetError):
-        await http.ask("GET", "/ari/channels")
+        await http.ask("GET", "/ari/channels", within=5.0)
     assert len(server.requests) == 1
 
 
@@ -206,21 +206,21 @@ async def test_a_connection_that_the_server_closed_while_it_was_idle_is_not_used
     server.answers = ok_and_close
     for _ in range(5):
         with suppress(ConnectionResetError):  # when the request meets the closing
-            await http.ask("GET", "/ari/channels")
+            await http.ask("GET", "/ari/channels", within=5.0)
         await asyncio.sleep(0.01)
     assert {connection for connection, _, _ in server.requests} == {1, 2, 3, 4, 5}
 
 
 async def test_a_connection_that_is_idle_for_long_is_closed(server: Server) -> None:
     http = Http(f"http://{server.netloc}", LOGIN, connections=2, keep_alive=0.02)
-    await http.ask("GET", "/ari/channels")
+    await http.ask("GET", "/ari/channels", within=5.0)
     await closed(server, 1)
-    assert await http.ask("GET", "/ari/channels") == (200, b"{}")
+    assert await http.ask("GET", "/ari/channels", within=5.0) == (200, b"{}")
     http.close()
 
 
 async def test_who_finds_no_connection_free_waits_for_one(server: Server, http: Http) -> None:
-    answers = await asyncio.gather(*(http.ask("GET", f"/{i}") for i in range(50)))
+    answers = await asyncio.gather(*(http.ask("GET", f"/{i}", within=5.0) for i in range(50)))
     assert answers == [(200, b"{}")] * 50
     assert {connection for connection, _, _ in server.requests} == {1, 2}
 
@@ -235,8 +235,8 @@ async def test_who_is_cancelled_takes_nobody_elses_answer_along(server: Server, 
         writer.write(OK.replace(b"{}", b"%02d" % number))
 
     server.answers = late
-    impatient = [asyncio.create_task(http.ask("GET", f"/{i}")) for i in range(2)]
-    waiting = [asyncio.create_task(http.ask("GET", f"/{i}")) for i in range(2, 6)]
+    impatient = [asyncio.create_task(http.ask("GET", f"/{i}", within=5.0)) for i in range(2)]
+    waiting = [asyncio.create_task(http.ask("GET", f"/{i}", within=5.0)) for i in range(2, 6)]
     await until(lambda: len(server.requests) == 2, "both to be asked")
     waiting.pop().cancel()
     for task in impatient:
@@ -245,7 +245,7 @@ async def test_who_is_cancelled_takes_nobody_elses_answer_along(server: Server, 
     go_on.set()
 
     assert sorted(answers) == [(200, b"03"), (200, b"04"), (200, b"05")]
-    assert await http.ask("GET", "/last") == (200, b"06")
+    assert await http.ask("GET", "/last", within=5.0) == (200, b"06")
 
 
 @pytest.mark.parametrize("given", [True, False])
@@ -255,9 +255,9 @@ async def test_a_turn_that_is_not_taken_goes_to_the_next(
     """Whoever gets a connection, or the leave to open one, in the same moment in which he is cancelled."""
     http = Http(f"http://{server.netloc}", LOGIN, connections=1, keep_alive=10.0)
     server.says(OK if given else b"", OK)
-    first = asyncio.create_task(http.ask("GET", "/1"))
-    second = asyncio.create_task(http.ask("GET", "/2"))
-    third = asyncio.create_task(http.ask("GET", "/3"))
+    first = asyncio.create_task(http.ask("GET", "/1", within=5.0))
+    second = asyncio.create_task(http.ask("GET", "/2", within=5.0))
+    third = asyncio.create_task(http.ask("GET", "/3", within=5.0))
     give_back = http._give_back
 
     def give_back_and_cancel(connection: module._Connection) -> None:
@@ -274,14 +274,35 @@ async def test_a_turn_that_is_not_taken_goes_to_the_next(
     http.close()
 
 
+async def test_no_answer_in_time(server: Server, http: Http) -> None:
+    server.says(OK[:20])
+    with pytest.raises(TimeoutError):
+        await http.ask("GET", "/", within=0.05)
+    await closed(server, 1)
+
+
+async def test_no_connection_free_in_time(server: Server, http: Http) -> None:
+    async def never(_: int, writer: asyncio.StreamWriter) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    server.answers = never
+    began = asyncio.get_running_loop().time()
+    failed = await asyncio.gather(*(http.ask("GET", "/", within=0.1) for _ in range(6)), return_exceptions=True)
+    assert [type(error) for error in failed] == [TimeoutError] * 6
+    assert asyncio.get_running_loop().time() - began >= 0.1
+    assert len(server.requests) <= 4  # two more may have found a place in the last moment
+    server.answers = server.ok
+    assert await http.ask("GET", "/", within=5.0) == (200, b"{}")
+
+
 async def test_nobody_listens() -> None:
     server = await Server().start()
     http = Http(f"http://{server.netloc}", LOGIN, connections=1, keep_alive=10.0)
     await server.stop()
     for _ in range(3):  # a failed attempt takes no place
         with pytest.raises(CannotConnect):
-            await http.ask("GET", "/ari/channels")
-    failed = await asyncio.gather(*(http.ask("GET", "/") for _ in range(3)), return_exceptions=True)
+            await http.ask("GET", "/ari/channels", within=5.0)
+    failed = await asyncio.gather(*(http.ask("GET", "/", within=5.0) for _ in range(3)), return_exceptions=True)
     assert [type(error) for error in failed] == [CannotConnect] * 3
 
 
@@ -293,7 +314,7 @@ async def test_a_server_that_speaks_no_tls() -> None:
     plain = await asyncio.start_server(speak, "127.0.0.1", 0)
     http = Http(f"https://127.0.0.1:{plain.sockets[0].getsockname()[1]}", LOGIN, connections=1, keep_alive=10.0)
     with pytest.raises(CannotConnect):
-        await http.ask("GET", "/ari/channels")
+        await http.ask("GET", "/ari/channels", within=5.0)
     plain.close()
     assert isinstance(http._tls, ssl.SSLContext)
     assert http._tls.check_hostname
@@ -305,13 +326,13 @@ async def test_whoever_waits_is_told_when_all_is_closed(server: Server, http: Ht
         await asyncio.get_running_loop().create_future()
 
     server.answers = never
-    asked = [asyncio.create_task(http.ask("GET", "/")) for _ in range(4)]
+    asked = [asyncio.create_task(http.ask("GET", "/", within=5.0)) for _ in range(4)]
     await until(lambda: len(server.requests) == 2, "both to be asked")
     http.close()
     failed = await asyncio.gather(*asked, return_exceptions=True)
     assert [isinstance(error, ConnectionError) for error in failed] == [True] * 4
     with pytest.raises(CannotConnect):
-        await http.ask("GET", "/")
+        await http.ask("GET", "/", within=5.0)
 
 
 def test_on_the_loop_that_serves() -> None:
@@ -320,7 +341,7 @@ def test_on_the_loop_that_serves() -> None:
     async def some() -> list[tuple[int, bytes]]:
         server = await Server().start()
         http = Http(f"http://{server.netloc}", LOGIN, connections=2, keep_alive=10.0)
-        answers = await asyncio.gather(*(http.ask("POST", "/", b"{}") for _ in range(9)))
+        answers = await asyncio.gather(*(http.ask("POST", "/", b"{}", within=5.0) for _ in range(9)))
         http.close()
         await server.stop()
         return answers

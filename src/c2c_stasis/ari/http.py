@@ -7,6 +7,7 @@ this one costs a quarter of aiohttp's client (docs/decisions). Answers are parse
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from ssl import create_default_context
 from typing import cast
 from urllib.parse import urlsplit
@@ -38,26 +39,36 @@ class Http:
         self._keep_alive = keep_alive
         self._open = 0  # connections that are open, or being opened
         self._all: set[_Connection] = set()
-        self._idle: list[_Connection] = []
+        self._idle: deque[_Connection] = deque()  # whoever waits longest stands first
+        self._sweeping: asyncio.TimerHandle | None = None
         self._queue: deque[asyncio.Future[_Connection | None]] = deque()
         self._closed = False
 
-    async def ask(self, method: str, target: str, body: bytes | None = None) -> Answer:
+    async def ask(self, method: str, target: str, body: bytes | None = None, *, within: float) -> Answer:
         """Send one request, whose JSON `body` may be None, and wait for the answer. It is never repeated.
 
-        `target` is quoted already. Raises `CannotConnect`, or `ConnectionError` when the answer does not come or is none.
-        Who is cancelled, by a deadline or otherwise, loses the connection: the answer may come yet.
+        `target` is quoted already. Raises `CannotConnect`, `ConnectionError` when the answer does not come or is none, and
+        `TimeoutError` when all that took longer than `within` seconds. Who is cancelled or waits too long loses the connection:
+        the answer may come yet.
         """
         request = self._request(method, target, body)
-        connection = await self._take()
+        connection = self._rested()
+        if connection is None:
+            loop = asyncio.get_running_loop()
+            deadline = loop.time() + within
+            async with asyncio.timeout_at(deadline):
+                connection = await self._take()
+            within = deadline - loop.time()
         try:
-            return await connection.ask(request)
+            return await connection.ask(request, within)
         finally:
             self._give_back(connection)
 
     def close(self) -> None:
         """Close every connection, at once; requests on their way fail."""
         self._closed = True
+        if self._sweeping is not None:
+            self._sweeping.cancel()
         for connection in self._all:
             connection.abort()
         while self._queue:
@@ -74,12 +85,8 @@ class Http:
     async def _take(self) -> "_Connection":
         """An idle connection, or a new one, or the next that becomes free."""
         while not self._closed:
-            while self._idle:
-                connection = self._idle.pop()
-                connection.rest()
-                if not connection.lost:
-                    return connection
-                self._open -= 1
+            if (connection := self._rested()) is not None:
+                return connection
             if self._open < self._most:
                 return await self._connect()
             turn: asyncio.Future[_Connection | None] = asyncio.get_running_loop().create_future()
@@ -96,10 +103,32 @@ class Http:
             self._open -= 1
         raise CannotConnect("the connections were closed")
 
+    def _rested(self) -> "_Connection | None":
+        """The connection that was used last of those that are idle."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.lost:
+                return connection
+            self._open -= 1
+        return None
+
+    def _sweep(self) -> None:
+        """Close what was idle for too long, and come again when the next one will have been."""
+        self._sweeping = None
+        loop = asyncio.get_running_loop()
+        while self._idle:
+            left = self._idle[0].idle_since + self._keep_alive - loop.time()
+            if left > 0:
+                self._sweeping = loop.call_later(left, self._sweep)
+                return
+            self._idle.popleft().abort()
+            self._open -= 1
+
     def _not_taken(self, turn: "asyncio.Future[_Connection | None]") -> None:
         """Whose turn it was has gone away: the next one has it."""
         if turn.cancelled():
-            self._queue.remove(turn)
+            with suppress(ValueError):  # it was passed over already
+                self._queue.remove(turn)
         elif (given := turn.result()) is not None:
             self._give_back(given)
         else:
@@ -129,8 +158,10 @@ class Http:
             self._open -= 1
             self._next(None)
         elif not self._next(connection):
+            connection.idle_since = asyncio.get_running_loop().time()
             self._idle.append(connection)
-            connection.close_after(self._keep_alive)
+            if self._sweeping is None:
+                self._sweep()
 
     def _next(self, connection: "_Connection | None") -> bool:
         """Wake the first who waits, with a connection or to open one; whether there was one."""
@@ -152,41 +183,35 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, forget: "Callable[[_Connection], None]") -> None:
         self.lost = False
+        self.idle_since = 0.0  # on the loop's clock
         self._forget = forget
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[Answer] | None = None
         self._body = bytearray()
-        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def busy(self) -> bool:
         """Whether an answer is to come yet."""
         return self._answer is not None
 
-    async def ask(self, request: bytes) -> Answer:
-        """Send a request and wait for its answer. Raises `ConnectionError`."""
+    async def ask(self, request: bytes, within: float) -> Answer:
+        """Send a request and wait so many seconds for its answer. Raises `ConnectionError` or `TimeoutError`."""
         if self.lost or self._transport is None:
             raise ConnectionResetError("closed before the request")
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = loop.create_future()
         self._answer = answer
         self._transport.write(request)
-        return await answer
-
-    def close_after(self, seconds: float) -> None:
-        """Close the connection unless it is used within so many seconds."""
-        self._timer = asyncio.get_running_loop().call_later(seconds, self.abort)
-
-    def rest(self) -> None:
-        """It is used again."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        deadline = loop.call_later(within, self._fail, TimeoutError())
+        try:
+            return await answer
+        finally:
+            deadline.cancel()
 
     def abort(self) -> None:
         """Close the connection at once."""
         self.lost = True
-        self.rest()
         if self._transport is not None:
             self._transport.abort()
 
@@ -227,7 +252,7 @@ class _Connection(asyncio.Protocol):
         if answer is not None and not answer.done():
             answer.set_result((status, content))
 
-    def _fail(self, error: ConnectionError) -> None:
+    def _fail(self, error: ConnectionError | TimeoutError) -> None:
         self.abort()
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(error)

@@ -117,8 +117,7 @@ class Transport:
         elif given:
             target = f"{target}?{urlencode(_in_words(given))}"
         try:
-            async with asyncio.timeout(self._timeout):
-                status, content = await self._http.ask(method, target, body)
+            status, content = await self._http.ask(method, target, body, within=self._timeout)
         except CannotConnect as error:
             self._note(False)
             raise NeverSent(f"Asterisk cannot be reached: {error}") from error
