@@ -77,9 +77,17 @@ FAULTS = [
     ),
     Fault(
         "reports.py",
-        "if not winner.left_bridge:",
+        "if not winner.leaving:",
         "if winner.live:",
         "a user who has hung up talks with a destination that answers too late",
+    ),
+    Fault("model.py", "self.left_bridge or self.hanging_up", "self.left_bridge", "who has hung up talks"),
+    Fault("reports.py", "and not leg.leaving for", "for", "who is about to leave the bridge talks"),
+    Fault(
+        "reports.py",
+        "leg.state is LegState.UP and not leg.hanging_up:",
+        "not leg.hanging_up:",
+        "who never answered leaves",
     ),
     Fault(
         "ending.py", "_gave_up(leg) if move.call.connected_at is None else", "", "nobody talked, and it is completed"

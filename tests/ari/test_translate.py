@@ -14,6 +14,7 @@ from c2c_stasis.call.signals import (
     LegAnswered,
     LegCreated,
     LegEnded,
+    LegHangingUp,
     LegInvited,
     LegJoined,
     LegLeft,
@@ -51,8 +52,11 @@ def heard_of(scene: str, leg_id: str) -> list[Signal]:
         ("declined", [*BEGINNING, LegEnded(A1, 21, 603)]),
         ("redirected", [LegCreated(A1), LegInvited(A1), LegEnded(A1, 23, 302)]),
         ("unanswered", [*BEGINNING, LegEnded(A1, 19, 480)]),
-        ("early_media", [LegCreated(B1), LegInvited(B1), LegProgressed(B1), LegAnswered(B1), LegEnded(B1, 16)]),
-        ("hung_up_by_the_phone", [LegCreated(A1), LegInvited(A1), LegAnswered(A1), LegEnded(A1, 16)]),
+        (
+            "early_media",
+            [LegCreated(B1), LegInvited(B1), LegProgressed(B1), LegAnswered(B1), LegHangingUp(B1), LegEnded(B1, 16)],
+        ),
+        ("hung_up_by_the_phone", [LegCreated(A1), LegInvited(A1), LegAnswered(A1), LegHangingUp(A1), LegEnded(A1, 16)]),
         ("replaced", []),
     ],
 )

@@ -260,7 +260,7 @@ def _check_call(before: Call, after: Call, undialled: tuple[LegId, ...]) -> None
         after.state is CallState.JOINING and before.state is not CallState.JOINING
     )
     require(
-        not talks or after.connected_at is not None or (near is not None and near.left_bridge),
+        not talks or after.connected_at is not None or (near is not None and near.leaving),
         "who has answered is connected, unless the user had left the bridge",
     )
     require(after.state is not CallState.TALKING or after.connected_at is not None, "who talks is connected")

@@ -13,6 +13,7 @@ from c2c_stasis.call.signals import (
     LegAnswered,
     LegCreated,
     LegEnded,
+    LegHangingUp,
     LegInvited,
     LegJoined,
     LegLeft,
@@ -256,6 +257,36 @@ def test_a_destination_that_answers_when_the_user_has_left_the_bridge_is_not_tal
     story.hear(LegEnded(B1, 16))
     assert story.call.connected_at is None
     assert story.call.end == End(Outcome.CANCELLED, Reason.CANCELLED_BY_USER, EndedBy.USER, None, 16)
+
+
+def test_a_destination_that_answers_when_the_user_is_hanging_up_is_not_talked_with() -> None:
+    story = ringing_destination()
+    assert story.hear(LegHangingUp(A1)) == NOTHING
+
+    told = story.hear(LegAnswered(B1))
+    assert EventType.CALL_ANSWERED not in told.events
+    assert story.state is CallState.JOINING  # both are in the bridge, and one is about to leave it
+    assert story.hear(LegLeft(A1), LegEnded(A1, 16)).commands == [HangUpLeg(B1, 16)]
+    story.hear(LegEnded(B1, 16))
+    assert story.call.connected_at is None
+    assert story.call.end == End(Outcome.CANCELLED, Reason.CANCELLED_BY_USER, EndedBy.USER, None, 16)
+
+
+def test_who_enters_the_bridge_while_hanging_up_is_not_talked_with_either() -> None:
+    story = ringing_user()
+    story.hear(LegAnswered(A1), LegInvited(B1), LegHangingUp(A1), LegJoined(A1))
+
+    assert EventType.CALL_ANSWERED not in story.hear(LegAnswered(B1), LegJoined(B1)).events
+    story.hear(LegLeft(A1), LegEnded(A1, 16), LegEnded(B1, 16))
+    assert story.call.end == End(Outcome.CANCELLED, Reason.CANCELLED_BY_USER, EndedBy.USER, None, 16)
+
+
+def test_who_hangs_up_without_having_answered_is_not_leaving() -> None:
+    story = ringing_user()
+    assert story.hear(LegHangingUp(A1)) == NOTHING
+
+    assert EventType.CALL_INITIATED in story.hear(LegAnswered(A1)).events
+    assert not story.call.legs[0].leaving
 
 
 def test_a_destination_that_hangs_up_before_the_end_of_a_user_who_has_left_was_not_talked_with_either() -> None:

@@ -35,6 +35,7 @@ from c2c_stasis.call.signals import (
     LegAnswered,
     LegCreated,
     LegEnded,
+    LegHangingUp,
     LegInvited,
     LegJoined,
     LegLeft,
@@ -263,6 +264,8 @@ class World:
         channel = self.channels.pop(leg_id, None)
         if channel is None:
             return
+        if channel.state is LegState.UP and self.rng.random() < 0.7:
+            self._report(LegHangingUp(leg_id))
         if channel.joined:
             self._report(LegLeft(leg_id))
         self._report(LegEnded(leg_id, cause, sip_code))
@@ -314,6 +317,7 @@ class World:
             LegAnswered(leg_id),
             LegAnswered(leg_id),
             LegJoined(leg_id),
+            LegHangingUp(leg_id),
             LegLeft(leg_id),
             LegEnded(leg_id, rng.choice(CAUSES), rng.choice(SIP_CODES)),
             CommandRefused(self._any_command(leg_id), rng.choice(STATUSES), "said nobody"),

@@ -22,6 +22,7 @@ from c2c_stasis.call.signals import (
     LegAnswered,
     LegCreated,
     LegEnded,
+    LegHangingUp,
     LegInvited,
     LegJoined,
     LegLeft,
@@ -117,6 +118,16 @@ class SwitchContract:
         await bench.phone("d1", Script(ring_after=0.0, answer_after=0.0, hang_up_after=0.05))
         leg = await bench.answered(bench.call())
         assert await bench.hears_end(leg) == LegEnded(leg, 16, None)
+        assert bench.heard_of(leg)[-2] == LegHangingUp(leg)
+
+    async def test_who_hangs_up_is_reported_before_he_leaves_the_bridge(self, bench: Bench) -> None:
+        """An answer of the destination that is read after the BYE is reported after it as well."""
+        await bench.phone("d1", Script(ring_after=0.0, answer_after=0.0, hang_up_after=0.2))
+        call = bench.call()
+        leg = await bench.answered(call)
+        await bench.joined(call, leg)
+        await bench.hears_end(leg)
+        assert bench.heard_of(leg)[-3:] == [LegHangingUp(leg), LegLeft(leg), LegEnded(leg, 16, None)]
 
     @pytest.mark.parametrize(
         ("cause", "status"),
@@ -249,7 +260,7 @@ class SwitchContract:
         await bench.hears(LegAnswered(leg))
         await bench.ask(call, HangUpLeg(leg, 16))
         await bench.hears_end(leg)
-        assert bench.heard_of(leg)[-2:] == [LegLeft(leg), LegEnded(leg, 16, None)]
+        assert bench.heard_of(leg)[-3:] == [LegAnswered(leg), LegLeft(leg), LegEnded(leg, 16, None)]
 
     async def test_whoever_stays_in_the_bridge_stays_alone(self, bench: Bench) -> None:
         """Asterisk ends nobody because another one left."""

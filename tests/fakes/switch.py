@@ -31,6 +31,7 @@ from c2c_stasis.call.signals import (
     LegAnswered,
     LegCreated,
     LegEnded,
+    LegHangingUp,
     LegInvited,
     LegJoined,
     LegLeft,
@@ -85,7 +86,7 @@ class Ring:
 
     def hang_up(self, cause: int = _NORMAL) -> None:
         """BYE."""
-        self.switch.end(self.leg_id, cause, None)
+        self.switch.hung_up(self.leg_id, cause)
 
 
 @dataclass(eq=False)
@@ -317,7 +318,14 @@ class FakeSwitch:
             channel.state = LegState.UP
             self._report(leg_id, LegAnswered(leg_id))
             if channel.ring is not None and channel.ring.script.hang_up_after is not None:
-                self._later(channel, channel.ring.script.hang_up_after, lambda: self.end(leg_id, _NORMAL, None))
+                self._later(channel, channel.ring.script.hang_up_after, lambda: self.hung_up(leg_id, _NORMAL))
+
+    def hung_up(self, leg_id: LegId, cause: int) -> None:
+        """The far end hangs up; Asterisk says so before the channel leaves its bridge."""
+        channel = self.channels.get(leg_id)
+        if channel is not None and channel.state is LegState.UP:
+            self._report(leg_id, LegHangingUp(leg_id))
+        self.end(leg_id, cause, None)
 
     def end(self, leg_id: LegId, cause: int, sip_code: int | None) -> None:
         """The channel ends, by whomever."""

@@ -195,7 +195,8 @@ async def test_the_answer_of_a_destination_that_crosses_its_cancel_gets_a_bye_an
 ) -> None:
     desk = await story.phone(Script(ring_after=0.0, answer_after=0.0))
     alice = await story.user(desk)
-    chance, seen, talks = random.Random(99), Crossings(), 0
+    chance, seen = random.Random(99), Crossings()
+    talks: list[float] = []  # how long after the user's BYE the destination's 200 left
     await open_service(story)
 
     for trial in range(trials):
@@ -211,11 +212,13 @@ async def test_the_answer_of_a_destination_that_crosses_its_cancel_gets_a_bye_an
         record = await placed.ended()
         await over(far)
         seen.note(far, ended_at(near))
-        talks += await counts_as_talk(placed, record, far)
+        if await counts_as_talk(placed, record, far):
+            talks.append(answered_at(far) - ended_at(near))
         await story.until_asterisk_is_empty()
 
     seen.tell("a destination answered around the CANCEL that the user's BYE caused")
-    say(f"  {talks} counted as a talk")
+    after_bye = ", ".join(f"{after * 1000:.1f}" for after in talks) or "none"
+    say(f"  {len(talks)} counted as a talk; milliseconds from the BYE to the 200: {after_bye}")
     assert_each_is_one_record(story)
 
 

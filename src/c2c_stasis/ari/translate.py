@@ -1,7 +1,8 @@
 """What Asterisk's events mean to a call: from ARI's JSON to signals.
 
 An answer is `ChannelStateChange` to Up and an end is `ChannelDestroyed`, nothing else: `Dial ANSWER` comes later than the
-former, and hang-up requests carry causes that are not causes (Asterisk 22.10.1).
+former, and hang-up requests carry causes that are not causes (Asterisk 22.10.1). They come first of all that tells of a BYE,
+before an answer of the destination that is read after it, and that is what they are asked for.
 """
 
 from typing import Any
@@ -12,6 +13,7 @@ from c2c_stasis.call.signals import (
     LegAnswered,
     LegCreated,
     LegEnded,
+    LegHangingUp,
     LegInvited,
     LegJoined,
     LegLeft,
@@ -27,6 +29,7 @@ CALL_EVENTS = (
     "StasisStart",
     "Dial",
     "ChannelStateChange",
+    "ChannelHangupRequest",
     "ChannelEnteredBridge",
     "ChannelLeftBridge",
     "ChannelDestroyed",
@@ -61,6 +64,10 @@ def translate(event: dict[str, Any]) -> tuple[LegId, Signal] | None:
             return _state_change(leg_id, channel)
         case "ChannelEnteredBridge" if event["bridge"]["id"] == call_of(leg_id):
             return leg_id, LegJoined(leg_id)
+        case "ChannelHangupRequest" if channel.get("state") == "Up" and not event.get(
+            "soft"
+        ):  # soft: our own, or a timer's
+            return leg_id, LegHangingUp(leg_id)
         case "ChannelLeftBridge" if event["bridge"]["id"] == call_of(leg_id):
             return leg_id, LegLeft(leg_id)
         case "ChannelDestroyed":

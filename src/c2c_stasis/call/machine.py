@@ -25,6 +25,7 @@ from c2c_stasis.call.recovery import on_found, on_switch_restarted
 from c2c_stasis.call.reports import (
     on_answered,
     on_created,
+    on_hanging_up,
     on_invited,
     on_joined,
     on_left,
@@ -43,6 +44,7 @@ from c2c_stasis.call.signals import (
     LegAnswered,
     LegCreated,
     LegEnded,
+    LegHangingUp,
     LegInvited,
     LegJoined,
     LegLeft,
@@ -78,6 +80,8 @@ def step(call: Call, signal: Signal, now: Now) -> Step:
             on_answered(move, leg_id)
         case LegJoined(leg_id):
             on_joined(move, leg_id)
+        case LegHangingUp(leg_id):
+            on_hanging_up(move, leg_id)
         case LegLeft(leg_id):
             on_left(move, leg_id)
         case LegEnded():

@@ -184,6 +184,7 @@ class Leg(Struct, frozen=True):
     won: bool = False
     in_bridge: bool = False
     left_bridge: bool = False  # it was there and is no more; mostly its end is on the way
+    hanging_up: bool = False  # its far end, which had answered, has hung up; its end is on the way
     release_cause: int | None = None  # Q.850 cause with which we asked the switch to end it
     cause: int | None = None
     sip_code: int | None = None
@@ -200,6 +201,11 @@ class Leg(Struct, frozen=True):
     def live(self) -> bool:
         """Whether the switch has, or may come to have, a channel for this leg."""
         return self.state not in (LegState.PLANNED, LegState.ENDED)
+
+    @property
+    def leaving(self) -> bool:
+        """Whether nobody is to be told that somebody talks with it."""
+        return self.left_bridge or self.hanging_up
 
     @property
     def released(self) -> bool:

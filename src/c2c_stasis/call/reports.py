@@ -183,7 +183,7 @@ def _destination_answered(move: Move, leg: Leg) -> None:
     if not leg.in_bridge:
         again.join(move, leg)
     again.join_now(move)
-    if not winner.left_bridge:  # else the answer crossed the hang-up of the user: they talk if that was none
+    if not winner.leaving:  # else the answer crossed the hang-up of the user: they talk if that was none
         _connect(move)
     if _both_joined(move.call):
         _talk(move)
@@ -216,7 +216,7 @@ def _talk(move: Move) -> None:
 
 def _both_joined(call: Call) -> bool:
     winners = (call.winner(Side.A), call.winner(Side.B))
-    return all(leg is not None and leg.in_bridge for leg in winners)
+    return all(leg is not None and leg.in_bridge and not leg.leaving for leg in winners)
 
 
 def on_joined(move: Move, leg_id: LegId) -> None:
@@ -231,6 +231,13 @@ def on_joined(move: Move, leg_id: LegId) -> None:
         move.tell(EventType.LEG_BRIDGED, leg)
     if move.call.state is CallState.JOINING and _both_joined(move.call):
         _talk(move)
+
+
+def on_hanging_up(move: Move, leg_id: LegId) -> None:
+    """Who has answered hangs up: whoever answers from now on is too late. The end, which decides, follows."""
+    leg = move.leg(leg_id)
+    if leg is not None and leg.state is LegState.UP and not leg.hanging_up:
+        move.set(replace(leg, hanging_up=True))
 
 
 def on_left(move: Move, leg_id: LegId) -> None:

@@ -47,6 +47,12 @@ class LegJoined(Struct, frozen=True):
     leg_id: LegId
 
 
+class LegHangingUp(Struct, frozen=True):
+    """The far end has ended this leg; its channel leaves the bridge and is gone in a moment."""
+
+    leg_id: LegId
+
+
 class LegLeft(Struct, frozen=True):
     """The leg left the call's bridge."""
 
@@ -120,6 +126,7 @@ Signal = (
     | LegProgressed
     | LegAnswered
     | LegJoined
+    | LegHangingUp
     | LegLeft
     | LegEnded
     | CommandRefused
