@@ -230,7 +230,7 @@ async def test_an_interrupted_fetch_keeps_what_it_has(fake: Fake) -> None:
     (fake.folder / "slow").touch()
     fetching = asyncio.create_task(obtain.obtain(cache=fake.cache))
     half = fake.cache / "apt-forky/archives/partial" / DEB
-    await until(half.exists)
+    await until(lambda: half.exists() and half.read_text() == "1234")
     fetching.cancel()
     with pytest.raises(asyncio.CancelledError):
         await fetching

@@ -75,6 +75,7 @@ async def busy(story: Story) -> PlacedCall:
 
 
 EVENTS = {
+    "ChannelHangupRequest",
     "StasisStart",
     "Dial",
     "ChannelStateChange",
