@@ -248,6 +248,34 @@ async def test_who_is_cancelled_takes_nobody_elses_answer_along(server: Server, 
     assert await http.ask("GET", "/last", within=5.0) == (200, b"06")
 
 
+@pytest.mark.parametrize("keep", [True, False])
+async def test_who_waits_is_served_before_who_comes_later(server: Server, keep: bool) -> None:
+    """Whoever asks again at once takes nobody's turn, even where each answer ends its connection."""
+    if not keep:
+        server.says(*[OK.replace(b"Content-Type", b"Connection: close\r\nContent-Type")] * 50)
+    http = Http(f"http://{server.netloc}", LOGIN, connections=1, keep_alive=10.0)
+
+    async def again_and_again() -> None:
+        for _ in range(20):
+            await http.ask("GET", "/greedy", within=5.0)
+
+    greedy = asyncio.create_task(again_and_again())
+    await asyncio.sleep(0)
+    await http.ask("GET", "/patient", within=5.0)
+    assert [head.split()[1] for _, head, _ in server.requests][:2] == ["/greedy", "/patient"]
+    await greedy
+    assert len({connection for connection, _, _ in server.requests}) == (1 if keep else 21)
+    http.close()
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64])
+async def test_a_host_that_can_have_no_address(host: str) -> None:
+    http = Http(f"http://{host}:8088", LOGIN, connections=1, keep_alive=10.0)
+    for _ in range(2):
+        with pytest.raises(CannotConnect):
+            await http.ask("GET", "/", within=5.0)
+
+
 @pytest.mark.parametrize("given", [True, False])
 async def test_a_turn_that_is_not_taken_goes_to_the_next(
     server: Server, given: bool, monkeypatch: pytest.MonkeyPatch

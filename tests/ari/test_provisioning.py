@@ -377,6 +377,10 @@ class Held:
     def asterisk(self) -> "Held":
         return self
 
+    @property
+    def endpoints(self) -> Any:
+        return self._operations.endpoints
+
     async def getObject(self, **given: Any) -> Any:  # noqa: N802 # as asyncari calls it
         return await self._operations.asterisk.getObject(**given)
 
@@ -518,6 +522,21 @@ async def test_an_endpoint_that_asterisk_does_not_forget_is_made_at_the_next_att
     await provisioning.settle(asterisk.operations)
     assert provisioning.there(PHONE)
     assert asterisk.objects == wanted()
+
+
+async def test_a_phone_that_was_deleted_a_moment_ago_is_made_when_asterisk_has_forgotten_it(
+    provisioning: Provisioning, asterisk: Asterisk
+) -> None:
+    await settled(provisioning, asterisk)
+    provisioning.want({}, [PHONE])
+    await provisioning.settle(asterisk.operations)
+    asterisk.looks = 2
+    asterisk.operations.asked.clear()
+
+    await settled(provisioning, asterisk)
+
+    asked = [name for name, given in asterisk.operations.asked if given.get("objectType", "endpoint") == "endpoint"]
+    assert asked == ["asterisk.getObject", *["endpoints.get"] * 3, "asterisk.updateObject"]
 
 
 @pytest.mark.parametrize("failure", [SwitchRefused(500, "no"), SwitchUnavailable("gone")])

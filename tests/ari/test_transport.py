@@ -120,6 +120,13 @@ async def test_a_refusal_is_not_repeated(server: AriServer, transport: Transport
     assert len(server.requests) == 1
 
 
+async def test_whoever_is_sent_elsewhere_was_not_served(server: AriServer, transport: Transport) -> None:
+    server.answer = lambda _: Answer(301, "moved")
+    with pytest.raises(SwitchRefused) as refused:
+        await dial(transport)
+    assert refused.value.status == 301
+
+
 # --- no answer ---
 
 

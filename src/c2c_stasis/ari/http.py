@@ -35,9 +35,8 @@ class Http:
         self._tls = create_default_context() if base.scheme == "https" else None
         self._port = base.port or (443 if self._tls else 80)
         self._head = "".join(f"{name}: {value}\r\n" for name, value in ({"Host": base.netloc} | headers).items())
-        self._most = connections
         self._keep_alive = keep_alive
-        self._open = 0  # connections that are open, or being opened
+        self._places = connections  # how many more may be opened
         self._all: set[_Connection] = set()
         self._idle: deque[_Connection] = deque()  # whoever waits longest stands first
         self._sweeping: asyncio.TimerHandle | None = None
@@ -84,24 +83,26 @@ class Http:
 
     async def _take(self) -> "_Connection":
         """An idle connection, or a new one, or the next that becomes free."""
-        while not self._closed:
-            if (connection := self._rested()) is not None:
-                return connection
-            if self._open < self._most:
-                return await self._connect()
-            turn: asyncio.Future[_Connection | None] = asyncio.get_running_loop().create_future()
-            self._queue.append(turn)
-            try:
-                given = await turn
-            except asyncio.CancelledError:
-                self._not_taken(turn)
-                raise
-            if given is None:
-                continue
-            if not given.lost:
-                return given
-            self._open -= 1
-        raise CannotConnect("the connections were closed")
+        self._still_open()
+        if (connection := self._rested()) is not None:
+            return connection
+        if self._places:
+            self._places -= 1
+            return await self._connect()
+        turn: asyncio.Future[_Connection | None] = asyncio.get_running_loop().create_future()
+        self._queue.append(turn)
+        try:
+            given = await turn
+        except asyncio.CancelledError:
+            self._not_taken(turn)
+            raise
+        if given is None or given.lost:
+            return await self._connect()  # its place is ours: whoever comes now is behind us
+        return given
+
+    def _still_open(self) -> None:
+        if self._closed:
+            raise CannotConnect("the connections were closed")
 
     def _rested(self) -> "_Connection | None":
         """The connection that was used last of those that are idle."""
@@ -109,7 +110,7 @@ class Http:
             connection = self._idle.pop()
             if not connection.lost:
                 return connection
-            self._open -= 1
+            self._places += 1
         return None
 
     def _sweep(self) -> None:
@@ -122,7 +123,7 @@ class Http:
                 self._sweeping = loop.call_later(left, self._sweep)
                 return
             self._idle.popleft().abort()
-            self._open -= 1
+            self._places += 1
 
     def _not_taken(self, turn: "asyncio.Future[_Connection | None]") -> None:
         """Whose turn it was has gone away: the next one has it."""
@@ -132,19 +133,19 @@ class Http:
         elif (given := turn.result()) is not None:
             self._give_back(given)
         else:
-            self._next(None)
+            self._give_place_back()
 
     async def _connect(self) -> "_Connection":
-        self._open += 1
+        """Open a connection in a place that is taken already."""
+        self._still_open()
         loop = asyncio.get_running_loop()
         try:
             _, connection = await loop.create_connection(
                 lambda: _Connection(self._all.discard), self._host, self._port, ssl=self._tls
             )
         except BaseException as error:
-            self._open -= 1
-            self._next(None)
-            if isinstance(error, OSError):
+            self._give_place_back()
+            if isinstance(error, OSError | UnicodeError):  # the latter: the host's name is none
                 raise CannotConnect(str(error)) from error
             raise
         self._all.add(connection)
@@ -155,16 +156,19 @@ class Http:
     def _give_back(self, connection: "_Connection") -> None:
         if connection.busy or connection.lost:
             connection.abort()
-            self._open -= 1
-            self._next(None)
+            self._give_place_back()
         elif not self._next(connection):
             connection.idle_since = asyncio.get_running_loop().time()
             self._idle.append(connection)
             if self._sweeping is None:
                 self._sweep()
 
+    def _give_place_back(self) -> None:
+        if not self._next(None):
+            self._places += 1
+
     def _next(self, connection: "_Connection | None") -> bool:
-        """Wake the first who waits, with a connection or to open one; whether there was one."""
+        """Give a connection, or else the place to open one, to the first who waits; whether there was one."""
         while self._queue:
             if _wake(self._queue.popleft(), connection):
                 return True
@@ -198,7 +202,7 @@ class _Connection(asyncio.Protocol):
     async def ask(self, request: bytes, within: float) -> Answer:
         """Send a request and wait so many seconds for its answer. Raises `ConnectionError` or `TimeoutError`."""
         if self.lost or self._transport is None:
-            raise ConnectionResetError("closed before the request")
+            raise CannotConnect("closed before the request")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
         self._answer = answer

@@ -48,6 +48,7 @@ class Provisioning:
         self._renewed: set[str] = set()  # phones of which Asterisk has the password that we gave them before
         self._there: dict[str, str] = {}  # what Asterisk has, as far as we know on this connection
         self._gone: set[str] = set()
+        self._lingering: set[str] = set()  # removed endpoints that Asterisk did not forget in time
         self._refused: set[str] = set()  # what Asterisk refused, and we have told
         self._told_no_place = False
         self._turn = asyncio.Lock()
@@ -76,6 +77,7 @@ class Provisioning:
             self._there.clear()
             self._gone.clear()
             self._refused.clear()
+            self._lingering.clear()
             self._told_no_place = False
 
     def there(self, endpoint: str) -> bool:
@@ -195,17 +197,37 @@ class Provisioning:
                     continue
                 if kind in _MADE_ANEW:
                     await _delete(operations, kind, name)
-                if kind == "endpoint":
-                    await _forgotten(operations, name)
                 self._tell_altered(name, kind)
             if kind == "auth":
                 await _end_registrations(operations, name)  # they were made with another password
+            if kind == "endpoint":
+                await self._forgotten(operations, name)
             await _write(operations, kind, name, settings, new=before is None)
         self._there[name] = ha1
         self._gone.discard(name)
         self._refused.discard(name)
         if self._wanted.get(name) == ha1:
             self._renewed.discard(name)
+
+    async def _forgotten(self, operations: Any, name: str) -> None:
+        """Return once Asterisk has shut down an endpoint that was removed, by us or before. Raises `SwitchRefused`.
+
+        Asterisk answers first and shuts down later. An endpoint that is made in between is shut down with the old one: its
+        phones register and are never reported, and `pjsip show endpoint` then crashes Asterisk (22.10.1; issue 2172 of
+        asterisk/asterisk). One that is still there at the next attempt, seconds later, is nothing that will be shut down.
+        """
+        try:
+            async with asyncio.timeout(LOOK_FOR):
+                while name not in self._lingering:
+                    await operations.endpoints.get(tech="PJSIP", resource=name)
+                    await asyncio.sleep(LOOK_EVERY)
+        except SwitchRefused as refusal:
+            if refusal.status != NOT_THERE:
+                raise
+        except TimeoutError as error:
+            self._lingering.add(name)
+            raise SwitchRefused(CONFLICT, f"the endpoint is still there {LOOK_FOR:g} s after its removal") from error
+        self._lingering.discard(name)
 
     def _tell_altered(self, name: str, kind: str) -> None:
         if kind == "auth" and name in self._renewed:
@@ -255,24 +277,6 @@ async def _end_registrations(operations: Any, name: str) -> None:
         if row["attribute"] == "contact" and row["value"]:
             digest = hashlib.md5(row["value"].encode(), usedforsecurity=False).hexdigest()
             await _delete(operations, "contact", f"{name};@{digest}")
-
-
-async def _forgotten(operations: Any, name: str) -> None:
-    """Return once Asterisk has shut down an endpoint that was removed. Raises `SwitchRefused`: it is tried again.
-
-    Asterisk answers first and shuts down later. An endpoint that is made in between is shut down with the old one: its phones
-    register and are never reported, and `pjsip show endpoint` then crashes Asterisk (22.10.1; asterisk/asterisk issue 2172).
-    """
-    try:
-        async with asyncio.timeout(LOOK_FOR):
-            while True:
-                await operations.endpoints.get(tech="PJSIP", resource=name)
-                await asyncio.sleep(LOOK_EVERY)
-    except SwitchRefused as refusal:
-        if refusal.status != NOT_THERE:
-            raise
-    except TimeoutError as error:
-        raise SwitchRefused(CONFLICT, f"the endpoint is still there {LOOK_FOR:g} s after its removal") from error
 
 
 async def _delete(operations: Any, kind: str, name: str) -> None:

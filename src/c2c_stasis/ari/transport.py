@@ -125,7 +125,7 @@ class Transport:
             self._note(False)
             raise SwitchUnavailable(f"no answer from Asterisk to {method}: {type(error).__name__}") from error
         self._note(True)
-        if status >= 400:
+        if not 200 <= status < 300:  # 3xx: nobody who is asked to hang up is to be found elsewhere
             raise SwitchRefused(status, _message(content))
         return Reply(status, content)
 
