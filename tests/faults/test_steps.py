@@ -19,6 +19,7 @@ from aiohttp import web
 from c2c_stasis.config import Networks, Ports, Webhooks
 from c2c_stasis.directory.model import User
 from c2c_stasis.lab.phone import RINGS, Phone, PhoneCall, Script
+from c2c_stasis.store.records import call_of_row
 from tests.faults.gate import Gate, creates, dials, hangs_up, joins, tells
 from tests.live.client import COMPLETED_BY_DESTINATION, PlacedCall, Record, ending, outcomes
 from tests.live.process import ServiceProcess
@@ -65,8 +66,8 @@ async def connected_once(story: Story, call: PlacedCall, phone: Phone, number: s
 
 def is_dialled(story: Story, call: PlacedCall) -> bool:
     """Whether the record says that the device was dialled."""
-    query = "SELECT dialled_at FROM legs WHERE call_id = ? AND dialled_at IS NOT NULL"
-    return bool(rows(story.folder / "story.db", query, call.id))
+    snapshots = rows(story.folder / "story.db", "SELECT snapshot FROM calls WHERE id = ?", call.id)
+    return any(leg.dialled_at is not None for (snapshot,) in snapshots for leg in call_of_row(snapshot).legs)
 
 
 async def both_hear(near: PhoneCall, far: PhoneCall, since: float | None = None) -> None:

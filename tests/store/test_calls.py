@@ -120,8 +120,21 @@ async def test_a_call_stored_as_ended_is_never_overwritten(place: Place, file: P
     await place.store.accept(call, [])
     await place.store.record(ended(call), [])
     await place.store.record(late, [])
+    await place.store.record(ended(late), [])
     assert await place.store.find_call(place.account.id, call.id) == ended(call)
     assert rows(file, "SELECT count(*) FROM legs") == [(2,)]
+
+
+async def test_legs_have_rows_when_their_call_has_ended_however_many_end_at_once(place: Place, file: Path) -> None:
+    calls = [place.call() for _ in range(77)]
+    await asyncio.gather(*(place.store.accept(call, [an_event(call, 1)]) for call in calls))
+    assert rows(file, "SELECT count(*) FROM legs") == [(0,)]
+    await asyncio.gather(*(place.store.record(ended(call), [an_event(call, 2)]) for call in calls))
+    for call in calls:
+        told = rows(file, "SELECT id, position, outcome FROM legs WHERE call_id = ? ORDER BY position", call.id)
+        assert told == [(leg.id, i, leg.outcome) for i, leg in enumerate(ended(call).legs)]
+        assert rows(file, "SELECT id, state FROM calls WHERE id = ?", call.id) == [(call.id, "ended")]
+        assert rows(file, "SELECT count(*) FROM events WHERE call_id = ?", call.id) == [(2,)]
 
 
 async def test_a_call_that_ends_and_is_late_in_one_transaction_has_ended(place: Place) -> None:

@@ -5,6 +5,7 @@ import functools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -55,6 +56,9 @@ COUNT_ON = (
 )
 INSERT_EVENT = insert(events)
 
+# In one execution, and a power of two, as all smaller ones are: so there are few statements. SQLite takes 32,766 values.
+ROWS_TOGETHER = 32
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Call)
 
@@ -78,16 +82,15 @@ class CallWrite:
 def write_calls(connection: Connection, writes: Sequence[CallWrite], *, repeated: bool) -> list[NumberedEvent]:
     """Write records in the order given; of several records of one call, the newest row and all events. Gives these events.
 
-    A call stored as ended keeps its row and its legs. With `repeated`, events that are already stored are left out: after a
-    commit whose outcome is not known, the same record may come again.
+    Legs get rows of their own when their call has ended. A call stored as ended keeps its row and its legs. With `repeated`,
+    events that are already stored are left out: after a commit whose outcome is not known, the same record may come again.
     """
-    newest = _without_ended(connection, _newest(writes))
-    if newest:
-        insert_rows(connection, _upsert(connection.dialect.name, calls), [call_row(call) for call in newest])
-    if rows := [row for call in newest for row in leg_rows(call)]:
-        insert_rows(connection, _upsert(connection.dialect.name, legs), rows)
+    newest, dialect = _newest(writes), connection.dialect.name
+    ended = _without_ended(connection, [call for call in newest if not call.live])
+    _insert_together(connection, _upsert(dialect, calls), [call_row(call) for call in newest])
+    _insert_together(connection, _upsert(dialect, legs), [row for call in ended for row in leg_rows(call)])
     if named := [once_row(write.once, write.call.id, write.call.accepted_at) for write in writes if write.once]:
-        insert_rows(connection, once_again(connection.dialect.name), named)
+        insert_rows(connection, once_again(dialect), named)
     new_events = list({event.id: event for write in writes for event in write.events}.values())
     if repeated:
         new_events = _without_stored(connection, new_events)
@@ -153,12 +156,36 @@ def _insert_events(connection: Connection, new_events: Sequence[StoredEvent]) ->
         number = next_free[event.account_id]
         next_free[event.account_id] = number + 1
         rows.append(dict(zip(EVENT_FIELDS, _fields(event), strict=True)) | {"account_sequence": number})
-    insert_rows(connection, INSERT_EVENT, rows)
+    _insert_together(connection, INSERT_EVENT, rows)
     return [row["account_sequence"] for row in rows]
 
 
+def _insert_together(connection: Connection, statement: Insert, rows: Sequence[Row]) -> None:
+    """The same as `insert_rows` for rows that do not see one another, with many of them in one execution.
+
+    At each execution the driver lets another thread run Python and then waits for its turn: row by row, a commit under load
+    waits as often as it has rows.
+    """
+    words, names, fixed = _in_driver_words(connection.dialect, statement)
+    columns = len(names) - len(fixed)  # what is fixed stands behind the values
+    pick, last = itemgetter(*names[:columns]), tuple(fixed[name] for name in names[columns:])
+    values = [pick(row) for row in rows]
+    while values:
+        size = min(ROWS_TOGETHER, 1 << (len(values).bit_length() - 1))
+        connection.exec_driver_sql(_for_several(words, columns, size), (*chain.from_iterable(values[:size]), *last))
+        del values[:size]
+
+
+@functools.cache
+def _for_several(words: str, columns: int, rows: int) -> str:
+    """The text of an insert of one row as one of several."""
+    one = f"VALUES ({', '.join('?' * columns)})"
+    assert one in words
+    return words.replace(one, one + f", ({', '.join('?' * columns)})" * (rows - 1))
+
+
 def insert_rows(connection: Connection, statement: Insert, rows: Sequence[Row]) -> None:
-    """Insert these rows, which all have a value for every column of the table."""
+    """Insert these rows, one after the other, which all have a value for every column of the table."""
     words, names, fixed = _in_driver_words(connection.dialect, statement)
     pick = itemgetter(*names)
     connection.exec_driver_sql(words, [pick(fixed | row) for row in rows])

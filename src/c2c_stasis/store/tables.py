@@ -170,6 +170,7 @@ signing_keys = Table(
 )
 
 # The snapshot is the whole call and the truth; every other column of `calls` and `legs` repeats a part of it to search by.
+# Legs have rows from the end of their call on.
 # Devices may be deleted and the log stays: so `device_id` is no foreign key here.
 calls = Table(
     "calls",
