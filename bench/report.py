@@ -53,8 +53,8 @@ def targets(results: Results) -> list[Target]:
     at_rate = f"at {course.STEADY_RATE:g}/s"
     return [
         _least("the floor, calls/s", 100, rates["floor"]),
-        _least("the service, share of the floor", 0.75, rates["service"] / rates["floor"]),
-        _least("the service, times stock asyncari", 3, rates["service"] / rates["stock"]),
+        _least("the service, share of the floor", 0.75, _times(results, "floor")),
+        _least("the service, times stock asyncari", 3, _times(results, "stock")),
         _most(f"CPU of the service, ms a call, {course.AT_A_TIME} parallel", 6, cpu),
         _most(f"POST → first INVITE, p50, ms, {at_rate}", 8, invited[0]),
         _most(f"POST → first INVITE, p99, ms, {at_rate}", 30, invited[1]),
@@ -91,7 +91,8 @@ def _head(asterisk: str, load: float) -> Iterable[str]:
     yield f"""# Results
 
 Written by `make bench` on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, in one run on one machine that also ran Asterisk, the
-phones and the caller. Compare within the run: on a shared machine all figures move together.
+phones and the caller. Compare within the run: on a shared machine all figures move together. The ways take turns,
+{course.ROUNDS} rounds of each; how two of them compare is the median of what the rounds say.
 
 - Machine: {_processor()}, {os.cpu_count()} processors, Linux {linux}; load before: {load:.1f}
 - Asterisk {asterisk}; Python {platform.python_version()}; SQLite {sqlite3.sqlite_version} (`synchronous = FULL`)
@@ -113,7 +114,8 @@ def _throughput(titles: dict[str, str], results: Results) -> Iterable[str]:
         cpu = [f"{_cpu(rounds, process):.1f}" for process in ("app", "asterisk", "phones", "caller")]
         rows.append((titles[name], done, f"{_rate(rounds):.0f}", each, *cpu))
     yield from _table(
-        ("", "completed", "calls/s", "each round", "its CPU, ms/call", "Asterisk's", "phones'", "caller's"), rows
+        ("", "completed", "calls/s, median", "each round", "its CPU, ms/call", "Asterisk's", "phones'", "caller's"),
+        rows,
     )
 
 
@@ -148,14 +150,15 @@ def _step(rate: float, m: Measured) -> str:
 
 
 def _memory(results: Results) -> Iterable[str]:
-    first, second = results.held[0], results.held[-1]
+    first, last = results.held[0], results.held[-1]
     yield from ("", "## What it holds", "")
     live = results.live
     yield f"- {course.LIVE} live calls ({live.channels} channels): {live.service / 1000:.0f} kB a call in the service,"
     yield f"  {live.asterisk / 1000:.0f} kB in Asterisk."
-    grown = (second["memory"] - first["memory"]) / 1e6
-    rest = ", ".join(f"{second[what] - first[what]:+d} {what}" for what in ("descriptors", "tasks", "threads"))
-    yield f"- The second round of {course.ROUND['service']} calls left behind in the service: {grown:+.2f} MB, {rest}."
+    grown = (last["memory"] - first["memory"]) / 1e6
+    rest = ", ".join(f"{last[what] - first[what]:+d} {what}" for what in ("descriptors", "tasks", "threads"))
+    calls = (course.ROUNDS - 1) * course.ROUND["service"]
+    yield f"- All rounds but the first, {calls} calls, left behind in the service: {grown:+.2f} MB, {rest}."
     yield f"- Left in Asterisk at the end: {results.left[0]} channels, {results.left[1]} bridges."
 
 
@@ -171,7 +174,13 @@ def _spans(values: list[float]) -> str:
 
 
 def _rate(rounds: Sequence[Measured]) -> float:
-    return statistics.mean(m.rate for m in rounds)
+    return statistics.median(m.rate for m in rounds)
+
+
+def _times(results: Results, other: str) -> float:
+    """How many times as many calls the service makes as another way: the median of what each round says."""
+    pairs = zip(results.rounds["service"], results.rounds[other], strict=True)
+    return statistics.median(service.rate / way.rate for service, way in pairs)
 
 
 def _cpu(rounds: Sequence[Measured], process: str) -> float:
