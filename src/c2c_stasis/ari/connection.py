@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 FIRST_PAUSE = 0.1  # seconds before the first attempt to connect again; doubled each time, with jitter
 LONGEST_PAUSE = 5.0  # seconds
 STANDS_BY = 30.0  # seconds from a connection that took the application to the end of who was displaced
+LOST = "the event connection to Asterisk is lost"
 # Not "endpoint:", which tells the same and less besides: when an application with that subscription ends within milliseconds
 # of a registration, Asterisk 22.10.1 crashes, and every call with it (once in about 120 tries; never in 2,100 with this one).
 EVERY_DEVICE = "endpoint:PJSIP"
@@ -175,7 +176,7 @@ class Connection:
                 try:
                     await self._attempt(listener)
                     pause = FIRST_PAUSE
-                    self.problem, self._told = "the event connection to Asterisk is lost", ""
+                    self.problem, self._told = LOST, ""
                     self._metrics.ari_losses.inc()
                     logger.warning("connection to Asterisk lost", extra={"app": self._app})
                 except (SwitchUnavailable, SwitchRefused) as error:
@@ -246,7 +247,8 @@ class Connection:
                 raise
             raise error from errors
         finally:
-            self._connected = False
+            if self._connected:  # who sees that it is lost is told why at once
+                self._connected, self.problem = False, LOST
 
     def _note(self, answered: bool) -> None:
         if answered or self._connected:  # why there is no connection is told elsewhere
