@@ -127,6 +127,22 @@ BROKEN: tuple[Broken, ...] = (
     _value("calls", "max_calls_per_user", "0", "is 0, which is out of range"),
     _value("calls", "max_calls_per_user", "[2]", "is an array and must be a number"),
     _value("calls", "tone_seconds", "false", "is true or false and must be a number"),
+    # [policy], [user_limits], [account_limits], [key_limits]
+    _value("policy", "allow_regions", '"CA, UK"', "names 'UK', which is no country. Write ISO 3166-1 codes of two letters: GB"),
+    _value("policy", "allow_regions", '"Canada"', "names 'CANADA', which is no country"),
+    _value("policy", "allow_regions", '"+44"', "is '+44' which is not understood"),
+    _value("policy", "allow_types", '"premium"', "names 'premium', which is no such type. Known are premium_rate, shared_cost"),
+    _value("policy", "allow_prefixes", '"44"', "names '44', which is no beginning of a number"),
+    _value("policy", "deny_prefixes", '"+0"', "names '+0', which is no beginning of a number"),
+    _value("policy", "deny_prefixes", '"+44*"', "is '+44*' which is not understood"),
+    _value("policy", "strict_numbers", '"no"', "is a text and must be true or false"),
+    _value("user_limits", "starts_per_second", "-1", "is -1, which is out of range. Give a number from 0 to 1000 calls, "
+        'without quotes, or write "unlimited"'),
+    _value("user_limits", "burst", "0", "is 0, which is out of range"),
+    _value("account_limits", "calls_at_a_time", '"none"', "is a text and must be a number"),
+    _value("account_limits", "minutes_per_day", "1.5", "is 1.5 and must be a whole number"),
+    _value("account_limits", "spend_per_day", "20", "stands there without rate_file. Set rate_file under [policy] too"),
+    _value("key_limits", "international_per_hour", "inf", "is inf and must be a whole number"),
     # [[trunks]]
     _file("trunks that are one section", f"{OK}[trunks]\nname = 'a'\n", "3: trunks is not a list of trunks"),
     _file("trunks that are numbers", f"trunks = [1]\n{OK}", "1: trunks is not a list of trunks"),

@@ -20,6 +20,7 @@ from c2c_stasis.config import (
     Problem,
     Process,
     Trunk,
+    Words,
     load,
 )
 
@@ -57,6 +58,31 @@ def test_where_webhooks_may_go_is_a_list_of_networks_and_of_ports(file: Path) ->
     assert webhooks.ports == Ports((80, 4443))
     assert webhooks.allow_subnets == Networks((ip_network("10.0.0.0/8"), ip_network("fd00::/64")))
     assert str(webhooks.allow_subnets) == "10.0.0.0/8, fd00::/64"
+
+
+def test_what_may_be_dialled_is_written_in_lists_and_how_often_in_numbers_or_a_word(file: Path) -> None:
+    config = read(
+        file,
+        MINIMAL
+        + '[policy]\nallow_regions = "ca, MX CA"\nallow_types = "pager"\ndeny_prefixes = "+1900, +1976"\n'
+        + 'rate_file = "rates.csv"\n[account_limits]\nspend_per_day = 20\nminutes_per_day = "unlimited"\n',
+        C2C_USER_LIMITS__STARTS_PER_SECOND="unlimited",
+        C2C_KEY_LIMITS__CALLS_AT_A_TIME="7",
+    )
+    assert config.policy.allow_regions == Words(("CA", "MX"))
+    assert str(config.policy.deny_prefixes) == "+1900, +1976"
+    assert config.policy.allow_types.words == ("pager",)
+    assert (config.account_limits.spend_per_day, config.account_limits.minutes_per_day) == (20.0, "unlimited")
+    assert (config.user_limits.starts_per_second, config.key_limits.calls_at_a_time) == ("unlimited", 7)
+
+
+def test_all_regions_are_one_sign(file: Path) -> None:
+    assert read(file, MINIMAL + '[policy]\nallow_regions = "US, *"\n').policy.allow_regions == Words(("*",))
+
+
+def test_what_is_not_limited_needs_no_prices(file: Path) -> None:
+    config = read(file, MINIMAL + '[key_limits]\nspend_per_day = "unlimited"\n')
+    assert config.key_limits.spend_per_day == "unlimited"
 
 
 def test_a_password_is_enough(file: Path) -> None:
@@ -208,8 +234,8 @@ endpoint = "PJSIP/{number}@x"
         ("[htp]\n" + MINIMAL, "1: htp is not known. Did you mean http?"),
         (
             "zzz = 1\n" + MINIMAL,
-            "1: zzz is not known. Known are http, ari, database, trunks, calls, sip, retention, metrics, webhooks, log,"
-            " service",
+            "1: zzz is not known. Known are http, ari, database, trunks, calls, policy, user_limits, account_limits, "
+            "key_limits, sip, retention, metrics, webhooks, log, service",
         ),
         ("http = 1\n" + MINIMAL, "1: http is not a section. Begin it with a line [http]"),
         ("[trunks]\n" + MINIMAL, "1: trunks is not a list of trunks. Begin each trunk with a line [[trunks]]"),

@@ -9,19 +9,24 @@ from c2c_stasis.config.sections.calls import Calls
 from c2c_stasis.config.sections.http import Http, MetricsAt
 from c2c_stasis.config.sections.keeping import Database, Log, LogFormat, Retention
 from c2c_stasis.config.sections.network import Address, Networks, Origins, Ports
+from c2c_stasis.config.sections.policy import AccountLimits, CostlyType, KeyLimits, Limit, Policy, UserLimits, Words
 from c2c_stasis.config.sections.process import OnStop, Process
 from c2c_stasis.config.sections.webhooks import Webhooks
 from c2c_stasis.config.template import template
 
 __all__ = [
+    "AccountLimits",
     "Address",
     "Ari",
     "Calls",
     "Changes",
     "Config",
     "ConfigError",
+    "CostlyType",
     "Database",
     "Http",
+    "KeyLimits",
+    "Limit",
     "Loaded",
     "Log",
     "LogFormat",
@@ -32,6 +37,7 @@ __all__ = [
     "OnStop",
     "Origin",
     "Origins",
+    "Policy",
     "Ports",
     "Problem",
     "Process",
@@ -40,7 +46,9 @@ __all__ = [
     "Sip",
     "Source",
     "Trunk",
+    "UserLimits",
     "Webhooks",
+    "Words",
     "as_toml",
     "changes",
     "load",

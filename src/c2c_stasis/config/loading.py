@@ -16,11 +16,12 @@ from typing import Any
 
 from c2c_stasis.config.model import SECTIONS, Config, keys_of
 from c2c_stasis.config.problems import ConfigError, Problem, Wrong
-from c2c_stasis.config.rules import Rule
+from c2c_stasis.config.rules import UNLIMITED, Rule
 from c2c_stasis.config.sections.asterisk import Ari, NumberFormat, Sip, Trunk
 from c2c_stasis.config.sections.calls import Calls
 from c2c_stasis.config.sections.http import Http, MetricsAt
 from c2c_stasis.config.sections.keeping import Database, Log, Retention
+from c2c_stasis.config.sections.policy import AccountLimits, KeyLimits, Policy, UserLimits
 from c2c_stasis.config.sections.process import Process
 from c2c_stasis.config.sections.webhooks import Webhooks
 from c2c_stasis.config.toml_lines import Lines, lines_of
@@ -227,15 +228,33 @@ class _Reader:
         trunks = [self._make(Trunk, settings, f"trunks[{index}]") for index, settings in enumerate(self.trunks)]
         self._check_trunks(trunks)
         self._check_certificate(parts["http"])
+        self._check_spend(parts)
         if self.problems:
             return None
         match parts:
             case {"http": Http() as http, "ari": Ari() as ari, "database": Database() as database,
-                  "calls": Calls() as calls, "sip": Sip() as sip,
+                  "calls": Calls() as calls, "policy": Policy() as policy,
+                  "user_limits": UserLimits() as user_limits, "account_limits": AccountLimits() as account_limits,
+                  "key_limits": KeyLimits() as key_limits, "sip": Sip() as sip,
                   "retention": Retention() as retention, "metrics": MetricsAt() as metrics,
                   "webhooks": Webhooks() as webhooks, "log": Log() as log, "service": Process() as service}:  # fmt: skip
                 ways_out = tuple(trunk for trunk in trunks if isinstance(trunk, Trunk))
-                return Config(ari, http, database, ways_out, calls, sip, retention, metrics, webhooks, log, service)
+                limits = (user_limits, account_limits, key_limits)
+                return Config(
+                    ari,
+                    http,
+                    database,
+                    ways_out,
+                    calls,
+                    policy,
+                    *limits,
+                    sip,
+                    retention,
+                    metrics,
+                    webhooks,
+                    log,
+                    service,
+                )
         return None
 
     def _make(self, model: type, settings: _Section, label: str) -> object | None:
@@ -303,6 +322,17 @@ class _Reader:
         given, other = ("tls_certificate", "tls_key") if http.tls_certificate else ("tls_key", "tls_certificate")
         at = self.sections["http"][given]
         self.problem(at.where, at.name, f"stands there without {other}", f"Set {other} under [http] too, or neither")
+
+    def _check_spend(self, parts: Mapping[str, object | None]) -> None:
+        """Without prices nobody knows what is spent."""
+        policy = parts["policy"]
+        if not isinstance(policy, Policy) or policy.rate_file:
+            return
+        for section in ("user_limits", "account_limits", "key_limits"):
+            at = self.sections[section].get("spend_per_day")
+            if at is not None and at.value != UNLIMITED:
+                what = "stands there without rate_file"
+                self.problem(at.where, at.name, what, "Set rate_file under [policy] too, or leave it out")
 
 
 def _in_order(variable: str) -> list[tuple[int, str]]:

@@ -12,6 +12,7 @@ from c2c_stasis.config.sections.asterisk import Ari, Sip, Trunk
 from c2c_stasis.config.sections.calls import Calls
 from c2c_stasis.config.sections.http import Http, MetricsAt
 from c2c_stasis.config.sections.keeping import Database, Log, Retention
+from c2c_stasis.config.sections.policy import AccountLimits, KeyLimits, Policy, UserLimits
 from c2c_stasis.config.sections.process import Process
 from c2c_stasis.config.sections.webhooks import Webhooks
 
@@ -25,6 +26,10 @@ class Config:
     database: Database = field(default_factory=Database)
     trunks: tuple[Trunk, ...] = ()
     calls: Calls = field(default_factory=Calls)
+    policy: Policy = field(default_factory=Policy)
+    user_limits: UserLimits = field(default_factory=UserLimits)
+    account_limits: AccountLimits = field(default_factory=AccountLimits)
+    key_limits: KeyLimits = field(default_factory=KeyLimits)
     sip: Sip = field(default_factory=Sip)
     retention: Retention = field(default_factory=Retention)
     metrics: MetricsAt = field(default_factory=MetricsAt)
@@ -39,6 +44,10 @@ SECTIONS: dict[str, type] = {
     "database": Database,
     "trunks": Trunk,
     "calls": Calls,
+    "policy": Policy,
+    "user_limits": UserLimits,
+    "account_limits": AccountLimits,
+    "key_limits": KeyLimits,
     "sip": Sip,
     "retention": Retention,
     "metrics": MetricsAt,

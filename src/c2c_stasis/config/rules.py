@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Literal, Protocol
 
 from c2c_stasis.config.problems import Wrong
 
@@ -64,6 +64,35 @@ class Number:
         if not self.low <= value <= self.high:  # false for nan, too
             raise Wrong(f"is {_short(value)}, which is out of range", fix)
         return value if self.whole else float(value)
+
+
+UNLIMITED: Final[Literal["unlimited"]] = "unlimited"
+"""In place of a number: there is no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """A number between two bounds, or the word that says that there is no limit."""
+
+    number: Number
+
+    @property
+    def form(self) -> str:
+        """The bounds, the unit and the word."""
+        return f"{self.number.form}, or {UNLIMITED}"
+
+    def from_text(self, text: str) -> object:
+        """Numbers as ever, and the word."""
+        return self.number.from_text(text)
+
+    def check(self, value: object) -> object:
+        """The number, or the word."""
+        if value == UNLIMITED:
+            return UNLIMITED
+        try:
+            return self.number.check(value)
+        except Wrong as wrong:
+            raise Wrong(wrong.what, f'{wrong.fix}, or write "{UNLIMITED}"') from None
 
 
 @dataclass(frozen=True, slots=True)
