@@ -2,7 +2,7 @@
 
 ClickToCallError
 ├── InvalidRequest           the request cannot be understood            (field, reason)
-│   ├── NumberNotDialable    the dial string is no number we can dial
+│   ├── NumberNotDialable    the dial string is no number we can dial (rule)
 │   └── AlreadyInUse         what must be unique belongs to somebody already
 ├── NotAuthenticated         no key and no session, or not a valid one
 ├── AccountNotAllowed        the account is unknown or belongs to another platform
@@ -15,6 +15,7 @@ ClickToCallError
 ├── NotAllowed               this key or session may not do that
 │   └── KeyInBrowser         a platform key where everybody can read it
 ├── DestinationNotAllowed    a rule forbids this destination             (rule)
+├── LimitReached             there were as many calls as may be     (rule, retry_after)
 ├── UserBusy                 the user has as many calls as may be
 ├── KeyUsedOtherwise         the Idempotency-Key stands for another request
 └── Unavailable              nothing was done; the same request may be repeated later
@@ -39,10 +40,14 @@ class InvalidRequest(ClickToCallError):
 
 
 class NumberNotDialable(InvalidRequest):
-    """The dial string is no extension of the account, no emergency number and no possible number."""
+    """The dial string is no extension of the account, no emergency number and no possible number.
 
-    def __init__(self, reason: str) -> None:
+    `rule` is the stable name of what is wrong with it.
+    """
+
+    def __init__(self, reason: str, rule: str = "no_number") -> None:
         super().__init__("dial_string", reason)
+        self.rule = rule
 
 
 class AlreadyInUse(InvalidRequest):
@@ -163,6 +168,18 @@ class DestinationNotAllowed(ClickToCallError):
     def __init__(self, rule: str, reason: str) -> None:
         super().__init__(reason)
         self.rule = rule
+
+
+class LimitReached(ClickToCallError):
+    """There were, or are, as many calls as may be; `rule` is the stable name of the limit.
+
+    The same request may be let through after `retry_after` seconds.
+    """
+
+    def __init__(self, rule: str, reason: str, retry_after: int) -> None:
+        super().__init__(reason)
+        self.rule = rule
+        self.retry_after = retry_after
 
 
 class UserBusy(ClickToCallError):

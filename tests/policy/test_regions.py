@@ -24,7 +24,7 @@ from c2c_stasis.policy.regions import check_region
         ("+447400123456", "GB"),  # shares its calling code, and is claimed
         ("+79161234567", "RU"),
         ("+61491570156", "AU"),
-        ("+35318000000", "IE"),  # in no plan, and Ireland has its calling code alone
+        ("+353300000000", "IE"),  # in no plan, and Ireland has its calling code alone
     ],
 )
 def test_the_own_region_is_dialled(number: str, region: str) -> None:

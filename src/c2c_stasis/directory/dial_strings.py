@@ -17,6 +17,10 @@ from c2c_stasis.errors import NumberNotDialable
 
 _RAW = re.compile(r"[+]?[0-9 ().\-]{2,32}")
 _SEPARATORS = re.compile(r"[^0-9]")
+MALFORMED = "malformed_dial_string"  # the text holds something else than digits and what may stand between them
+NO_NUMBER = "no_number"  # no telephone number of the region can be read from it
+IMPOSSIBLE = "impossible_number"  # no number has this length there, or this country code
+
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 """A telephone number as it is kept and sent: ITU-T E.164, and long enough to be one."""
 
@@ -52,7 +56,7 @@ def parse(dial_string: str, *, region: str, extension_length: int) -> Dialled:
     """
     if _RAW.fullmatch(dial_string) is None:
         raise NumberNotDialable(
-            "may hold 2 to 32 digits, spaces and ( ) . - after an optional leading +, and nothing else"
+            "may hold 2 to 32 digits, spaces and ( ) . - after an optional leading +, and nothing else", MALFORMED
         )
     if is_emergency(dial_string, region):
         return Dialled(DestinationKind.EMERGENCY, _SEPARATORS.sub("", dial_string), region)
@@ -82,15 +86,16 @@ def _e164(dial_string: str, region: str) -> str:
     try:
         number = phonenumbers.parse(dial_string, region)
     except NumberParseException as exc:
-        raise NumberNotDialable(f"is no telephone number of {region}, no extension and no emergency number") from exc
+        reason = f"is no telephone number of {region}, no extension and no emergency number"
+        raise NumberNotDialable(reason, NO_NUMBER) from exc
     # Possible, not valid: is_valid refuses +15551234567 and every range newer than the metadata.
     possible = phonenumbers.is_possible_number_with_reason(number)
     if possible != ValidationResult.IS_POSSIBLE:
         why = _TOO_LONG_OR_SHORT.get(possible, "is no possible telephone number")
         raise NumberNotDialable(
-            f"{why} (read as a number of {region}); E.164 such as +15551234567 is always understood"
+            f"{why} (read as a number of {region}); E.164 such as +15551234567 is always understood", IMPOSSIBLE
         )
     text = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     if E164.fullmatch(text) is None:
-        raise NumberNotDialable("is no telephone number of 7 to 15 digits")
+        raise NumberNotDialable("is no telephone number of 7 to 15 digits", IMPOSSIBLE)
     return text

@@ -12,7 +12,7 @@ from phonenumbers import PhoneNumberFormat
 
 from c2c_stasis.call.model import DestinationKind
 from c2c_stasis.config import NumberFormat, Trunk
-from c2c_stasis.directory.dial_strings import Dialled
+from c2c_stasis.directory.dial_strings import IMPOSSIBLE, Dialled
 from c2c_stasis.errors import DestinationNotAllowed, NumberNotDialable
 
 NO_TRUNK = "no_trunk"  # no trunk carries this kind of call
@@ -54,7 +54,7 @@ def endpoint(trunk: Trunk, dialled: Dialled) -> str:
         case DestinationKind.EXTERNAL:
             number = trunk.prefix + _formatted(trunk.format, dialled)
     if _SENDABLE.fullmatch(number) is None:
-        raise NumberNotDialable("cannot be sent to the telephone network")
+        raise NumberNotDialable("cannot be sent to the telephone network", IMPOSSIBLE)
     return trunk.endpoint.replace("{number}", number)
 
 

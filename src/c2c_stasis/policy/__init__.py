@@ -1,1 +1,1 @@
-"""May this call be placed: limits and regions, as pure rules."""
+"""May this call be placed: numbers, regions, prices and limits, as pure rules; `engine.py` asks them all."""

@@ -24,6 +24,7 @@ from c2c_stasis.directory.model import Account, Device, User
 from c2c_stasis.errors import NumberNotDialable
 from c2c_stasis.ids import CALL, CallId, leg_id, new_id
 from c2c_stasis.policy.regions import check_region
+from c2c_stasis.policy.rules import Rule
 from c2c_stasis.ports import Switch
 from c2c_stasis.service.choosing import choose
 
@@ -95,9 +96,9 @@ class Planner:
         extension = self._directory.extension(account.id, number)
         callee = self._directory.user(account.id, extension.user_id) if extension else None
         if callee is None:
-            raise NumberNotDialable(f"{number} is no extension of this account")
+            raise NumberNotDialable(f"{number} is no extension of this account", Rule.UNKNOWN_EXTENSION)
         if callee.id == user.id:
-            raise NumberNotDialable(f"{number} is the user's own extension")
+            raise NumberNotDialable(f"{number} is the user's own extension", Rule.OWN_EXTENSION)
         return callee
 
     def _internal_party(self, user: User) -> Party:
