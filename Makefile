@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test check bench images fuzz cuts faults races
+.PHONY: help demo test check bench images fuzz fuzz-policy cuts faults races
 
 help:
 	@echo "make demo     watch a real Asterisk ring two phones; ARGS=--once ends after one call"
@@ -14,6 +14,7 @@ help:
 	@echo "make faults   the service, Asterisk and the line between them broken some 550 times while people call: hours"
 	@echo "make races    two phones that answer at once, answers that cross a CANCEL, users who hang up: 1,100 calls"
 	@echo "make fuzz     what schemathesis makes up of the OpenAPI document, against the running service"
+	@echo "make fuzz-policy  a million dial strings, led by the branches of the policy, against an oracle"
 	@echo "make images   the Dockerfiles, carried out without an engine: as root, with mmdebstrap"
 
 demo: $(VENV)/.for-demo
@@ -66,6 +67,10 @@ races: $(VENV)/.for-work
 fuzz: $(VENV)/.for-work
 	C2C_FUZZ_EXAMPLES=25 $(BIN)/pytest -s --show-capture=no tests/live/test_fuzz.py $(ARGS)
 
+# A million dial strings, judged by the policy and by an oracle that was written from its rules; eight minutes.
+fuzz-policy: $(VENV)/.for-fuzz
+	$(BIN)/python -m tests.policy.fuzz 1000000 $(ARGS)
+
 # Figures of this machine, into bench/RESULTS.md.
 bench: $(VENV)/.for-work
 	$(BIN)/python -m bench
@@ -76,3 +81,6 @@ $(VENV)/.for-demo: pyproject.toml constraints.txt tools/venv.sh
 
 $(VENV)/.for-work: pyproject.toml constraints.txt tools/venv.sh
 	@sh tools/venv.sh $(VENV) '.[dev]' && touch $@ $(VENV)/.for-demo
+
+$(VENV)/.for-fuzz: pyproject.toml constraints.txt tools/venv.sh
+	@sh tools/venv.sh $(VENV) '.[dev,fuzz]' && touch $@ $(VENV)/.for-work $(VENV)/.for-demo

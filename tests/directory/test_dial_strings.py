@@ -75,6 +75,7 @@ def test_what_is_dialled(text: str, region: str, kind: DestinationKind, number: 
         ("+" + "1" * 31, "US"),
         ("1" * 33, "US"),
         ("1" * 2000, "US"),
+        ("00327480437", "AU"),  # +61 0327480437, which libphonenumber reads as +61 327480437
         ("5551234567", "XX"),
         ("5551234567", ""),
     ],

@@ -47,6 +47,11 @@ _COSTLY = {
     PhoneNumberType.UAN: "universal_access",
 }
 _NORTH_AMERICA = 1
+# 5XX of the North American plan, and Canada's 6XX: numbers that follow a person, and that whoever calls pays for.
+_FOLLOW_ME = frozenset(
+    {*("500", "521", "522", "523", "524", "525", "526", "527", "528", "529", "532", "533", "544", "566", "577", "588")}
+    | {"622", "633"}
+)
 _SUBSCRIBERS = ("2345678", "4561234", "7012345", "9991234")  # that some number of an area code in use is one of
 
 
@@ -105,7 +110,7 @@ def expected(text: str, home: str, extension_length: int, rules: Rules) -> tuple
         return UNREADABLE, ""
     e164 = f"+{number.country_code}{phonenumbers.national_significant_number(number)}"
     possible = phonenumbers.is_possible_number_with_reason(number) == ValidationResult.IS_POSSIBLE
-    if not possible or not 8 <= len(e164) <= 16 or e164[1] == "0":
+    if not possible or not 8 <= len(e164) <= 16 or phonenumbers.parse(e164) != number:
         return UNREADABLE, ""
     return _of_number(number, e164, home, rules), e164
 
@@ -119,7 +124,7 @@ def _of_number(number: PhoneNumber, e164: str, home: str, rules: Rules) -> str:
     code = number.country_code or 0
     if code in WITHOUT_COUNTRY:
         return "worldwide_service"
-    costly = _COSTLY.get(phonenumbers.number_type(number))
+    costly = _COSTLY.get(phonenumbers.number_type(number)) or _costly_area_code(e164)
     if costly is not None and costly not in rules.types:
         return costly
     sharing = phonenumbers.region_codes_for_country_code(code)
@@ -162,6 +167,14 @@ def _area_code(area: str) -> frozenset[str]:
         for region in sharing
         if any(phonenumbers.is_valid_number_for_region(number, region) for number in numbers)
     )
+
+
+def _costly_area_code(e164: str) -> str | None:
+    """Area codes of +1 of which every number costs extra (North American Numbering Plan, non-geographic codes)."""
+    area = e164[2:5]
+    if not e164.startswith("+1") or len(e164) != 12 or not _area_code(area):
+        return None
+    return "premium_rate" if area == "900" else "personal_number" if area in _FOLLOW_ME else None
 
 
 class Escape(AssertionError):

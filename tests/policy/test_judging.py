@@ -118,6 +118,13 @@ def test_a_costly_type_is_dialled_when_it_is_allowed_and_no_other_with_it() -> N
     )
 
 
+def test_an_area_code_that_costs_extra_does_so_before_an_exchange_that_nobody_has() -> None:
+    assert judged("+19000000060").rule == "premium_rate"
+    assert judged("+15000000060").rule == "personal_number"
+    assert judged("+18000000060").rule == "home_region"
+    assert judged("+18000000060", "JM").rule == "home_region"  # freephone is every region's
+
+
 def test_what_goes_abroad_is_known_by_its_region() -> None:
     everywhere = Settings(regions=("*",))
     assert not judged(NEW_YORK, settings=everywhere).international

@@ -98,4 +98,7 @@ def _e164(dial_string: str, region: str) -> str:
     text = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     if E164.fullmatch(text) is None:
         raise NumberNotDialable("is no telephone number of 7 to 15 digits", IMPOSSIBLE)
+    # 003 2748 0437 of Australia becomes +61 0327480437, which is read as +61 327480437: sent would be another than judged.
+    if phonenumbers.format_number(phonenumbers.parse(text), phonenumbers.PhoneNumberFormat.E164) != text:
+        raise NumberNotDialable(f"begins with a digit too many (read as a number of {region})", IMPOSSIBLE)
     return text

@@ -67,11 +67,12 @@ class Number:
     """A telephone number in E.164 and what is known of it.
 
     `region` is None when several regions share the calling code and none of them claims the number; `assigned` when it
-    belongs to a range that is known to be in use.
+    belongs to a range that is known to be in use. `known_as` is the number itself, or one of its area code that is in a plan
+    when the number is in none.
     """
 
     text: str
-    parsed: PhoneNumber
+    known_as: PhoneNumber
     number_class: NumberClass
     region: str | None
     assigned: bool
@@ -80,14 +81,12 @@ class Number:
     @property
     def calling_code(self) -> int:
         """The country calling code, such as 44."""
-        return self.parsed.country_code or 0
+        return self.known_as.country_code or 0
 
     def belongs_to(self, region: str) -> bool:
         """Whether people of this region take the number for one of their own."""
-        if self.region == region:
-            return True
         # Freephone numbers of +1 are listed under US and yet belong to the plan of Canada and others as well.
-        return self.assigned and phonenumbers.is_valid_number_for_region(self.parsed, region)
+        return self.region == region or phonenumbers.is_valid_number_for_region(self.known_as, region)
 
     def has_calling_code_of(self, region: str) -> bool:
         """Whether the region has this number's calling code, perhaps with others."""
@@ -97,22 +96,31 @@ class Number:
 def look_up(number: str) -> Number:
     """What is known of a number, which is E.164."""
     parsed = phonenumbers.parse(number)
-    found = phonenumbers.region_code_for_number(parsed)
-    kind = _BY_CALLING_CODE.get(parsed.country_code or 0) or _CLASSES[phonenumbers.number_type(parsed)]
+    region = phonenumbers.region_code_for_number(parsed)
+    kind = _class_of(parsed)
+    claimed = region is not None
+    if not claimed and (probe := _probe_of_area_code(parsed)) is not None:
+        parsed, region, area_class = probe, phonenumbers.region_code_for_number(probe), _class_of(probe)
+        # +1 900 before an exchange that nobody has is in no plan, and still no number that is dialled lightly.
+        kind = area_class if area_class in COSTLY else kind
     return Number(
         text=number,
-        parsed=parsed,
+        known_as=parsed,
         number_class=kind,
-        region=found or _region_of_area_code(parsed),
-        assigned=found is not None and phonenumbers.is_valid_number_for_region(parsed, found),
-        fictitious=found is None and parsed.country_code == _NORTH_AMERICA and number.startswith(f"+1{_FICTION}"),
+        region=region,
+        assigned=claimed and phonenumbers.is_valid_number(parsed),
+        fictitious=number.startswith(f"+{_NORTH_AMERICA}{_FICTION}") and region is None,
     )
 
 
-def _region_of_area_code(number: PhoneNumber) -> str | None:
-    """The region that owns the area code of a +1 number which is itself in no region's plan, such as +1 416 155 0000."""
+def _class_of(number: PhoneNumber) -> NumberClass:
+    return _BY_CALLING_CODE.get(number.country_code or 0) or _CLASSES[phonenumbers.number_type(number)]
+
+
+def _probe_of_area_code(number: PhoneNumber) -> PhoneNumber | None:
+    """A number of the same area code of +1 that is in a plan, for one that is in none, such as +1 416 155 0000."""
     national = str(number.national_number)
     if number.country_code != _NORTH_AMERICA or len(national) != 10:
         return None
     probe = PhoneNumber(country_code=_NORTH_AMERICA, national_number=int(national[:3]) * 10_000_000 + _PROBE)
-    return phonenumbers.region_code_for_number(probe)
+    return probe if phonenumbers.is_valid_number(probe) else None

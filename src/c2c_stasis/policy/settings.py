@@ -79,8 +79,8 @@ class AccountPolicy(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     allow_prefixes: tuple[str, ...] = ()
     deny_prefixes: tuple[str, ...] = ()
     strict_numbers: bool | None = None
-    limits: OwnLimits = field(default_factory=OwnLimits)
-    user_limits: OwnLimits = field(default_factory=OwnLimits)
+    limits: OwnLimits = OwnLimits()
+    user_limits: OwnLimits = OwnLimits()
 
     def __post_init__(self) -> None:
         """Refuse regions that do not exist, and what is no beginning of a number."""
