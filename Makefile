@@ -20,18 +20,21 @@ help:
 demo: $(VENV)/.for-demo
 	@$(BIN)/c2c-stasis demo $(ARGS)
 
-# The heart first: every branch of it must be seen, and every planted fault be caught. Then the rest, two files at a time: first
-# what only computes, then what mostly waits, the real Asterisk included. With ARGS, all of that is one run.
+# The heart first, and what lets calls through: every branch must be seen, and every planted fault be caught. Then the rest, two
+# files at a time: first what only computes, then what mostly waits, the real Asterisk included. With ARGS, all of that is one run.
+POLICY := tests/policy tests/publish/test_guard.py
 PAIRED := -n 2 --dist loadfile
 WAITING := tests/live tests/faults tests/surface tests/lab tests/contract
 test: $(VENV)/.for-work
 	$(BIN)/pytest tests/call --cov=c2c_stasis.call --cov-branch --cov-report=term --cov-fail-under=100
 	$(BIN)/python tools/planted_faults.py
+	$(BIN)/pytest $(POLICY) --cov=c2c_stasis.policy --cov-branch --cov-report=term --cov-fail-under=100
+	$(BIN)/python tools/planted_policy_faults.py
 ifeq ($(strip $(ARGS)),)
-	$(BIN)/pytest $(PAIRED) --ignore=tests/call $(WAITING:%=--ignore=%)
+	$(BIN)/pytest $(PAIRED) --ignore=tests/call $(POLICY:%=--ignore=%) $(WAITING:%=--ignore=%)
 	$(BIN)/pytest $(PAIRED) $(WAITING)
 else
-	$(BIN)/pytest --ignore=tests/call $(ARGS)
+	$(BIN)/pytest --ignore=tests/call $(POLICY:%=--ignore=%) $(ARGS)
 endif
 
 check: $(VENV)/.for-work

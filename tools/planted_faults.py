@@ -1,5 +1,7 @@
 """Plants faults in the rules of a call, one at a time, and fails unless the tests of `tests/call` catch every one of them.
 
+`planted_policy_faults.py` does the same to the rules of the policy.
+
 Works on a copy in a temporary folder. A fault is one line of the kind that a hurried change leaves behind; the text it takes
 the place of must stand in the file exactly once, so that a fault cannot get lost when the rules change.
 """
@@ -10,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
@@ -19,12 +22,28 @@ from queue import SimpleQueue
 import click
 
 ROOT = Path(__file__).parents[1]
-RULES = Path("src/c2c_stasis/call")
-STORIES = ("--ignore=tests/call/test_histories.py", "--ignore=tests/call/test_diagram.py", "tests/call")
-HISTORIES = ("tests/call/test_histories.py",)
 FAILED = 1  # pytest's exit code when a test failed; every other one but 0 means that the tests could not run
 # No plugins: the rules need none, and a run without them begins in a third of the time.
 CONFIGURATION = "[pytest]\naddopts = --import-mode=importlib\nfilterwarnings = error\nmarkers = timeout\n"
+
+
+@dataclass(frozen=True)
+class Field:
+    """Where faults are planted: the rules, their tests, and which of these are run first and which then."""
+
+    rules: Path
+    tests: Path
+    runs: tuple[tuple[str, ...], ...]
+
+
+CALL = Field(
+    Path("src/c2c_stasis/call"),
+    Path("tests/call"),
+    (
+        ("--ignore=tests/call/test_histories.py", "--ignore=tests/call/test_diagram.py", "tests/call"),
+        ("tests/call/test_histories.py",),
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -326,21 +345,22 @@ FAULTS = [
 class Nursery:
     """Copies of the package and its tests, one for each worker, in which faults are planted."""
 
-    def __init__(self, folder: Path, workers: int) -> None:
+    def __init__(self, field: Field, folder: Path, workers: int) -> None:
+        self._field = field
         self._free: SimpleQueue[Path] = SimpleQueue()
         for number in range(workers):
-            self._free.put(_copy(folder / str(number)))
+            self._free.put(_copy(field, folder / str(number)))
 
     def catch(self, fault: Fault | None) -> tuple[str, float]:
         """Which test catches this fault, empty if none, and in how many seconds. Raises `ClickException` if none could run."""
         home = self._free.get()
         begun = time.monotonic()
-        target = home / RULES / (fault.file if fault else "machine.py")
+        target = home / self._field.rules / (fault.file if fault else "__init__.py")
         sound = target.read_text()
         try:
             if fault is not None:
                 _write(target, sound.replace(fault.right, fault.wrong))
-            caught = _run(home, STORIES) or _run(home, HISTORIES)
+            caught = next(filter(None, (_run(home, tests) for tests in self._field.runs)), "")
         finally:
             _write(target, sound)
             self._free.put(home)
@@ -357,11 +377,12 @@ def _write(target: Path, text: str) -> None:
 _stamps = count(1_000_000_000)
 
 
-def _copy(home: Path) -> Path:
+def _copy(field: Field, home: Path) -> Path:
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "src", home / "src", ignore=ignored)
-    shutil.copytree(ROOT / "tests" / "call", home / "tests" / "call", ignore=ignored)
-    shutil.copy(ROOT / "tests" / "__init__.py", home / "tests")
+    shutil.copytree(ROOT / field.tests, home / field.tests, ignore=ignored)
+    for file in ("__init__.py", "conftest.py"):
+        shutil.copy(ROOT / "tests" / file, home / "tests")
     (home / "pytest.ini").write_text(CONFIGURATION)
     return home
 
@@ -394,31 +415,36 @@ def _run(home: Path, tests: tuple[str, ...]) -> str:
     return failure.split(" - ")[0].rpartition("::")[2]
 
 
-def _check_texts() -> None:
-    for fault in FAULTS:
-        found = (ROOT / RULES / fault.file).read_text().count(fault.right)
+def _check_texts(field: Field, faults: Sequence[Fault]) -> None:
+    for fault in faults:
+        found = (ROOT / field.rules / fault.file).read_text().count(fault.right)
         if found != 1:
             raise click.ClickException(
                 f"{fault.file}: {fault.right!r} stands there {found} times: plant {fault.story!r} anew"
             )
 
 
-@click.command(help=__doc__)
-@click.option("--workers", default=os.cpu_count() or 2, show_default=True, help="How many faults are tried at a time.")
-def main(workers: int) -> None:
-    _check_texts()
+def plant(field: Field, faults: Sequence[Fault], workers: int) -> bool:
+    """Plant each fault and tell who caught it; whether all were caught. Raises `ClickException` when it could not be tried."""
+    _check_texts(field, faults)
     begun = time.monotonic()
     survivors = 0
     with tempfile.TemporaryDirectory(prefix="c2c-faults-") as folder, ThreadPoolExecutor(workers) as pool:
-        nursery = Nursery(Path(folder), workers)
-        trials = pool.map(nursery.catch, (None, *FAULTS))
+        nursery = Nursery(field, Path(folder), workers)
+        trials = pool.map(nursery.catch, (None, *faults))
         if caught := next(trials)[0]:
             raise click.ClickException(f"{caught} fails without any fault")
-        for fault, (catcher, seconds) in zip(FAULTS, trials, strict=True):
+        for fault, (catcher, seconds) in zip(faults, trials, strict=True):
             survivors += not catcher
             click.echo(f"{seconds:5.1f} s  {fault.file:12} {fault.story:62} {catcher or 'SURVIVED'}")
-    click.echo(f"{len(FAULTS) - survivors} of {len(FAULTS)} faults caught in {time.monotonic() - begun:.0f} s")
-    sys.exit(1 if survivors else 0)
+    click.echo(f"{len(faults) - survivors} of {len(faults)} faults caught in {time.monotonic() - begun:.0f} s")
+    return not survivors
+
+
+@click.command(help=__doc__)
+@click.option("--workers", default=os.cpu_count() or 2, show_default=True, help="How many faults are tried at a time.")
+def main(workers: int) -> None:
+    sys.exit(not plant(CALL, FAULTS, workers))
 
 
 if __name__ == "__main__":

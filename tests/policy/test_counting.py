@@ -83,6 +83,7 @@ def test_what_is_added_late_counts_with_the_newest() -> None:
     window.add(100, 1)
     window.add(85, 1)
     assert window.total(100) == 2
+    assert window.wait(100, 0) == 610
     assert window.total(709) == 2
     assert window.total(710) == 0
 

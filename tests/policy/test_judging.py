@@ -32,6 +32,12 @@ def test_an_emergency_number_passes_when_nothing_else_does(number: str) -> None:
     assert decision.longest is None
 
 
+def test_a_number_that_is_forbidden_is_told_so_whatever_the_limits_say() -> None:
+    nothing = Settings(user=NOTHING_MAY, account=NOTHING_MAY, key=NOTHING_MAY)
+    assert decide(external(KINGSTON), nothing, Usage(), 0.0).rule == "other_region"
+    assert decide(extension(), nothing, Usage(), 0.0).status == 409
+
+
 def test_the_switch_stops_telephone_numbers_and_leaves_extensions() -> None:
     off = Settings(outbound_enabled=False)
     refusal = judge(external(NEW_YORK), off)

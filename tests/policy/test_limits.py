@@ -150,6 +150,7 @@ def test_one_number_is_not_called_again_and_again(scope: str) -> None:
 def test_a_colleague_may_be_called_as_often_as_one_likes() -> None:
     line = Line(account(same_destination=1, international=0, minutes=0))
     assert all(line.talks(at, at + 1.0, extension()).allowed for at in range(20))
+    assert Line(account(same_destination=0)).asks(extension(), 0.0).allowed
 
 
 @pytest.mark.parametrize("scope", ["user", "account", "key"])
@@ -247,6 +248,13 @@ def test_of_several_limits_the_one_is_named_that_must_be_waited_for() -> None:
     assert at_home.asks(external(NUMBER), 0.5).rule == "account_same_destination"
 
 
+def test_what_is_never_let_through_is_named_before_what_takes_a_day() -> None:
+    line = Line(replace(account(minutes=10), user=Ceilings(international=0)))
+    assert line.talks(0.0, 600.0).allowed
+    refusal = line.asks(external(LONDON), 600.0)
+    assert (refusal.rule, refusal.retry_after) == ("user_international", 900 + DAY - 600)
+
+
 def test_a_call_that_could_not_be_recorded_is_as_if_it_had_never_begun() -> None:
     limits = Ceilings(starts_per_second=1, burst=1, calls=1, same_destination=1, international=1)
     line = Line(Settings(regions=("*",), user=limits, account=limits, key=limits))
@@ -263,6 +271,14 @@ def test_a_call_that_could_not_be_recorded_is_as_if_it_had_never_begun() -> None
     assert line.calls_at(0.0, emergency()).allowed
     line.usage.withdraw(line.calls[4])
     assert line.calls_at(0.0, external(LONDON)).allowed
+
+
+def test_an_emergency_call_that_could_not_be_recorded_gives_nobody_another_start() -> None:
+    line = Line(user(starts_per_second=1, burst=1))
+    assert line.calls_at(0.0).allowed
+    line.calls_at(0.0, emergency())
+    line.usage.withdraw(line.calls[1])
+    assert line.asks(external(NUMBER), 0.0).rule == "user_starts"
 
 
 def test_what_is_withdrawn_without_limits_leaves_nothing() -> None:
@@ -286,6 +302,18 @@ def test_what_is_not_counted_may_end_and_be_answered() -> None:
     usage.end(CallId("call_x"), 0.0)
     usage.withdraw(CallId("call_x"))
     assert len(usage) == 0
+
+
+def test_who_has_just_used_up_the_burst_is_not_forgotten() -> None:
+    line = Line(user(starts_per_second=0.01, burst=1))
+    line.talks(0.0, 0.0)
+    line.talks(1.0, 1.0, external(NUMBER, user="bob"))
+    assert line.asks(external(NUMBER), 2.0).rule == "user_starts"
+
+
+def test_the_smaller_limit_says_how_long_a_call_may_talk() -> None:
+    line = Line(replace(user(minutes=5), account=Ceilings(minutes=10), key=Ceilings(minutes=7)))
+    assert line.asks(external(NUMBER), 0.0).longest == 300
 
 
 def test_who_has_not_called_for_long_is_forgotten() -> None:
@@ -329,6 +357,12 @@ def test_after_a_start_what_there_was_counts_as_before() -> None:
     line.settings = Settings(regions=("*",), account=Ceilings(same_destination=2))
     assert line.asks(external(LONDON), 1060.0).rule == "account_same_destination"
     assert line.asks(external(OTHER), 1060.0).allowed
+
+
+def test_after_a_start_what_is_long_ago_counts_no_more() -> None:
+    line = Line(account(international=1, same_destination=1))
+    line.usage.restore([past("before", external(LONDON), 3_700.0, ended=3_600.0)], line.settings, now=10.0)
+    assert line.asks(external(LONDON), 10.0).allowed
 
 
 def test_after_a_start_live_calls_are_calls_that_there_are() -> None:

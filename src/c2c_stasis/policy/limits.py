@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, inf
 
 from msgspec.structs import replace
 
@@ -55,10 +55,10 @@ def admit(request: Request, judged: Decision, settings: Settings, usage: Usage, 
     if not refusals:
         return replace(judged, longest=min(longest, default=None))
     worst = next((one for one in refusals if one.rule is Rule.USER_BUSY), None)
-    worst = worst or max(refusals, key=lambda one: one.retry_after)
+    worst = worst or max(refusals, key=lambda one: inf if one.wait is None else one.wait)
     limit = f"{worst.limit:g}" if worst.limit < 1_000_000 else f"{worst.limit:.0f}"
     reason = VERDICTS[worst.rule].sentence.format(limit=limit, calls="call" if worst.limit == 1 else "calls")
-    retry_after = None if worst.rule is Rule.USER_BUSY else worst.retry_after
+    retry_after = None if worst.rule is Rule.USER_BUSY else max(one.retry_after for one in refusals)
     return replace(judged, rule=worst.rule, reason=reason, limit=worst.limit, retry_after=retry_after)
 
 

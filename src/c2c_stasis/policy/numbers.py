@@ -108,8 +108,8 @@ def look_up(number: str) -> Number:
         known_as=parsed,
         number_class=kind,
         region=region,
-        assigned=claimed and phonenumbers.is_valid_number(parsed),
-        fictitious=number.startswith(f"+{_NORTH_AMERICA}{_FICTION}") and region is None,
+        assigned=claimed and phonenumbers.number_type(parsed) != PhoneNumberType.UNKNOWN,
+        fictitious=number.startswith(f"+{_NORTH_AMERICA}{_FICTION}"),
     )
 
 
