@@ -47,6 +47,7 @@ check: $(VENV)/.for-work
 	$(BIN)/python tools/draw_doctor.py --check
 	$(BIN)/python tools/draw_openapi.py --check
 	$(BIN)/python tools/draw_traces.py --check
+	$(BIN)/python tools/draw_policy.py --check
 
 # The Dockerfiles, carried out without a container engine, and containers of them run: as root, with mmdebstrap installed.
 images: $(VENV)/.for-work

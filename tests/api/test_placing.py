@@ -8,6 +8,7 @@ from c2c_stasis.call.model import DestinationKind
 from c2c_stasis.directory.call_options import ORDINARY, CallOptions
 from c2c_stasis.errors import (
     DestinationNotAllowed,
+    LimitReached,
     NumberNotDialable,
     Stopping,
     StoreUnavailable,
@@ -371,6 +372,8 @@ async def test_an_emergency_call_is_placed_whatever_else_is_wrong(
         (DestinationNotAllowed("other_region", "no"), 403, b'{"error":"Destination not allowed: no",'
             b'"code":"destination_not_allowed","details":{"dial_string":"no","rule":"other_region"}}'),
         (UserBusy(2), 409, b'{"error":"User is busy: the user already has 2 calls","code":"user_busy"}'),
+        (LimitReached("user_starts", "too fast", 7), 429, b'{"error":"Limit reached: too fast","code":"limit_reached",'
+            b'"details":{"rule":"user_starts"}}'),
     ],
 )  # fmt: skip
 async def test_what_the_service_refuses(
@@ -379,6 +382,11 @@ async def test_what_the_service_refuses(
     service.fail = error
     response = await place(client)
     assert (response.status, await response.read()) == (status, body)
+
+
+async def test_a_limit_says_when_to_come_again(client: Client, service: FakeService) -> None:
+    service.fail = LimitReached("user_starts", "too fast", 7)
+    assert (await place(client)).headers["Retry-After"] == "7"
 
 
 @pytest.mark.parametrize(

@@ -306,8 +306,9 @@ def test_what_is_not_counted_may_end_and_be_answered() -> None:
 
 def test_who_has_just_used_up_the_burst_is_not_forgotten() -> None:
     line = Line(user(starts_per_second=0.01, burst=1))
-    line.talks(0.0, 0.0)
-    line.talks(1.0, 1.0, external(NUMBER, user="bob"))
+    line.calls_at(0.0)
+    line.usage.end(line.calls[0], 0.5)  # nobody answered
+    line.calls_at(1.0, external(NUMBER, user="bob"))
     assert line.asks(external(NUMBER), 2.0).rule == "user_starts"
 
 

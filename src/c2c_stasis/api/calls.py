@@ -78,6 +78,7 @@ class CallRoutes:
                 errors=(
                     *("invalid_user_id", "not_supported", "not_allowed", "destination_not_allowed"),
                     *("user_not_found", "endpoint_not_found", "user_busy", "idempotency_conflict"),
+                    "limit_reached",
                 ),
                 success=202,
                 headers=("Location",),

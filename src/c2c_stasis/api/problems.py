@@ -16,6 +16,7 @@ from c2c_stasis.errors import (
     InvalidRequest,
     KeyInBrowser,
     KeyUsedOtherwise,
+    LimitReached,
     NotAllowed,
     NotAuthenticated,
     NotFound,
@@ -170,6 +171,9 @@ def problem_of(error: Exception) -> Problem:
         case KeyUsedOtherwise():
             reason = "was sent with another body within 24 hours"
             return Problem(409, f"Idempotency-Key {reason}", "idempotency_conflict", {"Idempotency-Key": reason})
+        case LimitReached():
+            headers = {"Retry-After": str(error.retry_after)}
+            return Problem(429, f"Limit reached: {error}", "limit_reached", {"rule": error.rule}, headers)
         case UserBusy():
             return Problem(409, f"User is busy: {error}", "user_busy")
         case Unavailable():

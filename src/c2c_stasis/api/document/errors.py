@@ -56,6 +56,10 @@ ERRORS = {
         429, "too many requests at a time from one address; repeat it after `Retry-After` seconds"
     ),
     "too_many_streams": ErrorCode(429, "the account, or this credential, has as many event streams as may be"),
+    "limit_reached": ErrorCode(
+        429,
+        "there were as many calls as may be; `details.rule` names the limit, `Retry-After` when there may be another",
+    ),
     "internal_error": ErrorCode(500, "our own code failed"),
     "unavailable": ErrorCode(503, "nothing was done, and nothing rang; repeat it after `Retry-After` seconds"),
     "overloaded": ErrorCode(
