@@ -443,6 +443,10 @@ FAULTS = [
         "for one in (self.user, self.account))",
         "money of keys is not counted",
     ),
+    Fault("numbers.py", '_COSTS_A_CALL = "+443"', '_COSTS_A_CALL = "+44"', "no British number costs extra"),
+    Fault(
+        "numbers.py", '_COSTS_A_CALL = "+443"', '_COSTS_A_CALL = "+99"', "British 03 numbers are taken for dear ones"
+    ),
     Fault("settings.py", "calls=config.calls.max_calls_per_user", "calls=None", "a user has as many calls as it likes"),
     Fault(
         "request.py",

@@ -125,6 +125,8 @@ def _of_number(number: PhoneNumber, e164: str, home: str, rules: Rules) -> str:
     if code in WITHOUT_COUNTRY:
         return "worldwide_service"
     costly = _COSTLY.get(phonenumbers.number_type(number)) or _costly_area_code(e164)
+    if code == 44 and phonenumbers.national_significant_number(number)[0] == "3":
+        costly = None  # 03 of Great Britain costs what 01 and 02 do
     if costly is not None and costly not in rules.types:
         return costly
     sharing = phonenumbers.region_codes_for_country_code(code)

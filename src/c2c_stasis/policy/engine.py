@@ -8,7 +8,7 @@ by `request.refused`.
 
 from c2c_stasis.call.model import DestinationKind
 from c2c_stasis.policy import limits, regions
-from c2c_stasis.policy.numbers import COSTLY, Number, look_up
+from c2c_stasis.policy.numbers import Number, look_up
 from c2c_stasis.policy.request import Decision, Request
 from c2c_stasis.policy.rules import VERDICTS, Rule
 from c2c_stasis.policy.settings import Settings
@@ -67,7 +67,7 @@ def _rule_of(number: Number, prefix: tuple[str, bool] | None, request: Request, 
     region = regions.rule_of(number, home=request.region, allowed=settings.regions)
     if region is Rule.WORLDWIDE:
         return region
-    costly = COSTLY.get(number.number_class)
+    costly = number.costly
     if costly is not None and costly not in settings.types:
         return Rule(costly.value)
     if settings.strict_numbers and not number.assigned:

@@ -53,8 +53,11 @@ _BY_CALLING_CODE = {
     883: NumberClass.INTERNATIONAL_NETWORK,
 }
 COSTLY = {NumberClass(one.value): one for one in CostlyType}
-"""Types that are dialled only when they are allowed."""
+"""Types that are dialled only when they are allowed; `Number.costly` knows the exceptions."""
 
+# British 03 numbers are of universal access, and may cost no more than a call to a geographic one (Ofcom's National Telephone
+# Numbering Plan).
+_COSTS_A_CALL = "+443"
 _NORTH_AMERICA = 1
 # A subscriber number that every area code can hold; it asks libphonenumber whose the area code is.
 _PROBE = 2_345_678
@@ -82,6 +85,11 @@ class Number:
     def calling_code(self) -> int:
         """The country calling code, such as 44."""
         return self.known_as.country_code or 0
+
+    @property
+    def costly(self) -> CostlyType | None:
+        """As what the number costs more than a call, if it does."""
+        return None if self.text.startswith(_COSTS_A_CALL) else COSTLY.get(self.number_class)
 
     def belongs_to(self, region: str) -> bool:
         """Whether people of this region take the number for one of their own."""
