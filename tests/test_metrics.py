@@ -17,6 +17,7 @@ LABELS = {
     "log",
     "result",
     "kind",
+    "rule",
     "outcome",
     "reason",
     "side",

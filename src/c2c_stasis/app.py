@@ -26,9 +26,11 @@ from c2c_stasis.ari.connection import Connection
 from c2c_stasis.arilog import AriLog
 from c2c_stasis.arilog import Settings as AriLogSettings
 from c2c_stasis.call.model import Now
-from c2c_stasis.config import Address, Ari, Config, ConfigError, Http, LogNumbers, Webhooks, changes
+from c2c_stasis.config import Address, Ari, Config, ConfigError, Http, LogNumbers, Problem, Webhooks, changes
 from c2c_stasis.errors import StoreUnavailable, SwitchRefused, SwitchUnavailable
 from c2c_stasis.metrics import Metrics
+from c2c_stasis.policy.rates import read_rates
+from c2c_stasis.policy.settings import Settings, settings_of
 from c2c_stasis.policy.webhook_urls import WebhookUrls
 from c2c_stasis.ports import SipServer
 from c2c_stasis.publish.envelope import Envelopes
@@ -107,6 +109,20 @@ def webhook_urls(webhooks: Webhooks) -> WebhookUrls:
     return WebhookUrls(webhooks.allow_http, webhooks.ports.numbers, webhooks.allow_subnets)
 
 
+def policy_of(config: Config) -> Settings:
+    """What is allowed to every account, with the prices of the rate file. Raises `ConfigError`, as for any other mistake."""
+    name = config.policy.rate_file
+    if not name:
+        return settings_of(config, None)
+    try:
+        text = Path(name).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        what = getattr(error, "strerror", None) or "is no text in UTF-8"
+        fix = "Name a CSV file that the service can read, or leave the key out"
+        raise ConfigError([Problem(name, "[policy] rate_file", f"cannot be read: {what}", fix)]) from error
+    return settings_of(config, read_rates(text, name))
+
+
 def place_of(url: str) -> tuple[str, int]:
     """Host and port of a server of ours or of Asterisk, which no webhook may reach."""
     parts = urlsplit(url)
@@ -130,6 +146,7 @@ class App:
     async def __aenter__(self) -> "App":
         async with AsyncExitStack() as stack:
             config = self._config
+            policy = policy_of(config)
             stack.enter_context(served(config.database.url))
             metrics = self._metrics
             self._store = store = await open_store(config.database.url, metrics=metrics)
@@ -159,6 +176,7 @@ class App:
                 clock=SystemClock(),
                 calls=config.calls,
                 trunks=config.trunks,
+                policy=policy,
                 watch=connection.watch,
                 provision=connection.provision,
                 sip_server=sip_server(config),
@@ -243,8 +261,9 @@ class App:
     async def reconfigure(self, read: Config) -> Config:
         """Take over what can change while we run, tell what cannot, and give the configuration that counts now."""
         found = changes(self._config, read)
+        policy = await asyncio.to_thread(policy_of, found.config)
         self._config = found.config
-        self.service.reconfigure(found.config.calls, found.config.trunks)
+        self.service.reconfigure(found.config.calls, found.config.trunks, policy)
         self._tidying.days = found.config.retention.calls_days
         self._cors.use(found.config.http.cors_origins)
         if "trunks" in found.reloaded:

@@ -16,7 +16,7 @@ ClickToCallError
 │   └── KeyInBrowser         a platform key where everybody can read it
 ├── DestinationNotAllowed    a rule forbids this destination             (rule)
 ├── LimitReached             there were as many calls as may be     (rule, retry_after)
-├── UserBusy                 the user has as many calls as may be
+├── UserBusy                 the user has as many calls as may be            (rule)
 ├── KeyUsedOtherwise         the Idempotency-Key stands for another request
 └── Unavailable              nothing was done; the same request may be repeated later
     ├── SwitchUnavailable    Asterisk is not connected
@@ -184,6 +184,8 @@ class LimitReached(ClickToCallError):
 
 class UserBusy(ClickToCallError):
     """The user already has as many calls as one user may have at a time."""
+
+    rule = "user_busy"
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the user already has {limit} {'call' if limit == 1 else 'calls'}")

@@ -70,6 +70,12 @@ class Metrics:
             ["kind"],
             registry=registry,
         )
+        self.decisions = Counter(
+            "c2c_policy_decisions",
+            "Requests for calls that the policy let through or refused, by the rule that decided",
+            ["rule"],
+            registry=registry,
+        )
         self.calls_ended = Counter(
             "c2c_calls_ended", "Calls that are over, by outcome and reason", ["outcome", "reason"], registry=registry
         )

@@ -6,13 +6,15 @@ from typing import Protocol
 
 from c2c_stasis.call.commands import Command
 from c2c_stasis.call.events import Event
-from c2c_stasis.call.model import Call, LegState, Now
+from c2c_stasis.call.model import Call, DestinationKind, LegState, Limits, Now, Party
 from c2c_stasis.call.signals import Signal
+from c2c_stasis.config import Trunk
 from c2c_stasis.directory.call_log import CallFilter, Once
-from c2c_stasis.directory.model import DirectoryRows
+from c2c_stasis.directory.model import Device, DirectoryRows, PhoneNumber, User
 from c2c_stasis.directory.pages import Page, Wish
 from c2c_stasis.directory.webhooks import Attempt, DeliveryStatus, Message, WebhookEndpoint
 from c2c_stasis.ids import AccountId, CallId, DeliveryId, LegId, UserId, WebhookId
+from c2c_stasis.policy.request import Decision
 
 
 class Clock(Protocol):
@@ -261,6 +263,62 @@ class WebhookStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class RecentCall:
+    """A call of the log, as far as limits count it. Moments are Unix seconds; an erased number is empty."""
+
+    id: CallId
+    account_id: AccountId
+    user_id: UserId
+    key_id: str | None
+    kind: DestinationKind
+    number: str
+    livemode: bool
+    live: bool
+    started_at: float
+    connected_at: float | None
+    ended_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ringable:
+    """A device, where it is registered, and whether it would ring."""
+
+    device: Device
+    contacts: Sequence[Contact]
+    rings: bool
+
+    @property
+    def online(self) -> bool:
+        """Whether it is registered somewhere and answers."""
+        return any(contact.reachable for contact in self.contacts)
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What would become of a request for a call, if it came now.
+
+    `kind` and `number` are what the dial string was read as, if it could be. `caller` is who is shown to the destination, `did`
+    the number of the account behind it. `callee` is whom an extension leads to, and `far_devices` are that user's. `switch` is
+    `ok`, or what is wrong with Asterisk. `warnings` are sentences: what would go wrong although the call may be.
+    """
+
+    user: User
+    dial_string: str
+    decision: Decision
+    kind: DestinationKind | None
+    number: str | None
+    devices: tuple[Ringable, ...]
+    callee: User | None
+    far_devices: tuple[Ringable, ...]
+    trunk: Trunk | None
+    caller: Party | None
+    did: PhoneNumber | None
+    limits: Limits
+    switch: str
+    warnings: tuple[str, ...]
+
+
 class Publisher(Protocol):
     """Puts an event into its envelope."""
 
@@ -298,6 +356,13 @@ class Store(Protocol):
 
     async def live_calls(self) -> list[Call]:
         """Every call that has not ended; one that cannot be read is told and left out. Raises `StoreUnavailable`."""
+        ...
+
+    async def recent_calls(self, began: float, talked: float) -> list[RecentCall]:
+        """Calls that live, began since the first moment (Unix seconds), or since the second one and were answered.
+
+        Raises `StoreUnavailable`.
+        """
         ...
 
     async def find_call(self, account_id: AccountId, call_id: CallId) -> Call | None:

@@ -34,8 +34,10 @@ from c2c_stasis.errors import (
     UserNotFound,
 )
 from c2c_stasis.ids import AccountId, CallId, NumberId, PlatformId, UserId, new_id
-from c2c_stasis.policy.regions import check_region
-from c2c_stasis.ports import Contact, EventFilter, EventPage, Hear, SipServer, StoredEvent
+from c2c_stasis.policy.engine import judge
+from c2c_stasis.policy.request import Request
+from c2c_stasis.policy.settings import Settings
+from c2c_stasis.ports import Contact, EventFilter, EventPage, Hear, Preflight, SipServer, StoredEvent
 
 NO_STORE = cast("DirectoryStore", None)  # calls do not need one
 KEY = "sk_live_fakefakefakefakefakefakefakefake"
@@ -100,10 +102,15 @@ class FakeService:
         *,
         metadata: dict[str, str],
         options: CallOptions = ORDINARY,
+        key_id: str | None = None,
     ) -> Accepted:
         if once.key not in self.once:
             call = await self.place(
-                account, user_id, dial_string, livemode=once.livemode, metadata=metadata, options=options
+                *(account, user_id, dial_string),
+                livemode=once.livemode,
+                metadata=metadata,
+                options=options,
+                key_id=key_id,
             )
             self.once[once.key] = once, call.id
             return Accepted(call.id, replayed=False)
@@ -127,11 +134,14 @@ class FakeService:
         livemode: bool,
         metadata: dict[str, str],
         options: CallOptions = ORDINARY,
+        key_id: str | None = None,
     ) -> Call:
         self.options = options
         self.user(account, user_id)
         dialled = parse(dial_string, region=account.region, extension_length=account.extension_length)
-        check_region(dialled.kind, dialled.number, region=account.region)
+        request = Request(dialled.kind, dialled.number, account.region, account.id, USER, key_id, livemode)
+        judged = judge(request, Settings())
+        judged.check()
         if self.hold is not None:
             self.holding.set()
             await self.hold.wait()
@@ -153,10 +163,41 @@ class FakeService:
             livemode=livemode,
             metadata=metadata,
             did_id=options.did_id,
+            rule=judged.rule,
+            key_id=key_id,
         )
         self.calls[call.id] = call
         self.accepted.set()
         return call
+
+    def preflight(
+        self,
+        account: Account,
+        user_id: str,
+        dial_string: str,
+        *,
+        livemode: bool,
+        options: CallOptions = ORDINARY,
+        key_id: str | None = None,
+    ) -> Preflight:
+        dialled = parse(dial_string, region=account.region, extension_length=account.extension_length)
+        request = Request(dialled.kind, dialled.number, account.region, account.id, USER, key_id, livemode)
+        return Preflight(
+            user=self.user(account, user_id),
+            dial_string=dial_string,
+            decision=judge(request, Settings()),
+            kind=dialled.kind,
+            number=dialled.number,
+            devices=(),
+            callee=None,
+            far_devices=(),
+            trunk=None,
+            caller=None,
+            did=None,
+            limits=CallLimits(),
+            switch="ok",
+            warnings=(),
+        )
 
     async def erase_number(self, account: Account, number: str, *, livemode: bool) -> int:
         return 0

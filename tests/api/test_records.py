@@ -119,6 +119,7 @@ def test_a_live_call() -> None:
         "ended_by": None,
         "sip_code": None,
         "livemode": True,
+        "rule": None,
         "metadata": {"crm": "42"},
     }
     assert timings == {

@@ -11,7 +11,7 @@ from c2c_stasis.directory.model import DirectoryRows
 from c2c_stasis.directory.pages import Page, Wish
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ids import AccountId, CallId
-from c2c_stasis.ports import EventFilter, EventPage, Hear, NumberedEvent, Store, StoredEvent
+from c2c_stasis.ports import EventFilter, EventPage, Hear, NumberedEvent, RecentCall, Store, StoredEvent
 
 T = TypeVar("T")
 
@@ -66,6 +66,17 @@ class MemoryStore:
 
     async def live_calls(self) -> list[Call]:
         return [call for call in self.calls.values() if call.live and call.id not in self.unreadable]
+
+    async def recent_calls(self, began: float, talked: float) -> list[RecentCall]:
+        return [
+            RecentCall(
+                *(call.id, call.account_id, call.user_id, call.key_id, call.destination.kind),
+                *(call.destination.party.number, call.livemode, call.live, call.accepted_at),
+                *(call.wall(call.connected_at), call.wall(call.ended_at)),
+            )
+            for call in self.calls.values()
+            if call.live or call.accepted_at >= began or (call.accepted_at >= talked and call.connected_at is not None)
+        ]
 
     async def find_call(self, account_id: AccountId, call_id: CallId) -> Call | None:
         call = self.calls.get(call_id)
@@ -176,6 +187,9 @@ class WatchedStore:
 
     async def live_calls(self) -> list[Call]:
         return await self._ask(self.inner.live_calls())
+
+    async def recent_calls(self, began: float, talked: float) -> list[RecentCall]:
+        return await self._ask(self.inner.recent_calls(began, talked))
 
     async def find_call(self, account_id: AccountId, call_id: CallId) -> Call | None:
         return await self._ask(self.inner.find_call(account_id, call_id))

@@ -19,6 +19,7 @@ from c2c_stasis.directory.model import Account, Device, DirectoryRows, Extension
 from c2c_stasis.errors import CallNotFound
 from c2c_stasis.ids import AccountId, CallId, DeviceId, LegId, NumberId, PlatformId, UserId
 from c2c_stasis.lab.script import Script
+from c2c_stasis.policy.settings import Ceilings, Settings
 from c2c_stasis.ports import Publisher, SipServer, Store, StoredEvent
 from c2c_stasis.publish.envelope import Envelopes
 from c2c_stasis.service import CallService
@@ -34,6 +35,7 @@ OUTWARD = "+15557654321"
 RING, ANSWER, LONGEST, TONE = 30.0, 60.0, 600.0, 4.0
 CALLS = Calls(ring_timeout=RING, answer_timeout=ANSWER, max_duration=LONGEST, tone_seconds=TONE, double_click_seconds=0)
 TRUNKS = (Trunk("carrier", "PJSIP/{number}@carrier"),)
+POLICY = Settings(user=Ceilings(calls=CALLS.max_calls_per_user))
 DEVICES = {"ann": ("ann-1", "ann-2"), "bob": ("bob-1",), "cat": ("cat-1", "cat-2"), "dan": ()}
 EXTENSIONS = {"bob": "1002", "cat": "1003", "dan": "1004"}
 
@@ -59,6 +61,7 @@ class House:
         self.phones = {name: self.switch.phone(name) for names in DEVICES.values() for name in names}
         self.publisher: Publisher = Envelopes()
         self.log_lines: list[dict[str, Any]] = []  # of the ARI log
+        self.policy = POLICY  # of the next start
         self.leaves_something = False  # whether the story ends with something left in the switch, and says so
         clock.busy.append(lambda: self.store.busy)
         self._serve()
@@ -71,6 +74,7 @@ class House:
             clock=self.clock,
             calls=CALLS,
             trunks=TRUNKS,
+            policy=self.policy,
             watch=self.switch.watch,
             provision=self.switch.provision,
             sip_server=SipServer("pbx.example.com"),
@@ -198,6 +202,7 @@ class House:
         if not self.leaves_something:
             assert self.switch.empty
             assert self.service.live == 0
+            assert self.service.permission.usage.calls == 0
         self.prove_dialled_once()
         self.prove_decided_again()
         for call_id in {record.call.id for record in self.journal if isinstance(record, Written)}:

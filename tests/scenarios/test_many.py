@@ -10,6 +10,7 @@ from c2c_stasis.call.model import CallState
 from c2c_stasis.call.signals import LegRinging, Signal
 from c2c_stasis.ids import CallId
 from c2c_stasis.lab.script import Script
+from c2c_stasis.policy.settings import Settings
 from c2c_stasis.service.runner import Runner
 from tests.scenarios.house import ANSWER, NUMBER, RING, TONE, House
 
@@ -32,8 +33,8 @@ async def place(house: House) -> CallId:
     return (await house.service.place(account, ann.id, NUMBER, livemode=True, metadata={})).id
 
 
-async def test_two_hundred_calls_leave_no_task_and_no_runner(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(house.service.live_calls, "count_of", lambda user_id: 0)
+async def test_two_hundred_calls_leave_no_task_and_no_runner(house: House) -> None:
+    house.service.permission.use(Settings())
     house.phones["ann-1"].script = Script(ring_after=0.1, answer_after=0.5)
     before = len(asyncio.all_tasks())
     calls: list[CallId] = []
@@ -56,11 +57,10 @@ async def test_two_hundred_calls_leave_no_task_and_no_runner(house: House, monke
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_in_any_weather_every_call_ends_and_no_destination_is_dialled_twice(
-    house: House, monkeypatch: pytest.MonkeyPatch, seed: int
-) -> None:
+async def test_in_any_weather_every_call_ends_and_no_destination_is_dialled_twice(house: House, seed: int) -> None:
     """Reports come late, twice, in another order or never; the connection is cut, the service restarted, calls cancelled."""
-    monkeypatch.setattr("c2c_stasis.service.live_calls.LiveCalls.count_of", lambda self, user_id: 0)
+    house.policy = Settings()
+    house.service.permission.use(house.policy)
     chance = random.Random(seed)
 
     def weather(signal: Signal) -> tuple[float, ...]:

@@ -10,7 +10,7 @@ import pytest_asyncio
 from c2c_stasis.directory.call_log import Accepted, Once
 from c2c_stasis.errors import KeyUsedOtherwise, NumberNotDialable, StoreUnavailable, SwitchUnavailable, UserBusy
 from c2c_stasis.ids import CallId
-from tests.scenarios.house import CALLS, NUMBER, TRUNKS, House, house_in_memory, house_on_disk
+from tests.scenarios.house import CALLS, NUMBER, POLICY, TRUNKS, House, house_in_memory, house_on_disk
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
 
@@ -21,7 +21,7 @@ OTHER = "+15551234568"
 async def guarded() -> AsyncIterator[House]:
     """A house whose service takes two requests within three seconds for one."""
     async with house_in_memory() as house:
-        house.service.reconfigure(replace(CALLS, double_click_seconds=3.0), TRUNKS)
+        house.service.reconfigure(replace(CALLS, double_click_seconds=3.0), TRUNKS, POLICY)
         yield house
 
 

@@ -22,7 +22,9 @@ from c2c_stasis.directory.directory import Directory
 from c2c_stasis.directory.model import Account, Device, DirectoryRows, Extension, PhoneNumber, User
 from c2c_stasis.errors import DestinationNotAllowed, NumberNotDialable
 from c2c_stasis.ids import AccountId, DeviceId, LegId, NumberId, PlatformId, UserId
+from c2c_stasis.policy.settings import Settings
 from c2c_stasis.ports import Contact
+from c2c_stasis.service.permission import Permission
 from c2c_stasis.service.placing import MOST_CONTACTS, Planner
 from tests.fakes.switch import FakeSwitch
 
@@ -76,8 +78,8 @@ def plan(
 ) -> Call:
     """The call that this request asks for."""
     switch = Switch(EVERYBODY if contacts is None else contacts)
-    planner = Planner(Directory.of(rows), switch, trunks)
-    return planner.plan(account, user, dial_string, LIMITS, NOW, livemode=livemode, metadata={"a": "b"})
+    planner = Planner(Directory.of(rows), switch, trunks, Permission(Settings()))
+    return planner.plan(account, user, dial_string, LIMITS, NOW, livemode=livemode, metadata={"a": "b"}).call
 
 
 def endpoints(call: Call, side: Side) -> list[str]:

@@ -48,6 +48,7 @@ Whose = tuple[Owner, ...]
 BODIES: dict[str, Callable[[World, dict[str, str]], dict[str, object]]] = {
     "/v1/calls": lambda world, own: {"user_id": own["user_id"], "dial_string": world.next("+1301555")},
     "/v1/accounts": lambda world, own: {"name": "made here"},
+    "/v1/calls/preflight": lambda world, own: {"user_id": own["user_id"], "dial_string": "+13015550199"},
     "/v1/calls/erase": lambda world, own: {"number": "+13025550100"},
     "/v1/users": lambda world, own: {"name": "made here"},
     "/v1/users/{user_id}/endpoints": lambda world, own: {"endpoint": world.next("canary-desk-")},

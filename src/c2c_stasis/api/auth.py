@@ -22,11 +22,15 @@ _KEYS_BEGIN = "sk_"
 
 @dataclass(frozen=True, slots=True)
 class Acting:
-    """For whom a request about calls acts: an account, and only one of its users when `user_id` is there."""
+    """For whom a request about calls acts: an account, and only one of its users when `user_id` is there.
+
+    `key_id` is the platform key that was presented; with a session there is none.
+    """
 
     account: Account
     livemode: bool
     user_id: UserId | None = None
+    key_id: str | None = None
     ends_at: float | None = None  # Unix seconds: when the credential ends, as far as is known
 
     def require_user(self, user_id: str) -> None:
@@ -48,11 +52,12 @@ def authenticate(request: web.Request, service: Service) -> Acting:
     """
     match _credential(request, service):
         case Key() as key:
-            return Acting(service.account(key, _account_id(request)), key.livemode, ends_at=key.expires_at)
+            account = service.account(key, _account_id(request))
+            return Acting(account, key.livemode, key_id=key.id, ends_at=key.expires_at)
         case Session(account, livemode, user_id, ends_at):
             if ACCOUNT_HEADER in request.headers and _account_id(request) != account.id:
                 raise AccountNotAllowed
-            return Acting(account, livemode, user_id, ends_at)
+            return Acting(account, livemode, user_id, ends_at=ends_at)
 
 
 def authenticate_for_account(request: web.Request, service: Service) -> tuple[Key, Account]:

@@ -20,6 +20,7 @@ from c2c_stasis.api.health import checked
 from c2c_stasis.api.idempotency import HEADER, REPLAYED, fingerprint, idempotency_key
 from c2c_stasis.api.paging import Listed, listed
 from c2c_stasis.api.port import Service
+from c2c_stasis.api.preflight import PreflightRecord, preflight_record
 from c2c_stasis.api.problems import unavailable
 from c2c_stasis.api.records import record_of, tells_of_others
 from c2c_stasis.api.resources.phone_numbers import number_record
@@ -46,6 +47,7 @@ from c2c_stasis.api.schemas import (
 from c2c_stasis.api.strict_json import Json
 from c2c_stasis.call.model import Call
 from c2c_stasis.directory.call_log import Accepted, Once
+from c2c_stasis.directory.call_options import CallOptions
 from c2c_stasis.directory.dial_strings import is_emergency
 from c2c_stasis.directory.model import User
 from c2c_stasis.directory.pages import Wish
@@ -83,6 +85,13 @@ class CallRoutes:
                 success=202,
                 headers=("Location",),
                 reads=(HEADER,),
+            ),
+            Route(
+                *("POST", "/v1/calls/preflight", self.preflight, everyone),
+                takes=CallBody,
+                gives=PreflightRecord,
+                errors=("invalid_user_id", "not_supported", "not_allowed", "user_not_found", "endpoint_not_found"),
+                success=200,
             ),
             Route(
                 *("GET", every, self.page, everyone),
@@ -136,15 +145,37 @@ class CallRoutes:
             return web.Response(status=202, headers=headers, body=shown, content_type="application/json")
         return web.Response(status=202, headers=headers)
 
+    async def preflight(self, request: web.Request) -> web.Response:
+        """What would become of a call: what is dialled, which rule decides, who rings and what is shown. Nothing rings."""
+        acting = authenticate(request, self._service)
+        refuse_query(request)
+        account = acting.account
+        body, _ = with_own_names(await read_json(request))
+        user_id = read_user_id(body)
+        acting.require_user(user_id)
+        self._service.user(account, user_id)
+        asked = read_place_call(body, is_emergency=partial(is_emergency, region=account.region))
+        told = self._service.preflight(
+            *(account, user_id, asked.dial_string),
+            livemode=acting.livemode,
+            options=_options(acting, asked),
+            key_id=acting.key_id,
+        )
+        return answer(preflight_record(told, private=acting.user_id is not None))
+
     async def _accept(self, acting: Acting, user: User, asked: PlaceCall, once: Once | None) -> Accepted:
         service, account, dial_string = self._service, acting.account, asked.dial_string
-        metadata, options = asked.metadata, asked.options
-        if acting.user_id is not None and options.did_id is not None:
-            options = replace(options, own_number=True)
+        metadata, options = asked.metadata, _options(acting, asked)
         if once is not None:
-            return await service.place_once(account, user.id, dial_string, once, metadata=metadata, options=options)
+            return await service.place_once(
+                account, user.id, dial_string, once, metadata=metadata, options=options, key_id=acting.key_id
+            )
         call = await service.place(
-            account, user.id, dial_string, livemode=acting.livemode, metadata=metadata, options=options
+            *(account, user.id, dial_string),
+            livemode=acting.livemode,
+            metadata=metadata,
+            options=options,
+            key_id=acting.key_id,
         )
         return Accepted(call.id, replayed=False)
 
@@ -252,6 +283,13 @@ class CallRoutes:
         self._unfinished.discard(task)
         if not task.cancelled():
             task.exception()  # seen: the handler answers it, and if the handler is gone nobody waits for an answer
+
+
+def _options(acting: Acting, asked: PlaceCall) -> CallOptions:
+    """What is asked for this one call; a session for a user may show the numbers alone that are the user's to show."""
+    if acting.user_id is None or asked.options.did_id is None:
+        return asked.options
+    return replace(asked.options, own_number=True)
 
 
 def _once(request: web.Request, acting: Acting, asked: PlaceCall, body: Mapping[str, Json]) -> Once | None:

@@ -20,7 +20,7 @@ from c2c_stasis.directory.pages import Page, Wish
 from c2c_stasis.directory.sessions import OpenedSession, Session
 from c2c_stasis.directory.webhooks import Attempt, Delivery, WebhookEndpoint
 from c2c_stasis.ids import AccountId, DeliveryId, DeviceId, LocationId, NumberId, PlatformId, UserId, WebhookId
-from c2c_stasis.ports import Contact, EventFilter, EventPage, Hear, SipServer, StoredEvent
+from c2c_stasis.ports import Contact, EventFilter, EventPage, Hear, Preflight, SipServer, StoredEvent
 
 Vet = Callable[[str], Awaitable[str]]
 """Holds the URL of a webhook endpoint against the rules and gives it as it is kept. Raises `InvalidRequest`."""
@@ -73,11 +73,12 @@ class Service(Protocol):
         livemode: bool,
         metadata: dict[str, str],
         options: CallOptions = ORDINARY,
+        key_id: str | None = None,
     ) -> Call:
         """Accept a call; it is recorded when this returns, and nothing rang when it raises.
 
         Raises `UserNotFound`, `NumberNotDialable`, `DestinationNotAllowed`, `InvalidRequest` or `DeviceNotFound` for an option,
-        `UserBusy`, or an `Unavailable`.
+        `UserBusy`, `LimitReached`, or an `Unavailable`. `key_id` is the key with which it is asked for, if there is one.
         """
         ...
 
@@ -90,8 +91,22 @@ class Service(Protocol):
         *,
         metadata: dict[str, str],
         options: CallOptions = ORDINARY,
+        key_id: str | None = None,
     ) -> Accepted:
         """The same for a request that has a name. Raises `KeyUsedOtherwise` as well."""
+        ...
+
+    def preflight(
+        self,
+        account: Account,
+        user_id: str,
+        dial_string: str,
+        *,
+        livemode: bool,
+        options: CallOptions = ORDINARY,
+        key_id: str | None = None,
+    ) -> Preflight:
+        """What would become of a call; nothing rings. Raises `UserNotFound`, `InvalidRequest` and `DeviceNotFound`."""
         ...
 
     async def calls_page(self, account: Account, wanted: CallFilter, wish: Wish) -> Page[Call]:
@@ -179,6 +194,7 @@ class DirectoryStore(Protocol):
         timezone: str = ...,
         email: str = ...,
         primary_contact_name: str = ...,
+        policy: str = ...,
         kept: Mapping[str, object] | None = ...,
     ) -> Account:
         """A new account."""

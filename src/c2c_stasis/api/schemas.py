@@ -216,6 +216,7 @@ class CallRecord(Struct, frozen=True):
     ended_by: str | None
     sip_code: int | None
     livemode: bool
+    rule: str | None  # of the policy, that let the call through
     metadata: dict[str, str]
     timings: Timings
     legs: list[LegRecord]
@@ -254,6 +255,7 @@ class EventData(Struct, frozen=True):
     answered_at: str | None
     connected_at: str | None
     sequence: int
+    rule: str | UnsetType | None = UNSET
     ended_at: str | UnsetType | None = UNSET
     ended_at_estimated: bool | UnsetType = UNSET
     duration_seconds: int | UnsetType | None = UNSET

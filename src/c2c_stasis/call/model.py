@@ -275,6 +275,8 @@ class Call(Struct, frozen=True):
     metadata: dict[str, str] = field(default_factory=dict)
     did_id: NumberId | None = None  # the account's number that `caller` shows
     switch_started_at: float | None = None  # by the switch's own clock; another value: its channels are gone
+    rule: str | None = None  # the rule of the policy that let it through; unknown of calls that older versions accepted
+    key_id: str | None = None  # the platform key with which it was asked for; none with a session
 
     @property
     def live(self) -> bool:

@@ -14,6 +14,7 @@ from c2c_stasis.cli.demo import demo
 from c2c_stasis.cli.devices import devices
 from c2c_stasis.cli.doctor import doctor
 from c2c_stasis.cli.events import events
+from c2c_stasis.cli.explain import explain
 from c2c_stasis.cli.extensions import extensions
 from c2c_stasis.cli.init import init
 from c2c_stasis.cli.keys import keys
@@ -67,5 +68,5 @@ for _command in (serve, init, doctor, config, trunks, migrate, backup, restore, 
     main.add_command(_command)
 for _command in (accounts, users, devices, extensions, phone_numbers, locations, keys, webhooks, completion):
     main.add_command(_command)
-for _command in (call, calls, events, trace):
+for _command in (call, explain, calls, events, trace):
     main.add_command(_command)

@@ -7,7 +7,7 @@ from c2c_stasis.ids import LocationId, NumberId, UserId
 
 
 class AccountChanges(TypedDict, total=False):
-    """Changes of an account. `kept` is laid over what is kept, name by name."""
+    """Changes of an account. `kept` is laid over what is kept, name by name; `policy` takes the place of the whole of it."""
 
     name: str
     email: str
@@ -16,6 +16,7 @@ class AccountChanges(TypedDict, total=False):
     extension_length: int
     timezone: str
     caller_number_id: NumberId | None
+    policy: str
     kept: Mapping[str, object]
 
 

@@ -19,7 +19,10 @@ class Platform:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A customer of the platform. `region` is ISO 3166-1 alpha-2, `timezone` an IANA name."""
+    """A customer of the platform. `region` is ISO 3166-1 alpha-2, `timezone` an IANA name.
+
+    `policy` is JSON: what may be dialled here, where that is other than configured for all (`policy.settings.AccountPolicy`).
+    """
 
     id: AccountId
     platform_id: PlatformId
@@ -31,6 +34,7 @@ class Account:
     email: str = ""
     primary_contact_name: str = ""
     kept: str = "{}"
+    policy: str = "{}"
     created_at: float = field(default=0.0, compare=False)
     updated_at: float = field(default=0.0, compare=False)
     sessions_revoked_at: float | None = None  # whatever session of the account began until then is over

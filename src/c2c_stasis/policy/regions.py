@@ -4,11 +4,9 @@ Calling codes are shared: +1 876 is Jamaica, +44 1481 is Guernsey. "Country code
 international revenue share fraud, so the question here is always which *region* a number belongs to.
 """
 
-from c2c_stasis.call.model import DestinationKind
 from c2c_stasis.config.sections.policy import EVERYWHERE
-from c2c_stasis.errors import DestinationNotAllowed
-from c2c_stasis.policy.numbers import WORLD, Number, look_up
-from c2c_stasis.policy.rules import VERDICTS, Rule
+from c2c_stasis.policy.numbers import WORLD, Number
+from c2c_stasis.policy.rules import Rule
 
 
 def rule_of(number: Number, *, home: str, allowed: tuple[str, ...]) -> Rule:
@@ -40,17 +38,3 @@ def in_words(home: str, allowed: tuple[str, ...]) -> str:
     """The regions that may be dialled, for people: `US`, `US, CA or MX`."""
     names = list(dict.fromkeys((home, *allowed)))
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
-
-
-def check_region(kind: DestinationKind, text: str, *, region: str) -> None:
-    """Let a destination pass, or raise `DestinationNotAllowed` with the name of the rule that forbids it.
-
-    Extensions and emergency numbers always pass. `text` is E.164, `region` the account's own.
-    """
-    if kind is not DestinationKind.EXTERNAL:
-        return
-    number = look_up(text)
-    rule = rule_of(number, home=region, allowed=())
-    if rule is not Rule.HOME_REGION:
-        facts = {"calling_code": number.calling_code, "region": number.region, "permitted": region}
-        raise DestinationNotAllowed(rule, VERDICTS[rule].sentence.format_map(facts))

@@ -124,6 +124,11 @@ class Usage:
         """Of how many users, accounts and keys something is counted."""
         return len(self._tallies)
 
+    @property
+    def calls(self) -> int:
+        """How many calls are counted as being there."""
+        return len(self._begun)
+
     def tally(self, scope: Scope, request: Request) -> Tally | None:
         """What is counted of the user, account or key of a request; nothing if that is nothing, or if there is no such one."""
         return self._tallies.get(_owner(scope, request))

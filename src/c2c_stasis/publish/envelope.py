@@ -56,6 +56,7 @@ def _of_call(call: Call) -> dict[str, Any]:
         "from_label": call.caller.name or None,
         "to_number": call.destination.party.number,
         "to_label": call.destination.party.name or None,
+        "rule": call.rule,
         "started_at": rfc3339(call.accepted_at),
         "answered_at": rfc3339(call.wall(call.answered_at)),
         "connected_at": rfc3339(call.wall(call.connected_at)),

@@ -14,13 +14,22 @@ from c2c_stasis.config import Calls, Trunk
 from c2c_stasis.directory.call_log import Accepted, Once
 from c2c_stasis.directory.call_options import ORDINARY, CallOptions
 from c2c_stasis.directory.model import Account
-from c2c_stasis.errors import Stopping, StoreUnavailable, SwitchUnavailable, UserBusy
+from c2c_stasis.errors import (
+    DestinationNotAllowed,
+    LimitReached,
+    NumberNotDialable,
+    Stopping,
+    StoreUnavailable,
+    SwitchUnavailable,
+    UserBusy,
+)
 from c2c_stasis.ids import CallId
 from c2c_stasis.metrics import Metrics
 from c2c_stasis.ports import Clock, Publisher, Store, Switch
 from c2c_stasis.service.current_directory import CurrentDirectory
 from c2c_stasis.service.live_calls import LiveCalls
 from c2c_stasis.service.measuring import measure, measure_accepted
+from c2c_stasis.service.permission import Permission, count
 from c2c_stasis.service.placing import Planner
 from c2c_stasis.service.repeats import Clicks, OnceOnly
 from c2c_stasis.service.runner import envelopes, tell
@@ -50,6 +59,7 @@ class Accepting:
         trunks: Sequence[Trunk],
         ari_log: AriLog,
         metrics: Metrics,
+        permission: Permission,
     ) -> None:
         self.calls = calls
         self.trunks = trunks
@@ -61,6 +71,7 @@ class Accepting:
         self._clock = clock
         self._ari_log = ari_log
         self._metrics = metrics
+        self._permission = permission
         self._clicks = Clicks()
         self._once = OnceOnly(store, clock)
 
@@ -72,6 +83,7 @@ class Accepting:
         once: Once,
         metadata: dict[str, str],
         options: CallOptions,
+        key_id: str | None = None,
     ) -> Accepted:
         """Accept the call of a request that has a name, or tell the call that an earlier request of this name led to.
 
@@ -79,9 +91,13 @@ class Accepting:
         """
 
         async def place() -> Call:
-            mode = once.livemode
             return await self.place(
-                account, user_id, dial_string, livemode=mode, metadata=metadata, options=options, once=once
+                *(account, user_id, dial_string),
+                livemode=once.livemode,
+                metadata=metadata,
+                options=options,
+                once=once,
+                key_id=key_id,
             )
 
         return await self._once.do(once, place)
@@ -96,20 +112,56 @@ class Accepting:
         metadata: dict[str, str],
         options: CallOptions = ORDINARY,
         once: Once | None = None,
+        key_id: str | None = None,
     ) -> Call:
         """Accept a call: when this returns, it is recorded, and its devices begin to ring.
 
         An emergency call that is asked for again is the same call as long as it may still come about, or they talk; another
         call, as long as it still rings and the second request is a double click. Raises `UserNotFound`, `NumberNotDialable`,
-        `DestinationNotAllowed`, `InvalidRequest` or `DeviceNotFound` for an option, `UserBusy`, or `Unavailable`: then nothing
-        rings. While calls are waited for before the end, emergency calls alone are new.
+        `DestinationNotAllowed`, `InvalidRequest` or `DeviceNotFound` for an option, `UserBusy`, `LimitReached`, or
+        `Unavailable`: then nothing rings. While calls are waited for before the end, emergency calls alone are new. `key_id` is
+        the key with which it is asked for, if there is one.
         """
+        try:
+            return await self._place(
+                *(account, user_id, dial_string),
+                livemode=livemode,
+                metadata=metadata,
+                options=options,
+                once=once,
+                key_id=key_id,
+            )
+        except (NumberNotDialable, DestinationNotAllowed, LimitReached, UserBusy) as error:
+            self._metrics.decisions.labels(error.rule).inc()
+            logger.info(
+                "call refused",
+                extra={"account_id": account.id, "user_id": user_id, "key_id": key_id, "rule": str(error.rule)},
+            )
+            raise
+
+    async def _place(
+        self,
+        account: Account,
+        user_id: str,
+        dial_string: str,
+        *,
+        livemode: bool,
+        metadata: dict[str, str],
+        options: CallOptions,
+        once: Once | None,
+        key_id: str | None,
+    ) -> Call:
         user = self._current.user(account, user_id)
-        planner = Planner(self._current.now, self._switch, self.trunks)
-        limits, now = self._limits(), self._clock.now()
-        call = planner.plan(
-            account, user, dial_string, limits, now, livemode=livemode, metadata=metadata, options=options
+        planner = Planner(self._current.now, self._switch, self.trunks, self._permission)
+        limits, now = self.limits(), self._clock.now()
+        planned = planner.plan(
+            *(account, user, dial_string, limits, now),
+            livemode=livemode,
+            metadata=metadata,
+            options=options,
+            key_id=key_id,
         )
+        call = planned.call
         if call.emergency and (first := self._same_emergency(call)) is not None:
             logger.info("emergency call asked for again", extra={"call_id": first.id, "user_id": user.id})
             self._live.keep(asyncio.create_task(self._remember(once, first.id)))
@@ -118,22 +170,31 @@ class Accepting:
             logger.info("double click", extra={"call_id": first.id, "user_id": user.id})
             await self._remember(once, first.id)
             return first
-        if not call.emergency and self._live.count_of(user.id) >= self.calls.max_calls_per_user:
-            raise UserBusy(self.calls.max_calls_per_user)
+        # From here until it is counted nothing is awaited: two requests must not both find the last place free.
+        moment = self._clock.now().mono
+        decision = self._permission.admit(planned.request, planned.judged, account, moment)
+        decision.check()
         if self._live.stopping or (self._live.draining and not call.emergency):
             raise Stopping
         if not self._switch.connected:
             raise SwitchUnavailable("not connected to Asterisk")
         if not call.emergency and not self._switch.answering:
             raise SwitchUnavailable("Asterisk does not answer")
+        if decision.longest is not None and decision.longest < call.limits.max_duration:
+            call = replace(call, limits=replace(call.limits, max_duration=float(decision.longest)))
+        self._permission.begin(call, planned.request, decision, account, moment)
         self._live.placing[call.id] = call
         try:
             with self._clicks.placing(call, now.mono, self.calls.double_click_seconds):
                 return await self._begin(call, once)
+        except BaseException:
+            self._permission.usage.withdraw(call.id)
+            raise
         finally:
             del self._live.placing[call.id]
 
-    def _limits(self) -> Limits:
+    def limits(self) -> Limits:
+        """How long each part of a call may take at most."""
         settings = self.calls
         return Limits(settings.ring_timeout, settings.answer_timeout, settings.max_duration, settings.tone_seconds)
 
@@ -169,7 +230,7 @@ class Accepting:
         """Record the call with its first step, then let it run; what it asks for is carried out after the record."""
         placed, now = CallPlaced(), self._clock.now()
         step = machine.step(call, placed, now)
-        extra = {"call_id": call.id, "user_id": call.user_id, "account_id": call.account_id}
+        extra = {"call_id": call.id, "user_id": call.user_id, "account_id": call.account_id, "rule": call.rule}
         if call.emergency and step.call.live:
             logger.info("emergency call accepted", extra=extra)
             if self._ari_log.on:
@@ -187,6 +248,7 @@ class Accepting:
             self._ari_log.step(call, placed, now, step)
         tell(step.call, step.events)
         if not step.call.live:
+            count(self._permission.usage, call, step.call)
             measure_accepted(self._metrics, step.call)
             measure(self._metrics, step.call, step.events)
             return step.call

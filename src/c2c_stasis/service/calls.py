@@ -24,12 +24,14 @@ from c2c_stasis.errors import (
 )
 from c2c_stasis.ids import AccountId, CallId, LegId, NumberId, UserId
 from c2c_stasis.metrics import Metrics, ask
+from c2c_stasis.policy.settings import Settings
 from c2c_stasis.ports import (
     Clock,
     Contact,
     EventFilter,
     EventPage,
     Hear,
+    Preflight,
     Publisher,
     SipServer,
     Store,
@@ -44,6 +46,8 @@ from c2c_stasis.service.current_directory import CurrentDirectory, Provision, Wa
 from c2c_stasis.service.erasing import erase_number
 from c2c_stasis.service.feed import Feed
 from c2c_stasis.service.live_calls import LiveCalls
+from c2c_stasis.service.permission import Permission
+from c2c_stasis.service.preflight import Rehearsal
 from c2c_stasis.service.readiness import DatabaseProbe
 
 logger = logging.getLogger(__name__)
@@ -64,6 +68,7 @@ class CallService:
         clock: Clock,
         calls: Calls,
         trunks: Sequence[Trunk],
+        policy: Settings,
         watch: Watch,
         provision: Provision,
         sip_server: SipServer,
@@ -73,6 +78,7 @@ class CallService:
         ari_log, metrics = ari_log or AriLog(), metrics or Metrics()
         self.sip_server = sip_server
         self._feed = Feed()
+        self.permission = Permission(policy)
         self.live_calls = LiveCalls(
             store=store,
             switch=switch,
@@ -81,6 +87,7 @@ class CallService:
             feed=self._feed,
             ari_log=ari_log,
             metrics=metrics,
+            usage=self.permission.usage,
         )
         ask(metrics.calls_live, lambda: self.live)
         self._store = store
@@ -100,6 +107,7 @@ class CallService:
             trunks=trunks,
             ari_log=ari_log,
             metrics=metrics,
+            permission=self.permission,
         )
         self._database = DatabaseProbe(store, clock)
         self._log = CallLog(store, self.live_calls.in_memory)
@@ -110,6 +118,7 @@ class CallService:
     async def start(self) -> None:
         """Take over the directory and the calls that were live when we ended. Raises `StoreUnavailable`."""
         await self.refresh_directory()
+        await self.permission.restore(self._store, self._directory, self._clock.now())
         await self._catching_up.take_over()
 
     def drain(self) -> None:
@@ -145,8 +154,9 @@ class CallService:
                 raise StillInUse("the user has a live call; end it first")
             yield
 
-    def reconfigure(self, calls: Calls, trunks: Sequence[Trunk]) -> None:
+    def reconfigure(self, calls: Calls, trunks: Sequence[Trunk], policy: Settings) -> None:
         """Use these for calls that are placed from now on; live calls keep what they were planned with."""
+        self.permission.use(policy)
         self._accepting.calls = calls
         self._accepting.trunks = trunks
 
@@ -202,13 +212,14 @@ class CallService:
         *,
         metadata: dict[str, str],
         options: CallOptions = ORDINARY,
+        key_id: str | None = None,
     ) -> Accepted:
         """Accept the call of a request that has a name, or tell the call that an earlier request of this name led to.
 
         Raises `KeyUsedOtherwise`, and what `place` raises.
         """
         with self._database.in_doubt():
-            return await self._accepting.place_once(account, user_id, dial_string, once, metadata, options)
+            return await self._accepting.place_once(account, user_id, dial_string, once, metadata, options, key_id)
 
     async def place(
         self,
@@ -219,12 +230,40 @@ class CallService:
         livemode: bool,
         metadata: dict[str, str],
         options: CallOptions = ORDINARY,
+        key_id: str | None = None,
     ) -> Call:
         """Accept a call, or tell the one that this request repeats; raises what `Accepting.place` raises."""
         with self._database.in_doubt():
             return await self._accepting.place(
-                account, user_id, dial_string, livemode=livemode, metadata=metadata, options=options
+                *(account, user_id, dial_string),
+                livemode=livemode,
+                metadata=metadata,
+                options=options,
+                key_id=key_id,
             )
+
+    def preflight(
+        self,
+        account: Account,
+        user_id: str,
+        dial_string: str,
+        *,
+        livemode: bool,
+        options: CallOptions = ORDINARY,
+        key_id: str | None = None,
+    ) -> Preflight:
+        """What would become of this request; nothing rings, and nothing is counted.
+
+        Raises `UserNotFound`, and `InvalidRequest` or `DeviceNotFound` for an option.
+        """
+        user, accepting = self._current.user(account, user_id), self._accepting
+        return Rehearsal(self._directory, self._switch, accepting.trunks, self.permission).of(
+            *(account, user, dial_string, accepting.limits(), self._clock.now().mono),
+            livemode=livemode,
+            options=options,
+            key_id=key_id,
+            switch=self._asterisk_state(),
+        )
 
     async def calls_page(self, account: Account, wanted: CallFilter, wish: Wish) -> Page[Call]:
         """A page of the calls of this account, live ones included, newest first. Raises `StoreUnavailable`."""

@@ -12,6 +12,7 @@ from c2c_stasis.call.model import Call
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ids import CallId, UserId
 from c2c_stasis.metrics import Metrics
+from c2c_stasis.policy.usage import Usage
 from c2c_stasis.ports import Clock, Publisher, Store, Switch
 from c2c_stasis.service.feed import Feed
 from c2c_stasis.service.runner import Runner
@@ -41,8 +42,10 @@ class LiveCalls:
         feed: Feed,
         ari_log: AriLog,
         metrics: Metrics,
+        usage: Usage,
     ) -> None:
         self._feed = feed
+        self._usage = usage
         self.runners: dict[CallId, Runner] = {}
         self.placing: dict[CallId, Call] = {}
         self.lost: set[CallId] = set()
@@ -69,11 +72,6 @@ class LiveCalls:
         """Every call whose record may be older than it."""
         return [runner.call for runner in self.runners.values()]
 
-    def count_of(self, user_id: UserId) -> int:
-        """How many calls a user has, those that are being accepted included."""
-        live = {call_id for call_id, one in self.runners.items() if one.call.live and one.call.user_id == user_id}
-        return len(live | {call_id for call_id, call in self.placing.items() if call.user_id == user_id})
-
     def involve(self, user_id: UserId) -> bool:
         """Whether the user calls or is called."""
         live = [runner.call for runner in self.runners.values() if runner.call.live]
@@ -93,6 +91,7 @@ class LiveCalls:
             followed=partial(self._feed.followed, call.account_id),
             ari_log=self._ari_log,
             metrics=self._metrics,
+            usage=self._usage,
         )
         self.runners[call.id] = runner
         drive = self._drives[call.id] = asyncio.create_task(self._drive(runner, commands), name=f"call {call.id}")
@@ -140,6 +139,7 @@ class LiveCalls:
             logger.exception("call lost", extra={"call_id": runner.call.id})
             self.lost.add(runner.call.id)
         finally:
+            self._usage.end(runner.call.id, self._clock.now().mono)  # if it does not know it yet: we steer it no more
             if not self.stopping:
                 del self.runners[runner.call.id], self._drives[runner.call.id]
 

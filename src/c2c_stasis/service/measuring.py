@@ -11,6 +11,8 @@ from c2c_stasis.metrics import Metrics
 def measure_accepted(metrics: Metrics, call: Call) -> None:
     """Count a call that was accepted."""
     metrics.calls_accepted.labels(call.destination.kind).inc()
+    if call.rule is not None:
+        metrics.decisions.labels(call.rule).inc()
     if call.committed_at is not None:
         metrics.setup_seconds.labels("committed").observe(call.committed_at)
 

@@ -1,6 +1,7 @@
 """From a request to a call that may set out: who is called, from what number, and on which legs."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from msgspec.structs import replace
 
@@ -23,21 +24,32 @@ from c2c_stasis.directory.directory import Directory, party_of
 from c2c_stasis.directory.model import Account, Device, User
 from c2c_stasis.errors import NumberNotDialable
 from c2c_stasis.ids import CALL, CallId, leg_id, new_id
-from c2c_stasis.policy.regions import check_region
+from c2c_stasis.policy.request import Decision, Request
 from c2c_stasis.policy.rules import Rule
 from c2c_stasis.ports import Switch
 from c2c_stasis.service.choosing import choose
+from c2c_stasis.service.permission import Permission
 
 MOST_CONTACTS = 20  # legs a side; more phones than this ringing for one person is a mistake in the directory
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A call that may be dialled, what was asked of the policy about it, and what that said; limits were not asked yet."""
+
+    call: Call
+    request: Request
+    judged: Decision
 
 
 class Planner:
     """Plans calls with the directory and the switch as they are now; nothing rings here."""
 
-    def __init__(self, directory: Directory, switch: Switch, ways_out: Sequence[Trunk]) -> None:
+    def __init__(self, directory: Directory, switch: Switch, ways_out: Sequence[Trunk], permission: Permission) -> None:
         self._directory = directory
         self._switch = switch
         self._trunks = ways_out
+        self._permission = permission
 
     def plan(
         self,
@@ -50,7 +62,8 @@ class Planner:
         livemode: bool,
         metadata: dict[str, str],
         options: CallOptions = ORDINARY,
-    ) -> Call:
+        key_id: str | None = None,
+    ) -> Planned:
         """The call this request asks for, accepted but not begun; `limits` are the longest times there may be.
 
         An emergency call is not refused for an option that cannot be. Raises `NumberNotDialable`, `DestinationNotAllowed`, and
@@ -58,21 +71,23 @@ class Planner:
         """
         call_id = CallId(new_id(CALL))
         dialled = dial_strings.parse(dial_string, region=account.region, extension_length=account.extension_length)
-        check_region(dialled.kind, dialled.number, region=account.region)
+        request = Request(dialled.kind, dialled.number, account.region, account.id, user.id, key_id, livemode)
+        judged = self._permission.judge(request, account)
+        judged.check()
         lenient = dialled.kind is DestinationKind.EMERGENCY
         chosen = choose(self._directory, account, user, options, limits, lenient=lenient, call_id=call_id)
         own_legs, shown = self._device_legs(call_id, Side.A, chosen.devices), chosen.number
         if dialled.kind is DestinationKind.EXTENSION:
-            callee = self._callee(account, user, dialled.number)
+            callee = self.callee(account, user, dialled.number)
             destination = Destination(dialled.kind, Party(dialled.number, callee.name), callee.id)
             far_legs = self._callee_legs(call_id, callee)
-            caller, shown = self._internal_party(user), None
+            caller, shown = self.internal_party(user), None
         else:
             way_out = trunks.choose(self._trunks, dialled, livemode=livemode)
             destination = Destination(dialled.kind, Party(dialled.number))
             far_legs = (Leg(leg_id(call_id, "b", 1), Side.B, trunks.endpoint(way_out, dialled)),)
             caller = party_of(shown, account) if shown else Party("")
-        return Call(
+        call = Call(
             id=call_id,
             platform_id=account.platform_id,
             account_id=account.id,
@@ -90,9 +105,13 @@ class Planner:
             metadata=metadata,
             did_id=shown.id if shown else None,
             switch_started_at=self._switch.started_at,
+            rule=judged.rule,
+            key_id=key_id,
         )
+        return Planned(call, request, judged)
 
-    def _callee(self, account: Account, user: User, number: str) -> User:
+    def callee(self, account: Account, user: User, number: str) -> User:
+        """Whom an extension leads to, for this user. Raises `NumberNotDialable`."""
         extension = self._directory.extension(account.id, number)
         callee = self._directory.user(account.id, extension.user_id) if extension else None
         if callee is None:
@@ -101,7 +120,8 @@ class Planner:
             raise NumberNotDialable(f"{number} is the user's own extension", Rule.OWN_EXTENSION)
         return callee
 
-    def _internal_party(self, user: User) -> Party:
+    def internal_party(self, user: User) -> Party:
+        """How a colleague sees this user."""
         own = self._directory.extensions_of(user)
         return Party(own[0].number if own else "", user.name)
 

@@ -17,9 +17,11 @@ from c2c_stasis.call.move import Move, Step
 from c2c_stasis.call.signals import NO_REPLY, CallBroken, CancelRequested, CommandRefused, DeadlinePassed, Signal
 from c2c_stasis.errors import StoreUnavailable, SwitchRefused, SwitchUnavailable
 from c2c_stasis.metrics import Metrics
+from c2c_stasis.policy.usage import Usage
 from c2c_stasis.ports import Clock, Publisher, Store, StoredEvent, Switch
 from c2c_stasis.service.measuring import measure
 from c2c_stasis.service.orders import Orders
+from c2c_stasis.service.permission import count
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +53,7 @@ class Runner:
     """Drives one call from its first step to its end. `call` is its newest state.
 
     `in_touch` tells whether the switch can be heard and nothing that happened while it could not is still to be caught up with;
-    `followed`, whether somebody waits to hear of the call.
+    `followed`, whether somebody waits to hear of the call. `usage` is told since when it costs, and that it is over.
     """
 
     def __init__(
@@ -66,8 +68,10 @@ class Runner:
         followed: Callable[[], bool] = lambda: False,
         ari_log: AriLog | None = None,
         metrics: Metrics | None = None,
+        usage: Usage | None = None,
     ) -> None:
         self._metrics = metrics or Metrics()
+        self._usage = usage or Usage()
         self.call = call
         self.unrecorded: list[StoredEvent] = []  # events of which the store has not said that it has them
         self.behind = False  # whether the store failed to take the newest record; it may have kept it
@@ -173,6 +177,7 @@ class Runner:
         if unchanged:  # asking again changes nothing in the record
             return
         self.call = step.call
+        count(self._usage, before, step.call)
         first = _record_first(before, step)
         record = self._hand_over(step, events, within=0.0 if first else self._may_wait(step))
         commands = step.commands
@@ -200,6 +205,7 @@ class Runner:
         except Exception:
             logger.exception("end of the call not told", extra={"call_id": self.call.id})
             step, events = Step(replace(step.call, events=self.call.events), step.commands), []
+        count(self._usage, self.call, step.call)
         self.call = step.call
         self._hand_over(step, events)
         self._orders.give(step.commands)

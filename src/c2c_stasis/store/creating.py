@@ -42,6 +42,7 @@ class Creating(Changing):
         timezone: str = "UTC",
         email: str = "",
         primary_contact_name: str = "",
+        policy: str = "{}",
         kept: Mapping[str, object] | None = None,
     ) -> Account:
         """A new account of a platform."""
@@ -56,6 +57,7 @@ class Creating(Changing):
             primary_contact_name=validation.one_line(
                 "primary_contact_name", primary_contact_name, validation.NAME_LENGTH
             ),
+            policy=policy,
             kept=kept_json("{}", kept or {}),
         )
 

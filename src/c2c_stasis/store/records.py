@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 # Said once, when the row is new: to write a column again means to write its indexes again, changed or not.
 FIXED_COLUMNS = {
-    *("id", "call_id", "platform_id", "account_id", "user_id", "started_at", "livemode", "did_id"),
+    *("id", "call_id", "platform_id", "account_id", "user_id", "started_at", "livemode", "did_id", "key_id"),
     *("dial_string", "direction", "destination_kind", "from_number", "from_name", "to_number", "to_name"),
 }
 LEG_FIELDS = (
@@ -259,6 +259,7 @@ def call_row(call: Call) -> Row:
         "ended_at": call.wall(call.ended_at),
         "livemode": call.livemode,
         "did_id": call.did_id,
+        "key_id": call.key_id,
         "snapshot": _encoder.encode(call).decode(),
     }
 

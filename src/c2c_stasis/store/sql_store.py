@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Executable, select
+from sqlalchemy import Connection, Executable, and_, or_, select
 
-from c2c_stasis.call.model import Call, CallState
+from c2c_stasis.call.model import Call, CallState, DestinationKind
 from c2c_stasis.directory.call_log import Once
 from c2c_stasis.directory.model import DirectoryRows
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ids import AccountId, CallId
 from c2c_stasis.metrics import Metrics
-from c2c_stasis.ports import EventFilter, EventPage, Hear, StoredEvent
+from c2c_stasis.ports import EventFilter, EventPage, Hear, RecentCall, StoredEvent
 from c2c_stasis.store import schema, sqlite
 from c2c_stasis.store.call_log import CallLog
 from c2c_stasis.store.database import Database
@@ -26,11 +26,15 @@ from c2c_stasis.store.listing import Listing
 from c2c_stasis.store.provisioning import Provisioning
 from c2c_stasis.store.records import EVENT_FIELDS, CallWrite, call_of_row
 from c2c_stasis.store.rows import read_directory
-from c2c_stasis.store.tables import DIRECTORY_REVISION, calls, counters, events
+from c2c_stasis.store.tables import DIRECTORY_REVISION, accounts, calls, counters, events
 from c2c_stasis.store.writer import Writer, prove_writable
 
 logger = logging.getLogger(__name__)
 
+_RECENT = (
+    *(calls.c.id, calls.c.account_id, calls.c.user_id, calls.c.key_id, calls.c.destination_kind, calls.c.to_number),
+    *(calls.c.livemode, calls.c.state, calls.c.started_at, calls.c.connected_at, calls.c.ended_at),
+)
 MOST_IDS = 500  # in one statement; SQLite takes 32,766 parameters, other databases fewer
 
 
@@ -129,6 +133,19 @@ class SqlStore(Provisioning, Listing, CallLog, Deliveries):
                 logger.error("call cannot be read", extra={"call_id": call_id, "reason": str(error)})
         return live
 
+    async def recent_calls(self, began: float, talked: float) -> list[RecentCall]:
+        """Calls that live, began since the first moment (Unix seconds), or since the second one and were answered.
+
+        Raises `StoreUnavailable`.
+        """
+        # Account by account, in both modes, for that is how the index stands; a live call may have begun earlier.
+        of_account = and_(calls.c.account_id.in_(select(accounts.c.id)), calls.c.livemode.in_([True, False]))
+        wanted = or_(calls.c.started_at >= began, calls.c.connected_at.is_not(None))
+        recent = select(*_RECENT).where(of_account, calls.c.started_at >= min(began, talked), wanted)
+        live = select(*_RECENT).where(calls.c.state != CallState.ENDED)
+        rows = [*await self._rows(recent), *await self._rows(live)]
+        return list({one.id: one for one in map(_recent, rows)}.values())
+
     async def find_call(self, account_id: AccountId, call_id: CallId) -> Call | None:
         """A call of this account, live or ended. Raises `StoreUnavailable`, also when its record cannot be read."""
         statement = select(calls.c.snapshot).where(calls.c.id == call_id, calls.c.account_id == account_id)
@@ -185,3 +202,11 @@ class SqlStore(Provisioning, Listing, CallLog, Deliveries):
 
     async def _rows(self, statement: Executable) -> Sequence[Sequence[Any]]:
         return await self._database.read(lambda connection: connection.execute(statement).all())
+
+
+def _recent(row: Sequence[Any]) -> RecentCall:
+    call_id, account_id, user_id, key_id, kind, number, livemode, state, *moments = row
+    live = state != CallState.ENDED
+    return RecentCall(
+        call_id, account_id, user_id, key_id, DestinationKind(kind), number, bool(livemode), live, *moments
+    )

@@ -58,6 +58,7 @@ accounts = Table(
     Column("kept", Text, server_default=text("'{}'"), nullable=False),
     Column("deleted_at", Float),  # the row stays, without what is personal: the call log refers to it
     Column("sessions_revoked_at", Float),
+    Column("policy", Text, server_default=text("'{}'"), nullable=False),
 )
 
 phone_numbers = Table(
@@ -203,6 +204,7 @@ calls = Table(
     Column("livemode", Boolean, nullable=False),
     Column("snapshot", Text, nullable=False),
     Column("did_id", String),  # the account's number that was shown; numbers may be deleted, and the log stays
+    Column("key_id", String),  # the key with which the call was asked for
     ForeignKeyConstraint(["account_id", "user_id"], ["users.account_id", "users.id"]),
     # One index for each filter of the call log, in the order in which it is read. None holds what changes while a call lives:
     # the four records of a call would write it four times.

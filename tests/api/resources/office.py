@@ -14,6 +14,7 @@ from c2c_stasis.call.model import Call
 from c2c_stasis.call.signals import LegEnded, Signal
 from c2c_stasis.config import Address, Calls, Http, Trunk
 from c2c_stasis.ids import CallId, LegId
+from c2c_stasis.policy.settings import Ceilings, Settings
 from c2c_stasis.ports import Contact, SipServer, Stock
 from c2c_stasis.publish.envelope import Envelopes
 from c2c_stasis.service import CallService
@@ -155,6 +156,7 @@ async def opened(place: Place) -> AsyncIterator[Office]:
         clock=SystemClock(),
         calls=Calls(),
         trunks=(Trunk("carrier", "PJSIP/{number}@carrier"),),
+        policy=Settings(user=Ceilings(calls=2)),
         watch=switch.watch,
         provision=switch.provision,
         sip_server=SipServer("pbx.example.com"),

@@ -9,6 +9,7 @@ import pytest
 
 from c2c_stasis.config import Calls
 from c2c_stasis.directory.sip_account import REALM
+from c2c_stasis.policy.settings import Settings
 from c2c_stasis.ports import Contact
 from tests.api.resources.office import Json, Office
 from tests.store.samples import rows
@@ -171,7 +172,7 @@ async def test_a_trunk_is_nobodys_phone(office: Office) -> None:
 
     assert await office.refused("POST", devices, {"endpoint": "carrier"}) == told
     assert await office.refused("POST", path_of(office, device), {"endpoint": "carrier"}) == told
-    office.service.reconfigure(Calls(), ())  # the configuration names no trunk any more
+    office.service.reconfigure(Calls(), (), Settings())  # the configuration names no trunk any more
     assert (await made(office, endpoint="carrier"))["endpoint"] == "carrier"
 
 

@@ -10,8 +10,19 @@ from typing import Any
 
 from c2c_stasis import ids
 from c2c_stasis.call.events import EventType
-from c2c_stasis.call.model import CallState, EndedBy, FailedLeg, LegOutcome, LegState, Outcome, Reason, Side
+from c2c_stasis.call.model import (
+    CallState,
+    DestinationKind,
+    EndedBy,
+    FailedLeg,
+    LegOutcome,
+    LegState,
+    Outcome,
+    Reason,
+    Side,
+)
 from c2c_stasis.directory.webhooks import EVENT_TYPES, TEST_EVENT, DeliveryStatus, WebhookStatus
+from c2c_stasis.policy.numbers import NumberClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,7 @@ WORDS: dict[str, Word] = {
     "updated_at": _moment("when it was changed last"),
     "status": Word("its status"),
     "type": _one_of("what happened", "call.end", EventType, always=True),
+    "rule": Word("the rule of the policy that decided (docs/policy.md)", "home_region"),
     # lists
     "object": Word("always `list`", "list", {"const": "list"}),
     "url": Word("the address of the list", "/v1/users"),
@@ -254,6 +266,27 @@ WORDS: dict[str, Word] = {
     "types": Word("names of events, `call.*`, `leg.*` or `*`, with commas between them", "call.ringing,call.end"),
     "sequence": Word("counts the events of a call, from 1", 11),
     "leg": Word("the leg that it happened to; in `leg.*`"),
+    # preflight
+    "allowed": Word("whether the call would be accepted", True),
+    "code": Word("the error code of the refusal; null if there is none", None),
+    "retry_after": Word("seconds after which a limit would let the same request through", None),
+    "kind": Word(
+        "what was read; null if it is nothing", "external", {"enum": [*(one.value for one in DestinationKind), None]}
+    ),
+    "number_class": Word(
+        "the type of a telephone number", "mobile", {"enum": [*(one.value for one in NumberClass), None]}
+    ),
+    "international": Word("whether it is no number of the account's own region", False),
+    "devices": Word("the devices that the user has, or the one that was asked for"),
+    "rings": Word("whether it would ring now", True),
+    "callee": Word("whom the extension leads to", None),
+    "destination_devices": Word("the devices of whom the extension leads to"),
+    "trunk": Word("through which trunk it would go; not told to sessions for a user", "carrier"),
+    "emergency": Word("what an emergency call would be given; null for others", None),
+    "emergency_trunk": Word("whether the trunk is marked for emergency calls", True),
+    "callback_number": Word("the number under which the user can be called back", "+12025550142"),
+    "asterisk": Word("`ok`, or what is wrong with Asterisk", "ok"),
+    "warnings": Word("what would go wrong although the call may be, in sentences", []),
     # webhooks
     "webhook_endpoint": _ENDPOINT,
     "webhook_endpoint_id": _ENDPOINT,
@@ -323,6 +356,21 @@ OF_ONE: dict[tuple[str, str], Word] = {
     ("EraseNumber", "number"): Word("the number, in any form that can be dialled, or an extension", "+15551234567"),
     ("Erased", "object"): Word("always `erasure`", "erasure"),
     ("Erased", "calls"): Word("from how many calls", 3),
+    ("PreflightRecord", "object"): Word("always `preflight`", "preflight"),
+    ("PreflightRecord", "number"): Word(
+        "what would be dialled: E.164, an extension or emergency digits", "+15551234567"
+    ),
+    ("PreflightRecord", "reason"): Word("the rule in words", "numbers of US are dialled"),
+    ("PreflightRecord", "region"): Word("whose the number is; null if that is not known", "US"),
+    ("PreflightRecord", "status"): Word("the HTTP status of the refusal; null if there is none", None),
+    ("PreflightRecord", "max_duration"): Word("seconds they may talk, or what is left of a limit", 14_400),
+    ("PreflightDevice", "endpoint"): id_word(ids.DEVICE, "the device; null for a colleague's, in a session for a user"),
+    ("PreflightDevice", "endpoint_id"): id_word(
+        ids.DEVICE, "the device; null for a colleague's, in a session for a user"
+    ),
+    ("PreflightDevice", "status"): Word("whether it can be reached now", "online", {"enum": ["online", "offline"]}),
+    ("PreflightDevice", "contacts"): Word("in how many places it is registered", 1),
+    ("PreflightEmergency", "location"): _LOCATION,
     ("CallBody", "did_id"): _only(
         ids.NUMBER, "the number to show; one of the account that is active and outbound_enabled"
     ),
@@ -392,6 +440,11 @@ ACCOUNT_CONFIG = Word(
         }
     },
 )
+ACCOUNT_POLICY = Word(
+    "what may be dialled here, where that is other than configured (docs/policy.md); it replaces what was set before",
+    {"allow_regions": ["CA"], "limits": {"calls_at_a_time": 20}},
+)
+OF_ONE |= {(kind, "policy"): ACCOUNT_POLICY for kind in ("CreateAccount", "UpdateAccount", "AccountRecord")}
 OF_ONE |= {(kind, "config"): ACCOUNT_CONFIG for kind in ("CreateAccount", "UpdateAccount", "AccountRecord")}
 
 ONE_OF_THESE = {

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 from aiohttp import web
 from msgspec import UNSET, Struct, UnsetType
 
@@ -15,6 +16,7 @@ from c2c_stasis.directory.changes import AccountChanges
 from c2c_stasis.directory.model import Account
 from c2c_stasis.errors import AccountNotFound
 from c2c_stasis.ids import ACCOUNT, NumberId
+from c2c_stasis.policy.settings import AccountPolicy
 from c2c_stasis.times import rfc3339
 
 _IN_CONFIG = {name: f"config.{name}" for name in ("region", "extension_length", "timezone")}
@@ -47,6 +49,7 @@ class AccountFields(KeptFields, kw_only=True):
     email: Text = UNSET
     primary_contact_name: Text = UNSET
     config: dict[str, Any] | UnsetType | None = UNSET
+    policy: dict[str, Any] | UnsetType | None = UNSET
 
 
 class CreateAccount(AccountFields, kw_only=True):
@@ -73,6 +76,7 @@ class AccountRecord(Struct, frozen=True):
     email: str | None
     primary_contact_name: str | None
     config: dict[str, Any]
+    policy: dict[str, Any]
     caller_number: str | None
     caller_number_id: str | None
     address: Any
@@ -153,6 +157,7 @@ def account_record(account: Account) -> AccountRecord:
         email=account.email or None,
         primary_contact_name=account.primary_contact_name or None,
         config=used | kept.get("config", {}),
+        policy=json.loads(account.policy),
         caller_number=account.caller_number_id,
         caller_number_id=account.caller_number_id,
         hold_music_clip=kept.get("hold_music_clip_id"),
@@ -166,9 +171,20 @@ def account_record(account: Account) -> AccountRecord:
 def _flat(given: dict[str, Any]) -> dict[str, Any]:
     """The fields as the store has them: settings beside the name, and apart from them what is only kept."""
     kept = {name: given.pop(name) for name in KeptFields.__struct_fields__ if name in given}
+    if "policy" in given:
+        given["policy"] = _policy(given["policy"])
     config = given.pop("config", None) or {}
     used = {name: config[name] for name in _IN_CONFIG if name in config}
     settings = said(read(AccountConfig, used, within="config."))
     if others := {name: value for name, value in config.items() if name not in used}:
         kept["config"] = others
     return given | settings | ({"kept": kept} if kept else {})
+
+
+def _policy(given: dict[str, Any] | None) -> str:
+    """What is set for one account, as it is kept; null sets nothing. Raises `Problem`."""
+    try:
+        policy = read(AccountPolicy, given or {}, within="policy.")
+    except ValueError as error:
+        raise problems.invalid("policy", str(error)) from error
+    return msgspec.json.encode(policy).decode()

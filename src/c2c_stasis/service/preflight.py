@@ -1,0 +1,159 @@
+"""What would become of a request for a call: everything that placing it would ask is asked, and nothing rings or is counted."""
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from c2c_stasis.call.model import DestinationKind, Limits, Party
+from c2c_stasis.config import Trunk
+from c2c_stasis.directory import dial_strings, trunks
+from c2c_stasis.directory.call_options import CallOptions
+from c2c_stasis.directory.dial_strings import Dialled
+from c2c_stasis.directory.directory import Directory, party_of
+from c2c_stasis.directory.model import Account, Device, PhoneNumber, User
+from c2c_stasis.errors import DestinationNotAllowed, NumberNotDialable
+from c2c_stasis.ids import CallId
+from c2c_stasis.policy.request import Decision, Request, refused
+from c2c_stasis.policy.rules import Rule
+from c2c_stasis.ports import Preflight, Ringable, Switch
+from c2c_stasis.service.choosing import Chosen, choose
+from c2c_stasis.service.permission import Permission
+from c2c_stasis.service.placing import MOST_CONTACTS, Planner
+
+_NO_CALL = CallId("")  # in the log, where options of an emergency request are let pass
+
+
+class Rehearsal:
+    """Goes the way of `Accepting` and `Planner` to its end, also where they would stop: who asks wants to see it whole."""
+
+    def __init__(self, directory: Directory, switch: Switch, ways_out: Sequence[Trunk], permission: Permission) -> None:
+        self._directory = directory
+        self._switch = switch
+        self._trunks = ways_out
+        self._permission = permission
+        self._planner = Planner(directory, switch, ways_out, permission)
+
+    def of(
+        self,
+        account: Account,
+        user: User,
+        dial_string: str,
+        limits: Limits,
+        now: float,
+        *,
+        livemode: bool,
+        options: CallOptions,
+        key_id: str | None,
+        switch: str,
+    ) -> Preflight:
+        """What would happen; `now` is monotonic seconds. Raises `InvalidRequest` or `DeviceNotFound` for an option."""
+        dialled, decision = self._read(account, user, dial_string, livemode=livemode, key_id=key_id)
+        emergency = dialled is not None and dialled.kind is DestinationKind.EMERGENCY
+        chosen = choose(self._directory, account, user, options, limits, lenient=emergency, call_id=_NO_CALL)
+        callee, trunk = None, None
+        if dialled is not None and decision.allowed:
+            try:
+                callee, trunk = self._way(account, user, dialled, livemode=livemode)
+                request = _request(account, user, dialled, livemode=livemode, key_id=key_id)
+                decision = self._permission.admit(request, decision, account, now)
+            except NumberNotDialable as error:
+                decision = refused(error)
+            except DestinationNotAllowed as error:
+                decision = replace(decision, rule=Rule(error.rule), reason=str(error))
+        caller, did = self._shown(account, user, dialled, chosen.number)
+        devices = self._ringable(chosen.devices)
+        far = self._ringable(self._directory.devices(callee.id), silent=callee.do_not_disturb) if callee else ()
+        return Preflight(
+            user=user,
+            dial_string=dial_string,
+            decision=decision,
+            kind=dialled.kind if dialled else None,
+            number=dialled.number if dialled else None,
+            devices=devices,
+            callee=callee,
+            far_devices=far,
+            trunk=trunk,
+            caller=caller,
+            did=did,
+            limits=_limits(chosen, decision),
+            switch=switch,
+            warnings=tuple(_warnings(user, devices, callee, far, trunk, did, emergency=emergency)),
+        )
+
+    def _read(
+        self, account: Account, user: User, dial_string: str, *, livemode: bool, key_id: str | None
+    ) -> tuple[Dialled | None, Decision]:
+        try:
+            dialled = dial_strings.parse(dial_string, region=account.region, extension_length=account.extension_length)
+        except NumberNotDialable as error:
+            return None, refused(error)
+        request = _request(account, user, dialled, livemode=livemode, key_id=key_id)
+        return dialled, self._permission.judge(request, account)
+
+    def _way(
+        self, account: Account, user: User, dialled: Dialled, *, livemode: bool
+    ) -> tuple[User | None, Trunk | None]:
+        """Whom an extension leads to, or through which trunk it goes."""
+        if dialled.kind is DestinationKind.EXTENSION:
+            return self._planner.callee(account, user, dialled.number), None
+        trunk = trunks.choose(self._trunks, dialled, livemode=livemode)
+        trunks.endpoint(trunk, dialled)  # raises for what must not be sent
+        return None, trunk
+
+    def _shown(
+        self, account: Account, user: User, dialled: Dialled | None, number: PhoneNumber | None
+    ) -> tuple[Party | None, PhoneNumber | None]:
+        """Who is shown to the destination."""
+        if dialled is None:
+            return None, None
+        if dialled.kind is DestinationKind.EXTENSION:
+            return self._planner.internal_party(user), None
+        return (party_of(number, account), number) if number else (None, None)
+
+    def _ringable(self, devices: Sequence[Device], *, silent: bool = False) -> tuple[Ringable, ...]:
+        """Each device, and whether it would ring: the first so many contacts of all of them do."""
+        found, places = [], MOST_CONTACTS
+        for device in devices:
+            contacts = tuple(self._switch.contacts(device.endpoint)) if self._switch.connected else ()
+            rings = not silent and any(contact.reachable for contact in contacts[: max(0, places)])
+            found.append(Ringable(device, contacts, rings))
+            places -= max(1, len(contacts))
+        return tuple(found)
+
+
+def _request(account: Account, user: User, dialled: Dialled, *, livemode: bool, key_id: str | None) -> Request:
+    return Request(dialled.kind, dialled.number, account.region, account.id, user.id, key_id, livemode)
+
+
+def _limits(chosen: Chosen, decision: Decision) -> Limits:
+    if decision.longest is None or decision.longest >= chosen.limits.max_duration:
+        return chosen.limits
+    return replace(chosen.limits, max_duration=float(decision.longest))
+
+
+def _warnings(
+    user: User,
+    devices: Sequence[Ringable],
+    callee: User | None,
+    far: Sequence[Ringable],
+    trunk: Trunk | None,
+    did: PhoneNumber | None,
+    *,
+    emergency: bool,
+) -> list[str]:
+    """What would go wrong, or differently than somebody might believe."""
+    warnings = []
+    if not any(one.rings for one in devices):
+        warnings.append("no device of the user is online: the call would end at once (no_device)")
+    if callee is not None and callee.do_not_disturb:
+        warnings.append("the extension's user wants no calls now: the destination would be busy")
+    elif callee is not None and not any(one.rings for one in far):
+        warnings.append("no device of the extension's user is online: the destination would not be reached")
+    if trunk is not None and did is None:
+        warnings.append("no number is shown: neither the user nor the account has one that may be")
+    if emergency and trunk is not None and not trunk.emergency:
+        warnings.append("no trunk is marked for emergency calls: it would go through an ordinary one")
+    located = user.location_id or any(one.device.location_id for one in devices)
+    if emergency and not located:
+        warnings.append("nobody knows where the user is: neither the user nor a device has a location")
+    return warnings
