@@ -10,7 +10,19 @@ from typing import Any
 import aiohttp
 
 from c2c_stasis.app import App
-from c2c_stasis.config import Address, Ari, Calls, Config, Database, Http, Trunk, Webhooks
+from c2c_stasis.config import (
+    AccountLimits,
+    Address,
+    Ari,
+    Calls,
+    Config,
+    Database,
+    Http,
+    KeyLimits,
+    Trunk,
+    UserLimits,
+    Webhooks,
+)
 from c2c_stasis.directory.model import Account, Platform, User
 from c2c_stasis.lab.phone import RINGS, Phone, PhoneCall, Script
 from c2c_stasis.lab.tones import TonePattern
@@ -28,6 +40,14 @@ logger = logging.getLogger(__name__)
 # Short, because stories are many: nobody in them is slower than this unless the story says so.
 TONE_SECONDS = 2.0
 SHORT = Calls(ring_timeout=10.0, answer_timeout=10.0, max_duration=60.0, tone_seconds=TONE_SECONDS)
+# Far above what a story does, and yet counted: what the defaults refuse is told by stories of its own.
+LIMITS: dict[str, Any] = {
+    "starts_per_second": 1000.0,
+    "burst": 10_000,
+    "same_destination": 100_000,
+    "international_per_hour": 1_000_000,
+    "minutes_per_day": 10_000_000,
+}
 ANSWERS_SOON = Script(ring_after=0.02, answer_after=0.1)
 TALKS_BRIEFLY = Script(ring_after=0.02, answer_after=0.1, hang_up_after=0.2)
 
@@ -196,6 +216,9 @@ class Story:
             trunks=(Trunk("carrier", "PJSIP/{number}@carrier"),),
             calls=Calls(**{**values, **limits}),
             webhooks=self.webhooks,
+            user_limits=UserLimits(**LIMITS),
+            account_limits=AccountLimits(**LIMITS, calls_at_a_time=100_000),
+            key_limits=KeyLimits(**LIMITS),
         )
 
     async def close_directory(self) -> None:

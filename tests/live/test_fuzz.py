@@ -27,8 +27,8 @@ EXAMPLES = int(os.environ.get("C2C_FUZZ_EXAMPLES", "0"))  # of each operation an
 # Left out is what cannot hold beside the hooks, which put in a header and ids where they are missing, and what asks more than
 # the document can say: a time zone has the right form and does not exist. A wrong id in a path is put right where one is known,
 # by links and from answers; what is answered then is no fault.
-# `/v1/calls/erase` and `/v1/calls/preflight` are addresses of a call as well, which does not exist: so `Allow` names the methods
-# of both.
+# `/v1/calls/erase` and `/v1/calls/preflight` are addresses of a call as well, which does not exist: so `Allow` names
+# the methods of both.
 # The stream of events never ends, and schemathesis waits for the end of every answer.
 CONFIGURATION = """
 [[operations]]
