@@ -94,6 +94,8 @@ class LiveCalls:
             usage=self._usage,
         )
         self.runners[call.id] = runner
+        if call.connected_at is not None:  # before we started
+            self._usage.connect(call.id, call.clock_zero + call.connected_at)
         drive = self._drives[call.id] = asyncio.create_task(self._drive(runner, commands), name=f"call {call.id}")
         self.keep(drive)
         return runner
