@@ -34,11 +34,17 @@ SETTINGS = {
     "C2C_HTTP__MAX_STREAMS_PER_CREDENTIAL": "4000",
 }
 # Far above what a bench does, and yet counted: without a limit there would be less to do for a call than for anybody's.
-LIMITS = "\n" + "\n".join(
-    f"[{whose}_limits]\nstarts_per_second = 1000\nburst = 10000\nsame_destination = 100000\n"
-    f"international_per_hour = 1000000\nminutes_per_day = 10000000\n{more}"
-    for whose, more in (("user", ""), ("account", "calls_at_a_time = 100000\n"), ("key", "calls_at_a_time = 100000\n"))
-)
+_LIMITS = {
+    "STARTS_PER_SECOND": 1000,
+    "BURST": 10_000,
+    "SAME_DESTINATION": 100_000,
+    "INTERNATIONAL_PER_HOUR": 1_000_000,
+    "MINUTES_PER_DAY": 10_000_000,
+}
+SETTINGS |= {
+    f"C2C_{whose}_LIMITS__{name}": str(most) for whose in ("USER", "ACCOUNT", "KEY") for name, most in _LIMITS.items()
+}
+SETTINGS |= {f"C2C_{whose}_LIMITS__CALLS_AT_A_TIME": "100000" for whose in ("ACCOUNT", "KEY")}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -150,7 +156,6 @@ async def _deploy(folder: Path, asterisk: Asterisk, devices: list[DeviceAccount]
             database_url=url,
             trunk_endpoint="PJSIP/{number}@carrier",
         )
-        + LIMITS
     )
     store = await open_store(url, migrate=True)
     try:

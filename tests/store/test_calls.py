@@ -267,3 +267,34 @@ async def test_any_call_comes_back_as_it_was(place: Place, call: Call) -> None:
     )
     await place.store.accept(call, [])
     assert await place.store.find_call(place.account.id, call.id) == call
+
+
+async def test_the_calls_that_limits_count_are_those_of_late_and_those_that_live(place: Place) -> None:
+    async def call(began: float, *, connected: float | None = None, until: float | None = None) -> CallId:
+        call = replace(place.call(), accepted_at=began, key_id="key_1", connected_at=connected)
+        await place.store.accept(call, [])
+        if until is not None:
+            await place.store.record(replace(ended(call), ended_at=until, connected_at=connected), [])
+        return call.id
+
+    talked_yesterday = await call(1_000.0, connected=5.0, until=65.0)
+    await call(1_000.0, until=5.0)  # nobody answered
+    lives = await call(10.0, connected=3.0)
+    lately = await call(9_000.0, until=5.0)
+    await call(20.0, connected=3.0, until=9.0)  # too long ago
+    found = {one.id: one for one in await place.store.recent_calls(began=8_000.0, talked=900.0)}
+    assert found.keys() == {talked_yesterday, lives, lately}
+    one = found[talked_yesterday]
+    assert (one.started_at, one.connected_at, one.ended_at, one.live) == (1_000.0, 1_005.0, 1_065.0, False)
+    assert (one.account_id, one.user_id, one.key_id, one.livemode) == (place.account.id, place.user.id, "key_1", True)
+    assert (one.kind, one.number) == (DestinationKind.EXTERNAL, "+15551234567")
+    assert (found[lives].live, found[lives].ended_at) == (True, None)
+
+
+async def test_the_calls_that_limits_count_are_found_by_an_index(place: Place, file: Path) -> None:
+    plan = rows(
+        file,
+        "EXPLAIN QUERY PLAN SELECT id FROM calls WHERE account_id IN (SELECT id FROM accounts) AND livemode IN (1, 0)"
+        " AND started_at >= 1.0 AND (started_at >= 2.0 OR connected_at IS NOT NULL)",
+    )
+    assert any("USING INDEX ix_calls_account_id" in str(one) and "started_at>?" in str(one) for one in plan)

@@ -32,6 +32,7 @@ async def test_an_account(office: Office) -> None:
         "email": "b@example.org",
         "primary_contact_name": None,
         "config": {"region": "DE", "extension_length": 4, "timezone": "UTC"},
+        "policy": {},
         "caller_number": None,
         "caller_number_id": None,
         "address": None,

@@ -1,0 +1,216 @@
+"""What an account may dial of its own, as the API takes and gives it; and the preflight that tells what it comes to."""
+
+from typing import Any
+
+import pytest
+
+from c2c_stasis.ports import Contact
+from tests.api.resources.office import Office
+from tests.store.samples import eventually
+
+LONDON = "+442079460018"
+
+
+async def preflight(office: Office, dial_string: str, **asked: object) -> dict[str, Any]:
+    """What would become of a call of Ann."""
+    body = {"user_id": office.user.id, "dial_string": dial_string} | asked
+    status, told = await office.ask("POST", "/v1/calls/preflight", body)
+    assert status == 200, told
+    return dict(told)
+
+
+async def set_policy(office: Office, policy: object) -> dict[str, Any]:
+    """Set what Ann's account may."""
+    return dict(await office.change(f"/v1/accounts/{office.account.id}", policy=policy))
+
+
+# --- the policy of an account ---
+
+
+async def test_a_policy_is_given_back_as_it_was_set_and_counts_for_the_next_request(office: Office) -> None:
+    assert (await preflight(office, LONDON))["rule"] == "other_region"
+    policy = {
+        "allow_regions": ["GB"],
+        "deny_prefixes": ["+44870"],
+        "limits": {"calls_at_a_time": 3, "minutes_per_day": "unlimited"},
+        "user_limits": {"starts_per_second": 0.5},
+    }
+    assert (await set_policy(office, policy))["policy"] == policy
+    assert (await office.get(f"/v1/accounts/{office.account.id}"))["policy"] == policy
+    assert (await preflight(office, LONDON))["rule"] == "allowed_region"
+    record = await office.get(await office.call(office.user.id, LONDON))
+    assert record["rule"] == "allowed_region"
+    assert (await set_policy(office, None))["policy"] == {}
+    assert (await preflight(office, LONDON))["rule"] == "other_region"
+
+
+async def test_another_change_leaves_the_policy_alone_and_a_new_one_takes_the_place_of_the_whole(
+    office: Office,
+) -> None:
+    await set_policy(office, {"allow_regions": ["GB"]})
+    changed = await office.change(f"/v1/accounts/{office.account.id}", email="a@example.org")
+    assert changed["policy"] == {"allow_regions": ["GB"]}
+    assert (await set_policy(office, {"outbound_enabled": False}))["policy"] == {"outbound_enabled": False}
+
+
+async def test_an_account_can_be_made_with_a_policy(office: Office) -> None:
+    made = await office.make("/v1/accounts", name="New", policy={"strict_numbers": True})
+    assert made["policy"] == {"strict_numbers": True}
+
+
+@pytest.mark.parametrize(
+    ("policy", "field", "reason"),
+    [
+        ({"outbound_enabled": 1}, "policy.outbound_enabled", "must be true or false"),
+        ({"allow_regions": ["UK"]}, "policy", "allow_regions names 'UK', which is no country"),
+        ({"allow_prefixes": ["0044"]}, "policy", "which is no beginning of a number"),
+        ({"allow_types": ["cheap"]}, "policy.allow_types.[0]", "cheap"),
+        ({"limits": {"calls": 3}}, "policy.limits.calls", "is not a known field"),
+        ({"limits": {"calls_at_a_time": -1}}, "policy.limits.calls_at_a_time", "must be"),
+        ({"limits": {"calls_at_a_time": "none"}}, "policy.limits.calls_at_a_time", ""),
+        ({"user_limits": None}, "policy.user_limits", "must be an object"),
+        ({"everything": True}, "policy.everything", "is not a known field"),
+        ([], "policy", "must be an object or null"),
+    ],
+)
+async def test_a_wrong_policy_is_refused_by_its_field_and_changes_nothing(
+    office: Office, policy: object, field: str, reason: str
+) -> None:
+    status, told = await office.ask("POST", f"/v1/accounts/{office.account.id}", {"policy": policy})
+    assert (status, told["code"]) == (400, "validation_error")
+    assert field in told["details"]
+    assert reason in told["details"][field]
+    assert (await office.get(f"/v1/accounts/{office.account.id}"))["policy"] == {}
+
+
+async def test_a_limit_of_an_account_is_a_429_that_names_its_rule_and_when_to_come_back(office: Office) -> None:
+    await set_policy(office, {"limits": {"calls_at_a_time": 0}})
+    status, told = await office.ask("POST", "/v1/calls", {"user_id": office.user.id, "dial_string": "+15551234567"})
+    assert (status, told["code"], told["details"]) == (429, "limit_reached", {"rule": "account_calls"})
+
+
+# --- the preflight ---
+
+
+async def test_a_preflight_whole(office: Office) -> None:
+    desk = await office.make(f"/v1/users/{office.user.id}/endpoints", endpoint="desk", name="Desk")
+    away = await office.make(f"/v1/users/{office.user.id}/endpoints", endpoint="away")
+    office.switch.registered["desk"] = [Contact("sip:desk@10.0.0.1"), Contact("sip:desk@10.0.0.2", False)]
+    number = await office.make("/v1/phone-numbers", phone_number="+12025550101", caller_id_name="Bakery")
+    told = await preflight(office, "(212) 555-0123", did=number["id"], max_duration=60)
+    assert told == {
+        "object": "preflight",
+        "allowed": True,
+        "rule": "home_region",
+        "reason": "numbers of US are dialled",
+        "status": None,
+        "code": None,
+        "retry_after": None,
+        "user": office.user.id,
+        "user_id": office.user.id,
+        "dial_string": "(212) 555-0123",
+        "kind": "external",
+        "number": "+12125550123",
+        "number_class": "fixed_line_or_mobile",
+        "region": "US",
+        "international": False,
+        "devices": [
+            {
+                "endpoint": desk["id"],
+                "endpoint_id": desk["id"],
+                "device": "desk",
+                "name": "Desk",
+                "status": "online",
+                "contacts": 2,
+                "rings": True,
+            },
+            {
+                "endpoint": away["id"],
+                "endpoint_id": away["id"],
+                "device": "away",
+                "name": None,
+                "status": "offline",
+                "contacts": 0,
+                "rings": False,
+            },
+        ],
+        "callee": None,
+        "destination_devices": [],
+        "trunk": "carrier",
+        "did": number["id"],
+        "did_id": number["id"],
+        "from_number": "+12025550101",
+        "from_label": "Bakery",
+        "ring_timeout": 30.0,
+        "answer_timeout": 60.0,
+        "max_duration": 60.0,
+        "emergency": None,
+        "asterisk": "ok",
+        "warnings": [],
+    }
+    assert office.service.live == 0
+    assert (await office.get("/v1/calls"))["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("dial_string", "kind", "rule", "status", "code"),
+    [
+        (LONDON, "external", "other_region", 403, "destination_not_allowed"),
+        ("1 900 234 5678", "external", "premium_rate", 403, "destination_not_allowed"),
+        ("PJSIP/x@evil", None, "malformed_dial_string", 400, "validation_error"),
+        ("12", None, "impossible_number", 400, "validation_error"),
+        ("9999", "extension", "unknown_extension", 400, "validation_error"),
+        ("911", "emergency", "emergency", None, None),
+    ],
+)
+async def test_what_is_refused_is_no_error_of_the_preflight_and_the_call_is_refused_alike(
+    office: Office, dial_string: str, kind: str, rule: str, status: int | None, code: str | None
+) -> None:
+    told = await preflight(office, dial_string)
+    assert (told["kind"], told["rule"], told["status"], told["code"]) == (kind, rule, status, code)
+    assert told["allowed"] is (status is None)
+    if status is not None:
+        refused = await office.refused("POST", "/v1/calls", {"user_id": office.user.id, "dial_string": dial_string})
+        assert refused[:2] == (status, code)
+
+
+async def test_a_preflight_tells_of_a_used_up_limit_and_uses_up_none(office: Office) -> None:
+    await set_policy(office, {"limits": {"same_destination": 1}})
+    for _ in range(3):
+        assert (await preflight(office, "+15551234567"))["allowed"] is True
+    await office.call(office.user.id)
+    told = await preflight(office, "+15551234567")
+    assert (told["rule"], told["status"], told["code"]) == ("account_same_destination", 429, "limit_reached")
+    assert 590 <= told["retry_after"] <= 610
+    await eventually(lambda: office.service.live == 0)
+
+
+async def test_an_emergency_preflight_says_what_is_missing(office: Office) -> None:
+    told = await preflight(office, "911", ring_timeout="soon")
+    assert told["emergency"] == {
+        "emergency_trunk": False,
+        "callback_number": None,
+        "location": None,
+        "location_id": None,
+    }
+    assert [warning.partition(":")[0] for warning in told["warnings"]] == [
+        "no device of the user is online",
+        "no number is shown",
+        "no trunk is marked for emergency calls",
+        "nobody knows where the user is",
+    ]
+
+
+async def test_a_colleague_who_wants_no_calls_and_one_who_has_no_phone(office: Office) -> None:
+    bob = await office.make("/v1/users", name="Bob")
+    await office.make(f"/v1/users/{bob['id']}/endpoints", endpoint="bob")
+    await office.make("/v1/extensions", number="1002", target=bob["id"])
+    told = await preflight(office, "1002")
+    assert (told["rule"], told["callee"], told["destination_devices"][0]["rings"]) == ("extension", "Bob", False)
+    assert "no device of the extension's user is online" in told["warnings"][-1]
+    office.switch.registered["bob"] = [Contact("sip:bob@10.0.0.1")]
+    assert (await preflight(office, "1002"))["destination_devices"][0]["rings"] is True
+    await office.change(f"/v1/users/{bob['id']}", do_not_disturb=True)
+    told = await preflight(office, "1002")
+    assert told["destination_devices"][0]["rings"] is False
+    assert "wants no calls now" in told["warnings"][-1]
