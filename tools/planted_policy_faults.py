@@ -161,12 +161,6 @@ FAULTS = [
         "return number.fictitious",
         "films are everybody's",
     ),
-    Fault(
-        "regions.py",
-        "    if rule is not Rule.HOME_REGION:",
-        "    if rule is Rule.OTHER_REGION:",
-        "satellites pass the first check",
-    ),
     Fault("prefixes.py", "range(len(number), 0, -1)", "range(1, len(number) + 1)", "the shortest prefix counts"),
     Fault("prefixes.py", "range(len(number), 0, -1)", "range(len(number) - 1, 0, -1)", "a whole number is no prefix"),
     Fault(

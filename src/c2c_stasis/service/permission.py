@@ -5,20 +5,18 @@ from collections import defaultdict
 
 import msgspec
 
-from c2c_stasis.call.model import Call, DestinationKind, Now
+from c2c_stasis.call.model import Call, Now
 from c2c_stasis.directory.directory import Directory
 from c2c_stasis.directory.model import Account
 from c2c_stasis.ids import AccountId
 from c2c_stasis.policy import engine
-from c2c_stasis.policy.counting import SECOND
 from c2c_stasis.policy.request import Decision, Request
 from c2c_stasis.policy.settings import AccountPolicy, Settings
-from c2c_stasis.policy.usage import DAY, INTERNATIONAL_SPAN, Past, Usage
+from c2c_stasis.policy.usage import Usage
 from c2c_stasis.ports import RecentCall, Store
+from c2c_stasis.service.recalling import LATELY, TALKED, recall
 
 logger = logging.getLogger(__name__)
-
-_LONGEST = 86_400.0  # seconds that a call may last: what ended within a day began at most so much earlier
 
 
 class Permission:
@@ -56,34 +54,14 @@ class Permission:
 
     async def restore(self, store: Store, directory: Directory, now: Now) -> None:
         """Count what there was before we started. Raises `StoreUnavailable`."""
-        began, talked = now.wall - INTERNATIONAL_SPAN / SECOND, now.wall - DAY / SECOND - _LONGEST
         by_account: defaultdict[AccountId, list[RecentCall]] = defaultdict(list)
-        for one in await store.recent_calls(began, talked):
+        for one in await store.recent_calls(now.wall - LATELY, now.wall - TALKED):
             by_account[one.account_id].append(one)
         for account_id, calls in by_account.items():
             account = directory.any_account(account_id)
             if account is not None:
-                past = [self._past(one, account, now.wall) for one in calls]
-                self.usage.restore(past, self.settings(account), now.mono)
-
-    def _past(self, one: RecentCall, account: Account, now: float) -> Past:
-        """A call of the log as it counts; whether it was international, and its price, are asked again."""
-        mode = one.livemode
-        request = Request(one.kind, one.number, account.region, one.account_id, one.user_id, one.key_id, mode)
-        erased = one.kind is DestinationKind.EXTERNAL and not one.number
-        judged = None if erased else self.judge(request, account)
-        ended = None if one.live else now - (one.ended_at or one.started_at)
-        # Since when a live call talks, its runner will tell by a clock that nobody sets.
-        talked = 0.0 if one.live or one.connected_at is None else (one.ended_at or one.connected_at) - one.connected_at
-        return Past(
-            one.id,
-            request,
-            age=now - one.started_at,
-            ended=ended,
-            talked=max(0.0, talked),
-            international=judged is not None and judged.international,
-            rate=judged.rate if judged is not None else None,
-        )
+                settings = self.settings(account)
+                self.usage.restore(recall(calls, account, settings, now.wall), settings, now.mono)
 
 
 def count(usage: Usage, before: Call, call: Call) -> None:
