@@ -301,6 +301,7 @@ def test_what_is_not_counted_may_end_and_be_answered() -> None:
     usage.connect(CallId("call_x"), 0.0)
     usage.end(CallId("call_x"), 0.0)
     usage.withdraw(CallId("call_x"))
+    assert usage.calls == 0
     assert len(usage) == 0
 
 
