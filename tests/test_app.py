@@ -4,6 +4,7 @@ import asyncio
 import io
 import logging
 import os
+import re
 import resource
 import signal
 import socket
@@ -24,6 +25,7 @@ from c2c_stasis.app import App, serve
 from c2c_stasis.ari import connection
 from c2c_stasis.ari.connection import AppTaken
 from c2c_stasis.config import (
+    AccountLimits,
     Address,
     Ari,
     Config,
@@ -33,6 +35,7 @@ from c2c_stasis.config import (
     Log,
     OnStop,
     Origins,
+    Policy,
     Problem,
     Process,
     Trunk,
@@ -406,6 +409,40 @@ async def test_a_configuration_that_is_wrong_changes_nothing_and_every_mistake_i
     serving.following = serving.site.config
     serving.hang_up()
     await serving.told("configuration read again")  # it still listens
+
+
+async def test_a_rate_file_that_is_wrong_ends_the_start_with_its_line(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "rates.csv"
+    for text, told in (
+        (None, "cannot be read: No such file or directory"),
+        (b"\xff\xfe", "cannot be read: is no text in UTF-8"),
+        (
+            b"prefix,price_per_minute,first_seconds,next_seconds\n+1,cheap,60,60\n",
+            "rates.csv:2: price_per_minute is 'cheap'",
+        ),
+    ):
+        if text is not None:
+            file.write_bytes(text)
+        config = replace(site.config, policy=Policy(rate_file=str(file)))
+        with pytest.raises(ConfigError, match=re.escape(told)):
+            async with App(config):
+                raise AssertionError("it has started")
+
+
+async def test_at_sighup_the_rate_file_is_read_again_and_a_wrong_one_changes_nothing(
+    serving: Serving, tmp_path: Path
+) -> None:
+    file = tmp_path / "rates.csv"
+    head = "prefix,price_per_minute,first_seconds,next_seconds\n"
+    file.write_text(f"{head}+1,0.01,60,60\n")
+    limits = AccountLimits(spend_per_day=1.0)
+    serving.following = replace(serving.site.config, policy=Policy(rate_file=str(file)), account_limits=limits)
+    serving.hang_up()
+    await serving.told("configuration read again")
+    file.write_text(f"{head}+1,0.01,60\n")
+    serving.hang_up()
+    assert "has 3 cells and must have 4" in await serving.told("configuration refused")
+    assert serving.log.getvalue().count("configuration read again") == 1
 
 
 async def test_a_fault_in_the_reading_is_told_and_the_next_reading_is_done(serving: Serving) -> None:

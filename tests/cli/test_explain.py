@@ -2,7 +2,7 @@
 
 from c2c_stasis.ports import Contact
 from tests.api.resources.office import Office
-from tests.cli.line import OK, REFUSED, Line
+from tests.cli.line import OK, REFUSED, USAGE, Line
 
 
 async def test_a_call_that_would_be_accepted(office: Office, line: Line) -> None:
@@ -59,3 +59,12 @@ async def test_an_emergency_call_and_what_is_missing_for_it(office: Office, line
         result.stdout.splitlines()[0] == "911 (emergency): allowed by emergency: emergency numbers are always dialled"
     )
     assert "no limit counts; an ordinary trunk; no number to call back; location not known" in result.stdout
+
+
+async def test_what_an_account_may_is_set_with_json(office: Office, line: Line) -> None:
+    account = office.account.id
+    await line.says("accounts", "update", account, "--policy", '{"allow_regions": ["GB"]}')
+    assert "allowed by allowed_region" in await line.says("explain", "Ann", "+442079460018")
+    assert "--policy: is no JSON" in await line.fails(USAGE, "accounts", "update", account, "--policy", "{GB}")
+    refused = await line.fails(REFUSED, "accounts", "update", account, "--policy", '{"allow_regions": ["UK"]}')
+    assert "which is no country" in refused

@@ -1,5 +1,6 @@
 """`c2c-stasis accounts`: the customers of the platform."""
 
+import json
 from typing import Any
 
 import click
@@ -70,8 +71,15 @@ def show_account(remote: Remote, account: str) -> None:
 @click.option("--timezone", metavar="ZONE", help="An IANA name.")
 @click.option("--extension-length", type=int, metavar="DIGITS", help="3 to 6; its extensions must fit.")
 @click.option("--caller-number", metavar="+NUMBER|ID", help='The number that its calls show; "" for none.')
+@click.option("--policy", metavar="JSON", help="What it may dial, where that is other than configured; {} for nothing.")
 def update_account(
-    remote: Remote, account: str, name: str | None, email: str | None, caller_number: str | None, **config: Any
+    remote: Remote,
+    account: str,
+    name: str | None,
+    email: str | None,
+    caller_number: str | None,
+    policy: str | None,
+    **config: Any,
 ) -> None:
     """Change an account, by id or name."""
     account_id = account_named(remote, account)
@@ -79,6 +87,8 @@ def update_account(
     if caller_number is not None:
         chosen = number_named(remote.of_account(account_id), caller_number) if caller_number else None
         body["caller_number_id"] = chosen
+    if policy is not None:
+        body["policy"] = _json(policy)
     print_record(remote, remote.post("accounts", account_id, body=body))
 
 
@@ -90,6 +100,13 @@ def delete_account(remote: Remote, account: str) -> None:
     account_id = account_named(remote, account)
     remote.delete("accounts", account_id)
     print_deleted(remote, "account", account_id)
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise click.BadParameter(f"is no JSON ({error}); see docs/policy.md", param_hint="--policy") from error
 
 
 def _fields(email: str | None, config: dict[str, Any]) -> dict[str, Any]:
