@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from c2c_stasis.call import causes, ending, reports
+from c2c_stasis.call import attempts, causes, ending, reports
 from c2c_stasis.call.model import START_WITHIN, CallState, End, EndedBy, Limits, Outcome, Reason
 from c2c_stasis.call.move import MOVES
 
@@ -28,11 +28,12 @@ STATES: dict[CallState, tuple[str, str]] = {
     CallState.DIALLING_DESTINATION: (
         "A phone was answered, the others are let go as answered elsewhere; the destination is dialled.",
         "`answer_timeout` after the user's answer, "
-        f"{reports.DIAL_WITHIN:g} s while no leg of it could be dialled: the user hears a tone",
+        f"{attempts.DIAL_WITHIN:g} s while no leg of it could be dialled: the user hears a tone. When there is another trunk, "
+        "`attempt_timeout` of silence: that one is tried",
     ),
     CallState.RINGING_DESTINATION: (
         "The destination rings or sends early media.",
-        f"the same; an emergency centre that rings is given {reports.EMERGENCY_LIFETIME // 3600} h",
+        f"the same; an emergency centre that rings is given {attempts.EMERGENCY_LIFETIME // 3600} h",
     ),
     CallState.JOINING: (
         "Both sides have answered and are not both in the bridge yet.",
@@ -40,7 +41,7 @@ STATES: dict[CallState, tuple[str, str]] = {
     ),
     CallState.TALKING: (
         "Both sides are in the bridge.",
-        f"`max_duration`, for an emergency call {reports.EMERGENCY_LIFETIME // 3600} h: both are hung up",
+        f"`max_duration`, for an emergency call {attempts.EMERGENCY_LIFETIME // 3600} h: both are hung up",
     ),
     CallState.PLAYING_TONE: (
         "The destination was not reached; the user hears why. The end is decided.",
@@ -125,13 +126,19 @@ def ends() -> list[str]:
 def destination_causes() -> list[str]:
     """What the SIP status or the cause of a destination in the public network means."""
     rows = [
-        (f"SIP {code}", f"`{outcome}`", f"`{reason}`") for code, (outcome, reason) in causes.DESTINATION_BY_SIP.items()
+        (f"SIP {code}", f"`{outcome}`", f"`{reason}`", next_trunk(reason))
+        for code, (outcome, reason) in causes.DESTINATION_BY_SIP.items()
     ]
     rows += [
-        (f"Q.850 {cause}", f"`{outcome}`", f"`{reason}`")
+        (f"Q.850 {cause}", f"`{outcome}`", f"`{reason}`", next_trunk(reason))
         for cause, (outcome, reason) in causes.DESTINATION_BY_CAUSE.items()
     ]
-    return table(("The leg ended with", "Outcome", "Reason"), rows)
+    return table(("The leg ended with", "Outcome", "Reason", "Next trunk"), rows)
+
+
+def next_trunk(reason: Reason) -> str:
+    """Whether another trunk is tried after an end that is this one's."""
+    return "yes" if reason in causes.NEXT_ROUTE_AFTER else "no"
 
 
 def leg_causes() -> list[str]:
@@ -159,7 +166,8 @@ def page() -> str:
             "## What ended the destination's leg",
             "",
             "The SIP status decides before the cause. What is not in the table (SIP 408 among it) is `destination_no_answer`",
-            "if the destination rang and `trunk_failed` if it did not.",
+            "if the destination rang and `trunk_failed` if it did not. The next trunk is tried only when nothing rang: neither 180",
+            "nor 183 nor an answer came; for an emergency call it is tried after any failure.",
             "",
             *destination_causes(),
         ],

@@ -125,8 +125,8 @@ FAULTS = [
     Fault("reports.py", "ceil(timeout) + DIAL_MARGIN", "ceil(timeout)", "Asterisk's timer decides before ours"),
     Fault(
         "reports.py",
-        "deadline = move.at + EMERGENCY_LIFETIME if move.call.emergency else move.call.deadline",
-        "deadline = move.call.deadline",
+        "deadline = move.at + EMERGENCY_LIFETIME if move.call.emergency else move.call.answer_by",
+        "deadline = move.call.answer_by",
         "an emergency centre that rings is given up",
     ),
     Fault(
@@ -338,6 +338,45 @@ FAULTS = [
     ),
     Fault("ending.py", "        if not leg.dialled:", "        if False:", "a phone that never rang has declined"),
     Fault("recovery.py", "    _both_left(move, gone)", "    pass", "who hung up is guessed"),
+    Fault(
+        "attempts.py", "if call.on_any_failure or not", "if not", "an emergency call is given up with its first trunk"
+    ),
+    Fault("attempts.py", " or not ended.dialled:", ":", "a trunk that Asterisk does not know ends the call"),
+    Fault("attempts.py", "if ended.alerted or", "if", "a destination that rang is called again"),
+    Fault("attempts.py", " or ended.answered_at is not None:", ":", "who answered too late is called again"),
+    Fault(
+        "attempts.py",
+        "return end.reason in causes.NEXT_ROUTE_AFTER",
+        "return True",
+        "who is busy is called again through the next trunk",
+    ),
+    Fault("attempts.py", "routes=tuple(others))", ")", "a trunk is tried for ever"),
+    Fault("attempts.py", "if call.answered_at is not None:", "if False:", "a late attempt is cut short"),
+    Fault(
+        "attempts.py",
+        "return min(at + call.limits.attempt_timeout, answer_by)",
+        "return answer_by",
+        "a silent trunk is waited for",
+    ),
+    Fault(
+        "attempts.py",
+        "at + call.limits.attempt_timeout, answer_by",
+        "at + call.limits.attempt_timeout, at + call.limits.answer_timeout",
+        "every trunk has the time to answer anew",
+    ),
+    Fault("attempts.py", "if leg.can_win and not leg.alerted else None", "", "a silent trunk is let go for ever"),
+    Fault("attempts.py", "or not call.emergency:", "or call.id:", "an emergency call has no time for its next trunk"),
+    Fault("attempts.py", "if leg.trusted else", "if True else", "a hidden number is told to a trunk that tells it"),
+    Fault("attempts.py", "    if not call.anonymous:", "    if not call.routes:", "who wants to be anonymous is shown"),
+    Fault("machine.py", "    attempts.wait(move)", "    pass", "a trunk that never ends is waited for at full speed"),
+    Fault("reports.py", "attempts.note_alert(move, leg)", "pass", "who rang at the last moment is called twice"),
+    Fault("reports.py", ", progressed_at=move.at)", ")", "an announcement of the carrier is called again"),
+    Fault(
+        "recovery.py", "    _stay_on_this_route(move, found, gone)\n", "", "who may have rung unheard is called again"
+    ),
+    Fault("recovery.py", "max(answered_at, leg.begun_at)", "answered_at", "a kill between two trunks ends the call"),
+    Fault("forking.py", " and leg.device_id)", ")", "the second trunk is kept out of the bridge"),
+    Fault("forking.py", "last = legs[-1]", "last = legs[0]", "the first trunk tells why the last one failed"),
     Fault("move.py", "max(0.0, now.mono - call.clock_zero)", "now.wall - call.accepted_at", "the wall clock decides"),
 ]
 

@@ -22,7 +22,19 @@ from c2c_stasis.call.commands import (
 )
 from c2c_stasis.call.events import Event, EventType
 from c2c_stasis.call.machine import step
-from c2c_stasis.call.model import Call, CallState, EndedBy, FailedLeg, Leg, LegState, Now, Outcome, Reason, Side
+from c2c_stasis.call.model import (
+    Call,
+    CallState,
+    EndedBy,
+    FailedLeg,
+    Leg,
+    LegOutcome,
+    LegState,
+    Now,
+    Outcome,
+    Reason,
+    Side,
+)
 from c2c_stasis.call.move import MOVES, Step
 from c2c_stasis.call.signals import (
     NO_REPLY,
@@ -32,12 +44,16 @@ from c2c_stasis.call.signals import (
     LegAnswered,
     LegCreated,
     LegEnded,
+    LegProgressed,
+    LegRinging,
     Signal,
     SwitchRestarted,
 )
 from c2c_stasis.ids import LegId
 
-ENDS_WITHIN = 8  # deadlines from any state to the end: ring, answer, join or talk, tone, three rounds of release
+# Deadlines from any state to the end: ring, answer, join or talk, tone, three rounds of release. Each further route has two.
+ENDS_WITHIN = 8
+FORBIDDEN = 403  # a carrier that does not serve us
 
 A_MOMENT = 1e-6  # seconds; later than the deadline whatever the rounding of the clock's readings
 
@@ -101,6 +117,7 @@ class Watcher:
     lost: set[LegId] = field(default_factory=set)  # what this step has learned to have been asked for in vain
     bridge_lost: bool = False
     told: list[Event] = field(default_factory=list)
+    rang: set[LegId] = field(default_factory=set)  # of legs of the destination: what we heard of them
 
     def watch(self, before: Call, signal: Signal, taken: Step, at: float) -> None:
         """Check one step. Raises `Violation`."""
@@ -109,6 +126,7 @@ class Watcher:
         for command in taken.commands:
             self._check_command(before, after, command)
         self._check_events(after, taken.events, at)
+        self._check_attempts(before, after, at)
         _check_step(before, signal, taken)
         undialled = signal.undialled if isinstance(signal, CallFound) else ()
         _check_call(before, after, undialled)
@@ -129,7 +147,32 @@ class Watcher:
         if not after.live:
             self._check_end(before, after)
 
+    def _check_attempts(self, before: Call, after: Call, at: float) -> None:
+        """A destination is dialled once per attempt, one attempt after another, and never again once it rang."""
+        tried = [leg for leg in after.side(Side.B) if leg.device_id is None]
+        require(sum(leg.live for leg in tried) <= 1, "one attempt at a time")
+        require(len(after.routes) + len(tried) <= len(before.routes) + len(tried), "routes become fewer")
+        if after.state is CallState.DIALLING_DESTINATION and after.deadline is not None and not after.emergency:
+            require(after.answer_by is not None, "the destination is dialled after the user has answered")
+            assert after.answer_by is not None
+            require(after.deadline <= after.answer_by, "all attempts together have the time to answer")
+        if len(tried) < 2 or len(after.legs) == len(before.legs):
+            return
+        last, new = tried[-2], tried[-1]
+        require(new.endpoint == before.routes[0].endpoint, "the routes are tried in their order")
+        require(not last.live, "the next attempt begins when the one before it has ended")
+        require(after.winner(Side.B) is None, "nobody is dialled after an answer")
+        require(after.end is None, "nobody is dialled for a call that has been decided")
+        if after.on_any_failure:
+            return
+        require(last.id not in self.rang, "a destination that rang is not dialled again")
+        require(
+            last.outcome not in (LegOutcome.BUSY, LegOutcome.REJECTED) or last.sip_code == FORBIDDEN,
+            "who is busy or declines is not dialled again",
+        )
+
     def _note(self, before: Call, signal: Signal) -> None:
+        self._note_alerts(before, signal)
         self.lost, self.bridge_lost = set(), False
         if isinstance(signal, CallFound) and signal.after_restart:
             self.lost = set(signal.asked) - {leg_id for leg_id, _ in signal.legs}
@@ -147,6 +190,18 @@ class Watcher:
                 self.turned_up |= {leg_id for leg_id, _ in legs}
             case CommandRefused(CreateLeg(leg_id=leg_id), status) if status != NO_REPLY:
                 self.gone.add(leg_id)
+
+    def _note_alerts(self, before: Call, signal: Signal) -> None:
+        """What we know of far ends that rang or answered, whether or not they had been let go."""
+        heard: list[LegId] = []
+        match signal:
+            case LegRinging(leg_id) | LegProgressed(leg_id) | LegAnswered(leg_id):
+                heard = [leg_id]
+            case CallFound(legs=legs):
+                heard = [leg_id for leg_id, state in legs if state in (LegState.RINGING, LegState.UP)]
+        for leg in before.legs:
+            if leg.id in heard and leg.live and (leg.dialled or isinstance(signal, CallFound)):
+                self.rang.add(leg.id)
 
     def _check_command(self, before: Call, after: Call, command: Command) -> None:
         require(before.live, "nothing is asked after the end")
@@ -259,14 +314,18 @@ def _check_call(before: Call, after: Call, undialled: tuple[LegId, ...]) -> None
     talks = after.state is CallState.TALKING or (
         after.state is CallState.JOINING and before.state is not CallState.JOINING
     )
+    user = before.winner(Side.A)  # who may have come back in the same step
+    left = (near is not None and near.leaving) or (user is not None and user.leaving)
     require(
-        not talks or after.connected_at is not None or (near is not None and near.leaving),
+        not talks or after.connected_at is not None or left,
         "who has answered is connected, unless the user had left the bridge",
     )
     require(after.state is not CallState.TALKING or after.connected_at is not None, "who talks is connected")
     require(after.initiated_at == after.answered_at, "a destination is initiated when the phone is answered")
     _check_moments([after.answered_at, after.connected_at, after.ended_at])
-    for old, leg in zip(before.legs, after.legs, strict=True):
+    require(len(after.legs) - len(before.legs) in (0, 1), "a step makes one attempt at most")
+    require([leg.id for leg in before.legs] == [leg.id for leg in after.legs[: len(before.legs)]], "legs stay")
+    for old, leg in zip(before.legs, after.legs, strict=False):
         _check_leg(old, leg, undialled=leg.id in undialled)
 
 
@@ -356,7 +415,7 @@ def _check_verdict(call: Call) -> None:
 def ends_by_deadlines(call: Call, at: float) -> None:
     """Check that a call ends when nothing ever happens again but its deadlines."""
     rest = call
-    for _ in range(ENDS_WITHIN):
+    for _ in range(ENDS_WITHIN + 2 * len(call.routes)):
         if not rest.live:
             return
         at = max(at, rest.deadline or 0.0) + A_MOMENT

@@ -23,6 +23,7 @@ from c2c_stasis.call.model import (
     Limits,
     Now,
     Party,
+    Route,
     Side,
 )
 from c2c_stasis.call.signals import (
@@ -55,6 +56,9 @@ LIFETIME = 14_550  # ring + answer + longest + 60
 TWELVE_HOURS = 43_200
 
 TRUNK = "PJSIP/+15551234567@carrier"
+SECOND = Route("second", "PJSIP/+15551234567@second")
+THIRD = Route("third", "PJSIP/15551234567@third")
+ROUTES = (SECOND, THIRD)
 
 
 def phone(side: Side, number: int) -> Leg:
@@ -76,7 +80,7 @@ def dead_phone(
 
 def trunk() -> Leg:
     """The one leg of a destination in the public network."""
-    return Leg(B1, Side.B, TRUNK)
+    return Leg(B1, Side.B, TRUNK, trunk="carrier")
 
 
 def phones(side: Side, count: int) -> tuple[Leg, ...]:
@@ -105,6 +109,13 @@ def call_of(own: Sequence[Leg], far: Sequence[Leg], kind: DestinationKind, limit
 def outward_call(devices: int = 2, kind: DestinationKind = DestinationKind.EXTERNAL) -> Call:
     """Ann calls a number in the public network."""
     return call_of(phones(Side.A, devices), [trunk()], kind)
+
+
+def routed_call(
+    *routes: Route, kind: DestinationKind = DestinationKind.EXTERNAL, on_any_failure: bool = False, devices: int = 1
+) -> Call:
+    """Ann calls a number in the public network, and these trunks are tried after the first."""
+    return replace(outward_call(devices, kind), routes=routes, on_any_failure=on_any_failure)
 
 
 def internal_call(devices: int = 1, far_devices: int = 2) -> Call:

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from c2c_stasis.call.again import JOIN_AGAIN
+from c2c_stasis.call.attempts import DIAL_WITHIN
 from c2c_stasis.call.commands import (
     CreateBridge,
     CreateLeg,
@@ -19,7 +20,6 @@ from c2c_stasis.call.commands import (
 from c2c_stasis.call.events import EventType
 from c2c_stasis.call.model import CallState, End, EndedBy, FailedLeg, LegOutcome, LegState, Outcome, Reason
 from c2c_stasis.call.recovery import in_doubt
-from c2c_stasis.call.reports import DIAL_WITHIN
 from c2c_stasis.call.signals import (
     NO_REPLY,
     CallFound,

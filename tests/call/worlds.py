@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
+from msgspec.structs import replace
+
 from c2c_stasis.call.commands import (
     Command,
     CreateBridge,
@@ -45,7 +47,7 @@ from c2c_stasis.call.signals import (
     SwitchRestarted,
 )
 from c2c_stasis.ids import LegId
-from tests.call.stories import call_of, dead_phone, phone, trunk
+from tests.call.stories import ROUTES, call_of, dead_phone, phone, trunk
 
 STATUSES = (NO_REPLY, 400, 404, 409, 412, 422, 500, 503)
 CAUSES = (None, 0, 1, 3, 16, 17, 18, 19, 20, 21, 22, 23, 26, 27, 28, 34, 38, 41, 42, 44, 127)
@@ -91,8 +93,13 @@ def random_call(rng: Random) -> Call:
     far = [trunk()]
     if kind is DestinationKind.EXTENSION:
         far = _phones(rng, Side.B, rng.choice((0, 1, 1, 2, 2, 2, 3, 4)))
-    limits = rng.choice((Limits(), Limits(5.0, 8.0, 20.0, 0.0), Limits(20.5, 30.0, 60.0, 2.0)))
-    return call_of(own, far, kind, limits)
+    limits = rng.choice((Limits(), Limits(5.0, 8.0, 20.0, 0.0, 2.0), Limits(20.5, 30.0, 60.0, 2.0, 5.0)))
+    call = call_of(own, far, kind, limits)
+    if kind is DestinationKind.EXTENSION:
+        return call
+    others = ROUTES[: rng.choice((0, 0, 1, 2))]
+    always = rng.random() < (0.7 if kind is DestinationKind.EMERGENCY else 0.05)
+    return replace(call, routes=others, on_any_failure=always, anonymous=rng.random() < 0.1)
 
 
 def _phones(rng: Random, side: Side, number: int) -> list[Leg]:

@@ -84,6 +84,9 @@ DESTINATION_BY_CAUSE: dict[int, tuple[Outcome, Reason]] = {
     SWITCH_CONGESTION: (Outcome.FAILED, Reason.CONGESTION),
 }
 
+# Ends that are the trunk's and not the destination's: another trunk may do better.
+NEXT_ROUTE_AFTER = {Reason.NO_ROUTE, Reason.CONGESTION, Reason.TRUNK_FAILED}
+
 STATUS_BY_OUTCOME: dict[Outcome, str] = {
     Outcome.COMPLETED: "completed",
     Outcome.NO_ANSWER: "no-answer",
@@ -123,7 +126,7 @@ def leg_outcome(cause: int | None, sip_code: int | None, *, rang: bool) -> LegOu
 
 
 def destination_end(cause: int | None, sip_code: int | None, *, rang: bool) -> End:
-    """Why the call ends when the destination's only leg ended unanswered."""
+    """Why the call ends when the destination's last leg ended unanswered."""
     silence = (Outcome.NO_ANSWER, Reason.DESTINATION_NO_ANSWER) if rang else (Outcome.FAILED, Reason.TRUNK_FAILED)
     outcome, reason = DESTINATION_BY_SIP.get(sip_code or 0) or DESTINATION_BY_CAUSE.get(cause or 0) or silence
     return End(outcome, reason, EndedBy.DESTINATION, FailedLeg.DESTINATION, cause, sip_code)

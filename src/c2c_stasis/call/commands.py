@@ -6,7 +6,7 @@ a command is decided in a later step.
 
 from msgspec import Struct
 
-from c2c_stasis.call.model import Party, Tone
+from c2c_stasis.call.model import Identity, Party, Tone
 from c2c_stasis.ids import LegId
 
 
@@ -15,7 +15,7 @@ class CreateLeg(Struct, frozen=True):
 
     It hears the tones of `region` (ISO 3166-1). `caller` is what the far end of a leg dialled on this leg's behalf shows,
     `shown` what this leg's own phone shows. The switch itself ends the channel after `lifetime` seconds, whatever becomes
-    of us.
+    of us. `identity` is what becomes of `caller`: of a leg that is dialled on another's behalf, at its own far end.
     """
 
     leg_id: LegId
@@ -24,6 +24,7 @@ class CreateLeg(Struct, frozen=True):
     shown: Party | None
     region: str
     lifetime: int
+    identity: Identity = Identity.SHOWN
 
 
 class DialLeg(Struct, frozen=True):

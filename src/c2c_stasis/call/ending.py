@@ -4,7 +4,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from c2c_stasis.call import again, causes, forking
+from c2c_stasis.call import again, attempts, causes, forking
 from c2c_stasis.call.commands import DestroyBridge, HangUpLeg, PlayTone, StopRingback
 from c2c_stasis.call.events import EventType
 from c2c_stasis.call.model import (
@@ -36,7 +36,9 @@ def on_ended(move: Move, signal: LegEnded) -> None:
     leg = close(move, replace(leg, quality=signal.quality), signal.cause, signal.sip_code)
     match move.call.state:
         case CallState.RINGING_USER:
-            if not forking.hopeful(move.call, leg.side):
+            if attempts.goes_on(move.call, leg):
+                attempts.begin_next(move)
+            elif not forking.hopeful(move.call, leg.side):
                 release(move, forking.nobody_left(move.call, leg.side))
         case CallState.DIALLING_DESTINATION | CallState.RINGING_DESTINATION:
             _ended_before_the_talk(move, leg)
@@ -98,7 +100,9 @@ def _ended_before_the_talk(move: Move, leg: Leg) -> None:
         if leg.won:
             release(move, _gave_up(leg))
         return
-    if not forking.hopeful(move.call, Side.B):
+    if attempts.goes_on(move.call, leg):
+        attempts.begin_next(move)
+    elif not forking.hopeful(move.call, Side.B):
         play_tone(move, forking.nobody_left(move.call, Side.B))
 
 

@@ -35,7 +35,7 @@ def dialable(call: Call, side: Side) -> tuple[Leg, ...]:
 
 def forked(call: Call, side: Side) -> bool:
     """Whether several phones of this side ring together; those that cannot be dialled only stand in the record."""
-    return sum(bool(leg.endpoint) for leg in call.side(side)) > 1
+    return sum(bool(leg.endpoint and leg.device_id) for leg in call.side(side)) > 1  # trunks are tried one by one
 
 
 def hopeful(call: Call, side: Side) -> bool:
@@ -57,9 +57,10 @@ def nobody_left(call: Call, side: Side) -> End:
     """Why the call ends when every leg of a side has ended unanswered."""
     legs = call.side(side)
     if _public_network(legs):
-        if not legs[0].dialled:  # nobody out there has heard of it, whatever the cause says
-            return End(Outcome.FAILED, Reason.TRUNK_FAILED, EndedBy.SYSTEM, FailedLeg.DESTINATION, legs[0].cause)
-        return destination_end(legs[0].cause, legs[0].sip_code, rang=legs[0].ringing_at is not None)
+        last = legs[-1]
+        if not last.dialled:  # nobody out there has heard of it, whatever the cause says
+            return End(Outcome.FAILED, Reason.TRUNK_FAILED, EndedBy.SYSTEM, FailedLeg.DESTINATION, last.cause)
+        return destination_end(last.cause, last.sip_code, rang=last.ringing_at is not None)
     failed = FAILED_LEG[side]
     ended_by = EndedBy.USER if side is Side.A else EndedBy.DESTINATION
     for leg_outcome, outcome, user_reason, destination_reason in _BY_WEIGHT:
@@ -79,7 +80,7 @@ def nobody_left(call: Call, side: Side) -> End:
 def out_of_time(call: Call, side: Side) -> End:
     """Why the call ends when a side did not answer in time: what some phones did, then the silence of the others."""
     legs = call.side(side)
-    if _public_network(legs) and legs[0].dialled:
+    if _public_network(legs) and legs[-1].dialled:
         failed = FailedLeg.DESTINATION
         return End(Outcome.NO_ANSWER, Reason.DESTINATION_NO_ANSWER, EndedBy.SYSTEM, failed, NO_ANSWER)
     for leg in legs:
@@ -89,5 +90,5 @@ def out_of_time(call: Call, side: Side) -> End:
 
 
 def _public_network(legs: Sequence[Leg]) -> bool:
-    """Whether this side is one leg through a trunk, whose far end tells its own reasons."""
-    return len(legs) == 1 and legs[0].device_id is None
+    """Whether this side is legs through trunks, one attempt after another; the far end of the last tells why it failed."""
+    return bool(legs) and legs[-1].device_id is None

@@ -6,7 +6,7 @@ Read `step` first, then the handler of the signal you care about. The states and
 
 from typing import assert_never
 
-from c2c_stasis.call import again, causes, forking
+from c2c_stasis.call import again, attempts, causes, forking
 from c2c_stasis.call.commands import (
     CreateBridge,
     CreateLeg,
@@ -19,7 +19,7 @@ from c2c_stasis.call.commands import (
     StopRingback,
 )
 from c2c_stasis.call.ending import fail, let_go, on_ended, play_tone, release, release_again
-from c2c_stasis.call.model import Call, CallState, End, EndedBy, LegState, Now, Outcome, Reason, Side
+from c2c_stasis.call.model import Call, CallState, End, EndedBy, Leg, LegState, Now, Outcome, Reason, Side
 from c2c_stasis.call.move import Move, Step
 from c2c_stasis.call.recovery import on_found, on_switch_restarted
 from c2c_stasis.call.reports import (
@@ -130,9 +130,13 @@ def _on_not_created(move: Move, leg_id: LegId, status: int) -> None:
         return  # its channel was reported meanwhile: only the reply got lost
     if status == NO_REPLY:
         move.ask(HangUpLeg(leg_id, causes.NORMAL))  # it may have been made all the same
+    _never_came(move, leg)
+
+
+def _never_came(move: Move, leg: Leg) -> None:
     # 500 "Allocation failed": this endpoint cannot be called now (not registered, unknown, no codec)
     cause = causes.NETWORK_OUT_OF_ORDER if leg.device_id is None else causes.SUBSCRIBER_ABSENT
-    on_ended(move, LegEnded(leg_id, cause))
+    on_ended(move, LegEnded(leg.id, cause))
 
 
 def _on_not_dialled(move: Move, leg_id: LegId) -> None:
@@ -160,6 +164,8 @@ def on_deadline(move: Move) -> None:
             fail(move, Reason.SERVICE_RESTARTED)
         case CallState.RINGING_USER:
             release(move, forking.out_of_time(call, Side.A))
+        case CallState.DIALLING_DESTINATION if (silent := attempts.given_up(call, move.at)) is not None:
+            _give_up(move, silent)
         case CallState.DIALLING_DESTINATION | CallState.RINGING_DESTINATION:
             play_tone(move, forking.out_of_time(call, Side.B))
         case CallState.JOINING:
@@ -174,6 +180,16 @@ def on_deadline(move: Move) -> None:
             raise AssertionError(call.state)
         case _:
             assert_never(call.state)
+
+
+def _give_up(move: Move, leg: Leg) -> None:
+    """Wait no longer for a trunk that stays silent, for there is another; that one's turn comes when this leg has ended."""
+    if leg.state is LegState.CREATING:
+        move.ask(HangUpLeg(leg.id, causes.NORMAL))  # it may be made all the same
+        _never_came(move, leg)
+        return
+    let_go(move, leg, causes.OUT_OF_ORDER)
+    attempts.wait(move)
 
 
 def on_cancel(move: Move) -> None:

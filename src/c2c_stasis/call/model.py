@@ -145,12 +145,32 @@ class Destination(Struct, frozen=True):
 
 
 class Limits(Struct, frozen=True):
-    """How long each part of a call may take, in seconds."""
+    """How long each part of a call may take, in seconds. `answer_timeout` is for all attempts at a destination together."""
 
     ring_timeout: float = 30.0
     answer_timeout: float = 60.0
     max_duration: float = 14_400.0
     tone_seconds: float = 4.0  # two periods of the slowest busy tone are clearly heard
+    attempt_timeout: float = 12.0  # silence of a trunk when there is another; SIP gives up after 32 (RFC 3261, timer B)
+
+
+class Identity(StrEnum):
+    """What those who are called learn of the number that calls (RFC 3323, RFC 3325)."""
+
+    SHOWN = "shown"
+    ASSERTED = "asserted"  # withheld from who is called; the carrier is told, and asked to keep it
+    WITHHELD = "withheld"  # told to nobody
+
+
+class Route(Struct, frozen=True):
+    """A way to the destination that was not tried yet: the trunk's name, and the complete dial string.
+
+    A `trusted` trunk is told the number of an anonymous call.
+    """
+
+    trunk: str
+    endpoint: str
+    trusted: bool = False
 
 
 class Quality(Struct, frozen=True):
@@ -190,12 +210,16 @@ class Leg(Struct, frozen=True):
     sip_code: int | None = None
     dialled_at: float | None = None
     invited_at: float | None = None
+    progressed_at: float | None = None  # early media (183), before it rang
     ringing_at: float | None = None
     answered_at: float | None = None
     ended_at: float | None = None
     again_at: float | None = None  # when it is asked again to end or to enter the bridge, unless it has until then
     asked_in_vain: int = 0
     quality: Quality | None = None  # known at the end, if there was media
+    trunk: str = ""  # the name of the trunk that it leads through
+    trusted: bool = False  # that trunk is told the number of an anonymous call
+    begun_at: float | None = None  # of an attempt after the first: when the one before it had failed
 
     @property
     def live(self) -> bool:
@@ -215,7 +239,7 @@ class Leg(Struct, frozen=True):
     @property
     def alerted(self) -> bool:
         """Whether its far end rings, rang, or sends early media."""
-        return self.ringing_at is not None or self.state is LegState.RINGING
+        return self.ringing_at is not None or self.progressed_at is not None or self.state is LegState.RINGING
 
     @property
     def can_win(self) -> bool:
@@ -277,6 +301,9 @@ class Call(Struct, frozen=True):
     switch_started_at: float | None = None  # by the switch's own clock; another value: its channels are gone
     rule: str | None = None  # the rule of the policy that let it through; unknown of calls that older versions accepted
     key_id: str | None = None  # the platform key with which it was asked for; none with a session
+    routes: tuple[Route, ...] = ()  # what is tried, in this order, when the trunk of the newest leg fails
+    on_any_failure: bool = False  # the next route is tried also when the destination rang, is busy or declines
+    anonymous: bool = False
 
     @property
     def live(self) -> bool:
@@ -299,6 +326,11 @@ class Call(Struct, frozen=True):
     def emergency(self) -> bool:
         """Whether the destination is an emergency number."""
         return self.destination.kind is DestinationKind.EMERGENCY
+
+    @property
+    def answer_by(self) -> float | None:
+        """When the destination must have answered, through whichever trunk; None until the user has."""
+        return None if self.answered_at is None else self.answered_at + self.limits.answer_timeout
 
     def leg(self, leg_id: LegId) -> Leg | None:
         """The leg with this id, if it is one of this call's."""

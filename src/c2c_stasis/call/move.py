@@ -22,6 +22,7 @@ MOVES: dict[tuple[CallState, CallState], str] = {
     (CallState.DIALLING_DESTINATION, CallState.PLAYING_TONE): "destination not reached",
     (CallState.DIALLING_DESTINATION, CallState.RELEASING): "cancelled, user hung up",
     (CallState.DIALLING_DESTINATION, CallState.ENDED): "nothing is left to release",
+    (CallState.RINGING_DESTINATION, CallState.DIALLING_DESTINATION): "emergency, next trunk after any failure",
     (CallState.RINGING_DESTINATION, CallState.JOINING): "destination answered, not both in the bridge yet",
     (CallState.RINGING_DESTINATION, CallState.TALKING): "destination answered",
     (CallState.RINGING_DESTINATION, CallState.PLAYING_TONE): "busy, refused, answer timeout",

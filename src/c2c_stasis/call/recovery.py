@@ -4,16 +4,15 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from c2c_stasis.call import again, forking
+from c2c_stasis.call import again, attempts, forking
+from c2c_stasis.call.attempts import DIAL_WITHIN, create
 from c2c_stasis.call.causes import NORMAL
 from c2c_stasis.call.commands import CreateBridge, StartRingback, StopRingback
 from c2c_stasis.call.ending import close, fail, finish, on_ended, release
 from c2c_stasis.call.model import Call, CallState, End, EndedBy, Leg, LegState, Outcome, Reason, Side
 from c2c_stasis.call.move import Move
 from c2c_stasis.call.reports import (
-    DIAL_WITHIN,
     JOIN_WITHIN,
-    create,
     dial_destination,
     on_answered,
     on_created,
@@ -57,6 +56,7 @@ def on_found(move: Move, found: CallFound) -> None:
     answered = [leg for leg in before.legs if there.get(leg.id) is LegState.UP]
     gone = [leg for leg in before.legs if leg.id in found.asked and leg.id not in there and leg not in never_made]
     others = [leg for leg in before.legs if leg.id in there and leg not in answered]
+    _stay_on_this_route(move, found, gone)
     for leg in gone:  # nothing is asked of them any more
         move.set(replace(move.leg(leg.id) or leg, again_at=None, asked_in_vain=0))
     # Who answered may have talked before the other left; but nobody is dialled any more for a user who has left.
@@ -80,6 +80,16 @@ def on_found(move: Move, found: CallFound) -> None:
         # Both have answered: that we were away for longer than joining takes is no reason to cut them off.
         move.call = replace(move.call, deadline=move.at + JOIN_WITHIN)
     _ask_again(move)
+
+
+def _stay_on_this_route(move: Move, found: CallFound, gone: list[Leg]) -> None:
+    """Try no other route after an attempt that rang, or that ended unheard: it may have rung. What our predecessor recorded of
+    it may be older than what it did."""
+    there = dict(found.legs)
+    lost = any(leg.live and (leg.dialled or found.after_restart) for leg in gone if leg.side is Side.B)
+    rang = any(there.get(leg.id) in (LegState.RINGING, LegState.UP) for leg in move.call.side(Side.B))
+    if (lost or rang) and not move.call.on_any_failure:
+        move.call = replace(move.call, routes=())
 
 
 def _ended_unheard(move: Move) -> None:
@@ -121,7 +131,7 @@ def _set_out_again(move: Move, found: CallFound) -> list[Leg]:
     Nobody wants a phone that rings long after the click, nor waits in silence for long after an answer.
     """
     call, there = move.call, dict(found.legs)
-    soon = SETS_OUT_WITHIN if call.answered_at is None else call.answered_at + DIAL_WITHIN
+    soon = SETS_OUT_WITHIN if call.answered_at is None else _attempt_began(call, call.answered_at) + DIAL_WITHIN
     if move.at > soon:
         if _begun_in_vain(call, found) or _waits_in_vain(call, found):
             fail(move, Reason.SERVICE_RESTARTED)
@@ -133,6 +143,12 @@ def _set_out_again(move: Move, found: CallFound) -> list[Leg]:
     for leg in never_made:
         create(move, leg)
     return never_made
+
+
+def _attempt_began(call: Call, answered_at: float) -> float:
+    """When the present attempt at the destination began: with the user's answer, or when the one before it had failed."""
+    leg = attempts.newest(call)
+    return answered_at if leg is None or leg.begun_at is None else max(answered_at, leg.begun_at)
 
 
 def _begun_in_vain(call: Call, found: CallFound) -> bool:
@@ -147,6 +163,8 @@ def _waits_in_vain(call: Call, found: CallFound) -> bool:
     """Whether a user who has answered waits for a destination that nobody has dialled."""
     there = dict(found.legs)
     hopes = [leg for leg in call.side(Side.B) if leg.can_win]
+    if call.routes and any(leg.live and leg.released and leg.id in there for leg in call.side(Side.B)):
+        return False  # when this attempt has ended, another one begins
     return call.winner(Side.A) is not None and not any(
         leg.id in found.dialled
         or there.get(leg.id) in (LegState.RINGING, LegState.UP)

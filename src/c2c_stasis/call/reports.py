@@ -4,8 +4,9 @@ from math import ceil
 
 from msgspec.structs import replace
 
-from c2c_stasis.call import again, causes, forking
-from c2c_stasis.call.commands import CreateBridge, CreateLeg, DialLeg, HangUpLeg, StartRingback, StopRingback
+from c2c_stasis.call import again, attempts, causes, forking
+from c2c_stasis.call.attempts import DIAL_WITHIN, EMERGENCY_LIFETIME, create
+from c2c_stasis.call.commands import CreateBridge, DialLeg, HangUpLeg, StartRingback, StopRingback
 from c2c_stasis.call.ending import let_go, release
 from c2c_stasis.call.events import EventType
 from c2c_stasis.call.model import Call, CallState, Leg, LegState, Side
@@ -13,10 +14,7 @@ from c2c_stasis.call.move import Move
 from c2c_stasis.ids import LegId
 
 JOIN_WITHIN = 5.0  # seconds; entering a bridge takes milliseconds
-DIAL_WITHIN = 10.0  # seconds a user who has answered waits for the destination's channel, in silence
 DIAL_MARGIN = 5  # seconds by which Asterisk's own dial timer is later than ours, so that ours decides
-LIFETIME_MARGIN = 60  # seconds by which Asterisk's last timer is later than the longest call
-EMERGENCY_LIFETIME = 12 * 3600  # seconds; nothing of ours ends an emergency call before
 
 
 def on_placed(move: Move) -> None:
@@ -38,17 +36,6 @@ def on_placed(move: Move) -> None:
         for destination in forking.dialable(call, Side.B):
             create(move, destination)
     move.to(CallState.RINGING_USER, move.at + call.limits.ring_timeout)
-
-
-def create(move: Move, leg: Leg) -> None:
-    """Ask for a leg's channel. To ask twice makes no second one, for the leg names it."""
-    call = move.call
-    move.set(replace(leg, state=LegState.CREATING))
-    shown = call.destination.party if leg.side is Side.A else None
-    limits = call.limits
-    longest = ceil(limits.ring_timeout + limits.answer_timeout + limits.max_duration) + LIFETIME_MARGIN
-    lifetime = EMERGENCY_LIFETIME if call.emergency else longest
-    move.ask(CreateLeg(leg.id, leg.endpoint, call.caller, shown, call.region, lifetime))
 
 
 def on_created(move: Move, leg_id: LegId) -> None:
@@ -83,8 +70,8 @@ def dial_destination(move: Move, leg: Leg, winner: Leg) -> None:
 def _dial(move: Move, leg: Leg, caller: Leg | None, timeout: float) -> None:
     move.set(replace(leg, state=LegState.DIALLED, dialled_at=move.at))
     move.ask(DialLeg(leg.id, caller.id if caller else None, ceil(timeout) + DIAL_MARGIN))
-    if caller is not None and caller.answered_at is not None:
-        move.call = replace(move.call, deadline=caller.answered_at + move.call.limits.answer_timeout)
+    if caller is not None:
+        move.call = replace(move.call, deadline=attempts.silent_until(move.call, move.at))
 
 
 def on_invited(move: Move, leg_id: LegId) -> None:
@@ -102,7 +89,8 @@ def on_ringing(move: Move, leg_id: LegId) -> None:
     if leg is None or leg.ringing_at is not None or leg.state not in (LegState.DIALLED, LegState.RINGING):
         return
     if leg.released:
-        return  # it rang while our CANCEL was on its way
+        attempts.note_alert(move, leg)  # it rang while our CANCEL was on its way
+        return
     first = leg.side is Side.A and not forking.rang(move.call, Side.A)
     leg = move.set(replace(leg, state=LegState.RINGING, ringing_at=move.at))
     if first:
@@ -114,12 +102,12 @@ def on_ringing(move: Move, leg_id: LegId) -> None:
 def on_progressed(move: Move, leg_id: LegId) -> None:
     """A far end sends early media, which the user hears if it is the destination's."""
     leg = move.leg(leg_id)
-    if leg is None or leg.state is not LegState.DIALLED or leg.released:
+    if leg is None or leg.state is not LegState.DIALLED:
         return
-    if leg.side is Side.A:
+    if leg.side is Side.A or leg.released:
         on_ringing(move, leg_id)  # a phone that sends early media of its own alerts its owner all the same
         return
-    leg = move.set(replace(leg, state=LegState.RINGING))
+    leg = move.set(replace(leg, state=LegState.RINGING, progressed_at=move.at))
     move.tell(EventType.LEG_PROGRESS, leg)
     _destination_alerts(move, leg)
 
@@ -127,7 +115,7 @@ def on_progressed(move: Move, leg_id: LegId) -> None:
 def _destination_alerts(move: Move, leg: Leg) -> None:
     if leg.side is Side.B and move.call.state is CallState.DIALLING_DESTINATION:
         # An emergency centre that rings may take its time; nobody else gives up for the caller.
-        deadline = move.at + EMERGENCY_LIFETIME if move.call.emergency else move.call.deadline
+        deadline = move.at + EMERGENCY_LIFETIME if move.call.emergency else move.call.answer_by
         move.to(CallState.RINGING_DESTINATION, deadline)
         again.join_now(move)
 
