@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from c2c_stasis.config import Trunk, template
-from c2c_stasis.config.model import SECTIONS, Key, keys_of
+from c2c_stasis.config import template
+from c2c_stasis.config.model import LISTS, SECTIONS, Key, keys_of
 from c2c_stasis.config.toml_text import toml_text
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -26,7 +26,7 @@ def table() -> str:
 
 def _rows() -> Iterator[str]:
     for section, model in SECTIONS.items():
-        name = f"[[{section}]]" if model is Trunk else f"[{section}]"
+        name = f"[[{section}]]" if section in LISTS else f"[{section}]"
         for key in keys_of(model).values():
             cells = (f"`{name} {key.name}`", key.rule.form, _default(key), _sighup(key), key.about.meaning)
             yield "| " + " | ".join(cells) + " |"

@@ -67,7 +67,12 @@ FAULTS = [
     ),
     Fault("machine.py", "if status == NO_REPLY:", "if status != NO_REPLY:", "a leg made without a reply is forgotten"),
     Fault("machine.py", " or leg.invited_at is not None:", ":", "a refused dial cancels a leg that was invited"),
-    Fault("machine.py", "let_go(move, leg, causes.OUT_OF_ORDER)", "pass", "a leg that was not dialled is kept"),
+    Fault(
+        "machine.py",
+        "let_go(move, leg, causes.OUT_OF_ORDER)  # its",
+        "pass  # its",
+        "a leg that was not dialled is kept",
+    ),
     Fault("machine.py", " or leg.in_bridge:", ":", "a lost reply of the bridge ends a conversation"),
     Fault("machine.py", "if status not in (400, 422):", "if status in (400, 422):", "the user is left in silence"),
     Fault("machine.py", "move.at < call.deadline:", "move.at <= call.deadline:", "a timer that is on time is early"),

@@ -176,6 +176,7 @@ class App:
                 clock=SystemClock(),
                 calls=config.calls,
                 trunks=config.trunks,
+                routes=config.routes,
                 policy=policy,
                 watch=connection.watch,
                 provision=connection.provision,
@@ -263,7 +264,7 @@ class App:
         found = changes(self._config, read)
         policy = await asyncio.to_thread(policy_of, found.config)
         self._config = found.config
-        self.service.reconfigure(found.config.calls, found.config.trunks, policy)
+        self.service.reconfigure(found.config.calls, found.config.trunks, found.config.routes, policy)
         self._tidying.days = found.config.retention.calls_days
         self._cors.use(found.config.http.cors_origins)
         if "trunks" in found.reloaded:

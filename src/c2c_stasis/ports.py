@@ -298,8 +298,9 @@ class Ringable:
 class Preflight:
     """What would become of a request for a call, if it came now.
 
-    `kind` and `number` are what the dial string was read as, if it could be. `caller` is who is shown to the destination, `did`
-    the number of the account behind it. `callee` is whom an extension leads to, and `far_devices` are that user's. `switch` is
+    `kind` and `number` are what the dial string was read as, if it could be. `trunks` are tried in this order. `caller` is who
+    is shown to the destination, or, when the call is `anonymous`, to trusted carriers alone; `did` is the number of the account
+    behind it. `callee` is whom an extension leads to, and `far_devices` are that user's. `switch` is
     `ok`, or what is wrong with Asterisk. `warnings` are sentences: what would go wrong although the call may be.
     """
 
@@ -311,9 +312,10 @@ class Preflight:
     devices: tuple[Ringable, ...]
     callee: User | None
     far_devices: tuple[Ringable, ...]
-    trunk: Trunk | None
+    trunks: tuple[Trunk, ...]
     caller: Party | None
     did: PhoneNumber | None
+    anonymous: bool
     limits: Limits
     switch: str
     warnings: tuple[str, ...]

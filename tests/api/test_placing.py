@@ -271,8 +271,10 @@ async def test_what_is_asked_for_one_call_reaches_the_service(client: Client, se
     assert service.options == CallOptions(NumberId(DID), DeviceId(DEVICE), 10, 20.5, 600)
     assert (await place(client, did_id=DID, device=DEVICE)).status == 202
     assert service.options == CallOptions(NumberId(DID), DeviceId(DEVICE))
-    assert (await place(client, did=None, device="", ring_timeout=None)).status == 202
+    assert (await place(client, did=None, device="", ring_timeout=None, anonymous=None)).status == 202
     assert service.options == CallOptions()
+    assert (await place(client, anonymous=True)).status == 202
+    assert service.options == CallOptions(anonymous=True)
 
 
 @pytest.mark.parametrize(
@@ -281,6 +283,7 @@ async def test_what_is_asked_for_one_call_reaches_the_service(client: Client, se
         *[("did", True), ("did", 30), ("did", "+12025550142"), ("did", DEVICE), ("did", ["did"]), ("did", "did_1")],
         *[("device_id", 1), ("device_id", DID), ("device_id", "desk")],
         *[("ring_timeout", "30"), ("answer_timeout", True), ("max_duration", [])],
+        *[("anonymous", "yes"), ("anonymous", 1)],
     ],
 )
 async def test_what_cannot_be_asked_for_is_named(client: Client, field: str, value: object) -> None:

@@ -118,6 +118,7 @@ def test_a_live_call() -> None:
         "failed_leg": None,
         "ended_by": None,
         "sip_code": None,
+        "anonymous": False,
         "livemode": True,
         "rule": None,
         "metadata": {"crm": "42"},
@@ -141,6 +142,7 @@ def test_a_live_call() -> None:
         "endpoint": "ep_1",
         "endpoint_id": "ep_1",
         "device": "d1",
+        "trunk": None,
         "number": None,
         "contact": "sip:d1@10.0.0.1",
         "user_agent": "Phone/1",
@@ -158,6 +160,14 @@ def test_a_live_call() -> None:
     assert (legs[1]["outcome"], legs[1]["ring_delay_ms"], legs[1]["hangup_cause"]) == ("answered_elsewhere", 490, 26)
     assert (legs[2]["side"], legs[2]["endpoint"], legs[2]["device"], legs[2]["contact"]) == ("b", None, None, None)
     assert legs[2]["number"] == "+15551234567"
+
+
+def test_a_leg_names_its_trunk_but_not_to_a_session_of_a_user() -> None:
+    far = replace(CALL.legs[2], trunk="carrier")
+    call = replace(CALL.with_leg(far), anonymous=True)
+
+    assert (record_of(call).legs[2].trunk, record_of(call).anonymous) == ("carrier", True)
+    assert record_of(call, private=True).legs[2].trunk is None
 
 
 def test_an_end_that_is_decided_and_not_over_is_not_told() -> None:

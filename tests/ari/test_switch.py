@@ -20,7 +20,7 @@ from c2c_stasis.call.commands import (
     StartRingback,
     StopRingback,
 )
-from c2c_stasis.call.model import Party, Tone
+from c2c_stasis.call.model import Identity, Party, Tone
 from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
 from tests.ari.operations import Asked, Operations
 from tests.call.stories import A1, ANN, B1, CALL_ID, NUMBER, outward_call
@@ -79,6 +79,33 @@ async def test_a_leg_of_the_destination_shows_nothing_of_its_own() -> None:
         **TOLD_AT_THE_END,
         "CALLERID(all)": "<+1555>",
     }
+
+
+async def test_of_an_anonymous_call_the_phone_on_whose_behalf_others_are_dialled_withholds_its_number() -> None:
+    variables = await variables_of(CreateLeg(A1, "PJSIP/d1", ANN, Party("+1555"), "US", 60, Identity.WITHHELD))
+    assert variables["CALLERID(all)"] == '"Ann" <+15557654321>'
+    assert variables["CALLERID(pres)"] == "prohib"
+    assert not any("priv" in name for name in variables)
+
+
+@pytest.mark.parametrize(
+    ("identity", "private"),
+    [
+        (Identity.SHOWN, {}),
+        (Identity.ASSERTED, {}),
+        (
+            Identity.WITHHELD,
+            {"CONNECTEDLINE(priv-all,i)": "<anonymous>", "CONNECTEDLINE(priv-pres,i)": "prohib"},
+        ),
+    ],
+)
+async def test_a_leg_that_shall_not_know_the_caller_has_another_number_to_show(
+    identity: Identity, private: dict[str, str]
+) -> None:
+    command = CreateLeg(B1, "PJSIP/+15551234567@carrier", ANN, None, "US", 60, identity)
+    variables = await variables_of(command)
+    assert {name: value for name, value in variables.items() if "priv" in name} == private
+    assert "CALLERID(pres)" not in variables
 
 
 async def test_a_caller_without_a_number_is_not_shown() -> None:

@@ -138,6 +138,12 @@ def test_a_trunk_without_a_channel_is_followed_by_the_next_while_the_users_phone
     assert DialLeg(B2, A1, DIAL_B) in story.hear(LegAnswered(A1)).commands
 
 
+def test_a_channel_that_ends_before_it_was_dialled_says_nothing_of_the_destination() -> None:
+    story = ringing_user(routed_call(SECOND))
+
+    assert story.hear(LegEnded(B1, 16)).commands == [made(B2)]
+
+
 def test_without_a_channel_through_any_trunk_no_phone_rings_on() -> None:
     story = ringing_user(routed_call(SECOND))
 

@@ -22,7 +22,7 @@ from c2c_stasis.config import (
     settings,
     template,
 )
-from c2c_stasis.config.model import SECTIONS, keys_of
+from c2c_stasis.config.model import LISTS, SECTIONS, keys_of
 
 SECRET = "hunter2-topsecret"
 FILE = f"""[ari]
@@ -33,6 +33,8 @@ ring_timeout = 12
 [[trunks]]
 name = "carrier"
 endpoint = "PJSIP/{{number}}@carrier"
+[[routes]]
+trunks = "carrier"
 """
 ENVIRON = {"C2C_CALLS__RING_TIMEOUT": "20.5", "C2C_TRUNKS__0__FORMAT": "00", "C2C_TRUNKS__1__NAME": "other",
     "C2C_TRUNKS__1__ENDPOINT": "PJSIP/{number}@other"}  # fmt: skip
@@ -94,7 +96,7 @@ def test_a_program_gets_the_same(folder: Path) -> None:
 
 def test_no_key_is_left_out(folder: Path) -> None:
     wanted = {
-        f"{'trunks[0]' if section == 'trunks' else section}.{key}"
+        f"{f'{section}[0]' if section in LISTS else section}.{key}"
         for section, model in SECTIONS.items()
         for key in keys_of(model)
     }

@@ -11,6 +11,7 @@ from c2c_stasis.config import (
     Config,
     ConfigError,
     Database,
+    Listed,
     LogFormat,
     Networks,
     NumberFormat,
@@ -19,6 +20,7 @@ from c2c_stasis.config import (
     Ports,
     Problem,
     Process,
+    RouteRule,
     Trunk,
     Words,
     load,
@@ -96,7 +98,8 @@ def test_a_password_is_enough(file: Path) -> None:
     assert config.http.listen == Address("127.0.0.1", 8080)
     assert config.database == Database("sqlite+aiosqlite:///c2c.db")
     assert config.calls == Calls(30.0, 60.0, 14_400.0, 2, 4.0)
-    assert config.trunks == ()
+    assert config.calls.attempt_timeout == 12.0
+    assert (config.trunks, config.routes) == ((), ())
     assert (config.log.level, config.log.format) == ("info", LogFormat.TEXT)
 
 
@@ -128,12 +131,20 @@ def test_every_key(file: Path) -> None:
         name = "three"
         endpoint = "PJSIP/{number}@three"
         test = true
+        trusted = true
+        [[routes]]
+        trunks = "two, one"
+        numbers = "International, +44"
+        accounts = "acct_01h2xcejqtf2nbrexx3vqjhp41"
+        [[routes]]
+        trunks = "one"
         [calls]
         ring_timeout = 1
         answer_timeout = 1.5
         max_duration = 1
         max_calls_per_user = 1
         tone_seconds = 0
+        attempt_timeout = 31
         [log]
         level = "debug"
         format = "json"
@@ -150,9 +161,15 @@ def test_every_key(file: Path) -> None:
     assert config.trunks == (
         Trunk("one", "PJSIP/{number}@carrier.one"),
         Trunk("two", "PJSIP/{number}@two", NumberFormat.ZERO_ZERO, "77", emergency=True),
-        Trunk("three", "PJSIP/{number}@three", test=True),
+        Trunk("three", "PJSIP/{number}@three", test=True, trusted=True),
     )
-    assert config.calls == Calls(1.0, 1.5, 1.0, 1, 0.0)
+    assert config.routes == (
+        RouteRule(
+            Listed(("two", "one")), Listed(("international", "+44")), Listed(("acct_01h2xcejqtf2nbrexx3vqjhp41",))
+        ),
+        RouteRule(Listed(("one",))),
+    )
+    assert config.calls == Calls(1.0, 1.5, 1.0, 1, 0.0, attempt_timeout=31.0)
     assert (config.log.level, config.log.format) == ("debug", LogFormat.JSON)
     assert config.service == Process(OnStop.WAIT, 20.0)
 
@@ -234,7 +251,7 @@ endpoint = "PJSIP/{number}@x"
         ("[htp]\n" + MINIMAL, "1: htp is not known. Did you mean http?"),
         (
             "zzz = 1\n" + MINIMAL,
-            "1: zzz is not known. Known are http, ari, database, trunks, calls, policy, user_limits, account_limits, "
+            "1: zzz is not known. Known are http, ari, database, trunks, routes, calls, policy, user_limits, account_limits, "
             "key_limits, sip, retention, metrics, webhooks, log, service",
         ),
         ("http = 1\n" + MINIMAL, "1: http is not a section. Begin it with a line [http]"),

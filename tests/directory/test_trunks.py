@@ -7,17 +7,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from c2c_stasis.call.model import DestinationKind
-from c2c_stasis.config import NumberFormat, Trunk
+from c2c_stasis.config import Listed, NumberFormat, RouteRule, Trunk
 from c2c_stasis.directory.dial_strings import Dialled, parse
+from c2c_stasis.directory.routes import fitting
 from c2c_stasis.directory.trunks import choose, endpoint
 from c2c_stasis.errors import DestinationNotAllowed, NumberNotDialable
+from c2c_stasis.ids import AccountId
 
 LONDON = Dialled(DestinationKind.EXTERNAL, "+442079460018", "GB")
 POLICE = Dialled(DestinationKind.EMERGENCY, "999", "GB")
+ACME = AccountId("acct_1")
 
 
 def trunk(name: str = "carrier", **settings: object) -> Trunk:
     return Trunk(name, f"PJSIP/{{number}}@{name}", **settings)  # type: ignore[arg-type] # each test names its own
+
+
+def route(trunks: str, numbers: str = "", accounts: str = "") -> RouteRule:
+    return RouteRule(*(Listed(tuple(text.split(", ")) if text else ()) for text in (trunks, numbers, accounts)))
 
 
 @pytest.mark.parametrize(
@@ -62,27 +69,75 @@ def test_an_extension_has_no_way_out() -> None:
         endpoint(trunk(), Dialled(DestinationKind.EXTENSION, "1001", "US"))
 
 
-def test_emergency_calls_have_their_own_trunk_if_there_is_one() -> None:
-    first, second, help_line = trunk("first"), trunk("second"), trunk("help", emergency=True)
-    assert choose([help_line, first, second], LONDON) is first
-    assert choose([first, second, help_line], POLICE) is help_line
-    assert choose([first, second], POLICE) is first
+FIRST, SECOND, HELP = trunk("first"), trunk("second"), trunk("help", emergency=True)
+
+
+def test_without_routes_the_trunks_are_tried_in_the_order_of_the_file() -> None:
+    assert choose([HELP, FIRST, SECOND], LONDON, ACME) == (FIRST, SECOND)
+    assert choose([SECOND, FIRST], LONDON, ACME) == (SECOND, FIRST)
+
+
+def test_emergency_calls_have_their_own_trunks_and_after_those_all_others() -> None:
+    assert choose([FIRST, SECOND, HELP], POLICE, ACME) == (HELP, FIRST, SECOND)
+    assert choose([FIRST, SECOND], POLICE, ACME) == (FIRST, SECOND)
+    assert choose([FIRST, SECOND, HELP], POLICE, ACME, [route("second")]) == (HELP, SECOND, FIRST)
+    assert choose([FIRST, SECOND, HELP], POLICE, ACME, [route("second", "international")]) == (HELP, FIRST, SECOND)
+
+
+def test_the_first_route_that_fits_says_which_trunks_are_tried() -> None:
+    rules = [route("second", "+33"), route("second, first", "+44"), route("first")]
+    assert choose([FIRST, SECOND], LONDON, ACME, rules) == (SECOND, FIRST)
+    assert choose([FIRST, SECOND], parse("+15551234567", region="US", extension_length=4), ACME, rules) == (FIRST,)
+
+
+def test_a_route_is_for_its_accounts() -> None:
+    rules = [route("second", accounts=ACME)]
+    assert choose([FIRST, SECOND], LONDON, ACME, rules) == (SECOND,)
+    assert choose([FIRST, SECOND], LONDON, AccountId("acct_2"), rules) == (FIRST, SECOND)
+
+
+def test_a_route_without_a_trunk_for_this_kind_of_call_does_not_fit() -> None:
+    rehearsal = trunk("rehearsal", test=True)
+    assert choose([FIRST, rehearsal], LONDON, ACME, [route("first")], livemode=False) == (rehearsal,)
+    assert choose([FIRST, HELP], LONDON, ACME, [route("help")]) == (FIRST,)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "region", "dial_string", "fits"),
+    [
+        ("national", "US", "+12025550123", True),
+        ("national", "US", "+15551234567", True),  # of nobody, and of no other region
+        ("national", "US", "+18765550123", False),  # Jamaica has +1 as well
+        ("national", "CA", "+18005550199", True),  # freephone belongs to all of +1
+        ("international", "US", "+18765550123", True),
+        ("international", "GB", "+442079460018", False),
+        ("mobile", "GB", "+447400123456", True),
+        ("mobile", "GB", "+442079460018", False),
+        ("toll_free", "GB", "+448081570000", True),
+        ("toll_free", "GB", "+442079460018", False),
+        ("mobile, +4420", "GB", "+442079460018", True),
+        ("+4420", "GB", "+442179460018", False),
+    ],
+)
+def test_a_route_is_for_its_numbers(numbers: str, region: str, dial_string: str, fits: bool) -> None:
+    dialled = parse(dial_string, region=region, extension_length=4)
+    assert list(fitting([route("first", numbers)], dialled, ACME)) == [route("first", numbers)] * fits
 
 
 @pytest.mark.parametrize("trunks", [[], [trunk(emergency=True)], [trunk(test=True)]])
 def test_without_an_ordinary_trunk_nothing_ordinary_goes_out(trunks: list[Trunk]) -> None:
     with pytest.raises(DestinationNotAllowed) as caught:
-        choose(trunks, LONDON)
+        choose(trunks, LONDON, ACME)
     assert caught.value.rule == "no_trunk"
 
 
 def test_test_keys_and_test_trunks_belong_together() -> None:
     real, rehearsal = trunk("real"), trunk("rehearsal", test=True)
-    assert choose([rehearsal, real], LONDON) is real
-    assert choose([real, rehearsal], LONDON, livemode=False) is rehearsal
-    assert choose([real, rehearsal], POLICE, livemode=False) is rehearsal
+    assert choose([rehearsal, real], LONDON, ACME) == (real,)
+    assert choose([real, rehearsal], LONDON, ACME, livemode=False) == (rehearsal,)
+    assert choose([real, rehearsal], POLICE, ACME, livemode=False) == (rehearsal,)
     with pytest.raises(DestinationNotAllowed) as caught:
-        choose([real], POLICE, livemode=False)
+        choose([real], POLICE, ACME, livemode=False)
     assert caught.value.rule == "test_mode"
 
 

@@ -83,10 +83,10 @@ class Client:
             return False
         return status == 200
 
-    async def place(self, user: User, number: str) -> "PlacedCall":
+    async def place(self, user: User, number: str, **options: object) -> "PlacedCall":
         """Place a call, which must be accepted."""
         asked_at = time.monotonic()
-        body = {"user_id": user.id, "dial_string": number}
+        body = {"user_id": user.id, "dial_string": number, **options}
         status, location, text = await self.ask("POST", "/v1/calls", user.account_id, json=body)
         assert (status, text) == (202, "")
         return self.found(location, user.account_id, asked_at)

@@ -19,11 +19,13 @@ from c2c_stasis.config import (
     Database,
     Http,
     KeyLimits,
+    RouteRule,
     Trunk,
     UserLimits,
     Webhooks,
 )
 from c2c_stasis.directory.model import Account, Platform, User
+from c2c_stasis.lab.configuration import TrunkAccount
 from c2c_stasis.lab.phone import RINGS, Phone, PhoneCall, Script
 from c2c_stasis.lab.tones import TonePattern
 from c2c_stasis.lab.user_agent import PRODUCT
@@ -92,6 +94,8 @@ class Story:
         self.database_url = ""
         self.webhooks = Webhooks()
         """Where the service may send events."""
+        self.trunks: tuple[Trunk, ...] = (Trunk("carrier", "PJSIP/{number}@carrier"),)
+        self.routes: tuple[RouteRule, ...] = ()
         self._numbers = (f"+1202555{number:04d}" for number in itertools.count(100))
         self._devices = iter(device_names())
         self._store: SqlStore | None = None
@@ -168,6 +172,22 @@ class Story:
         self.town.scripts[number] = script
         return number
 
+    async def second_carrier(self, script: Script, *, trusted: bool = False) -> Phone:
+        """Another carrier, which is tried after the first and does the same with every call.
+
+        If it is not trusted, neither we nor Asterisk tell it the number of an anonymous call.
+        """
+        phone = await Phone.start("second", script=script)
+        self.phones.append(phone)
+        await self.town.asterisk.add_trunk(TrunkAccount("second", phone.address, trusted))
+        self.trunks = (*self.trunks, Trunk("second", "PJSIP/{number}@second", trusted=trusted))
+        return phone
+
+    async def shows(self, user: User, number: str, name: str = "") -> None:
+        """Let a user's calls show this number."""
+        shown = await self.store.create_phone_number(user.account_id, number, caller_id_name=name)
+        await self.store.update_user(user.account_id, user.id, {"caller_number_id": shown.id})
+
     # The service.
 
     async def open(self, *, ari_url: str | None = None, log_ari: bool = False, **limits: float) -> None:
@@ -213,7 +233,8 @@ class Story:
             ),
             http=Http(Address("127.0.0.1", 0)),
             database=Database(self.database_url),
-            trunks=(Trunk("carrier", "PJSIP/{number}@carrier"),),
+            trunks=self.trunks,
+            routes=self.routes,
             calls=Calls(**{**values, **limits}),
             webhooks=self.webhooks,
             user_limits=UserLimits(**LIMITS),
@@ -235,9 +256,9 @@ class Story:
         """Wait until the service has noticed that it cannot hear Asterisk."""
         await eventually(self.client.ready, lambda ready: not ready, "the service to notice")
 
-    async def place(self, user: User, number: str) -> PlacedCall:
+    async def place(self, user: User, number: str, **options: object) -> PlacedCall:
         """Place a call, which must be accepted."""
-        return await self.client.place(user, number)
+        return await self.client.place(user, number, **options)
 
     async def ended(self, call: PlacedCall, within: float = GENEROUS) -> Record:
         """The final record of a call, once every phone has heard of the end too."""

@@ -182,7 +182,7 @@ async def test_a_preflight_tells_what_would_happen_and_nothing_rings(story: Stor
         (phone.name, "online", True),
         (ordinary["devices"][1]["device"], "offline", False),
     ]
-    assert (ordinary["trunk"], ordinary["asterisk"]) == ("carrier", "ok")
+    assert (ordinary["trunks"], ordinary["asterisk"]) == (["carrier"], "ok")
     assert told["911"]["emergency"]["emergency_trunk"] is False
     assert phone.calls == []
     assert story.town.carrier.calls == []

@@ -24,7 +24,7 @@ def dial_strings_asked(house: House) -> list[str]:
 
 async def test_the_next_call_rings_as_long_as_the_new_limit_says_and_the_ringing_one_as_the_old(house: House) -> None:
     old = await house.ringing_user()
-    house.service.reconfigure(replace(CALLS, ring_timeout=5.0), TRUNKS, POLICY)
+    house.service.reconfigure(replace(CALLS, ring_timeout=5.0), TRUNKS, (), POLICY)
     new = await house.place("1003", who="bob")
 
     assert (await house.end_of(new)).reason is Reason.USER_NO_ANSWER
@@ -38,7 +38,7 @@ async def test_the_next_call_goes_through_the_new_trunk_and_a_ringing_one_throug
     house: House,
 ) -> None:
     ringing = await house.ringing_user()
-    house.service.reconfigure(CALLS, (OTHER,), POLICY)
+    house.service.reconfigure(CALLS, (OTHER,), (), POLICY)
     house.ring_of("ann-1").answer()
     await house.clock.advance(0.01)
     await house.place(who="bob")
@@ -52,7 +52,7 @@ async def test_the_next_call_goes_through_the_new_trunk_and_a_ringing_one_throug
 
 async def test_those_who_talk_go_on_when_their_trunk_is_taken_away_and_nobody_else_gets_it(house: House) -> None:
     talking = await house.talking()
-    house.service.reconfigure(CALLS, (), POLICY)
+    house.service.reconfigure(CALLS, (), (), POLICY)
     with pytest.raises(DestinationNotAllowed):
         await house.place(who="bob")
     await house.clock.advance(ANSWER)
@@ -64,9 +64,9 @@ async def test_those_who_talk_go_on_when_their_trunk_is_taken_away_and_nobody_el
 
 async def test_how_many_calls_a_user_may_have_counts_at_once(house: House) -> None:
     await house.ringing_user()
-    house.service.reconfigure(CALLS, TRUNKS, Settings(user=Ceilings(calls=1)))
+    house.service.reconfigure(CALLS, TRUNKS, (), Settings(user=Ceilings(calls=1)))
     with pytest.raises(UserBusy):
         await house.place()
-    house.service.reconfigure(CALLS, TRUNKS, POLICY)
+    house.service.reconfigure(CALLS, TRUNKS, (), POLICY)
     await house.place()
     await house.clock.advance(RING + 1.0)

@@ -21,7 +21,7 @@ OTHER = "+15551234568"
 async def guarded() -> AsyncIterator[House]:
     """A house whose service takes two requests within three seconds for one."""
     async with house_in_memory() as house:
-        house.service.reconfigure(replace(CALLS, double_click_seconds=3.0), TRUNKS, POLICY)
+        house.service.reconfigure(replace(CALLS, double_click_seconds=3.0), TRUNKS, (), POLICY)
         yield house
 
 

@@ -15,12 +15,14 @@ from c2c_stasis.call.model import (
     Limits,
     Now,
     Party,
+    Route,
     Side,
 )
-from c2c_stasis.config import Trunk
+from c2c_stasis.config import Listed, NumberFormat, RouteRule, Trunk
+from c2c_stasis.directory.call_options import ORDINARY, CallOptions
 from c2c_stasis.directory.directory import Directory
 from c2c_stasis.directory.model import Account, Device, DirectoryRows, Extension, PhoneNumber, User
-from c2c_stasis.errors import DestinationNotAllowed, NumberNotDialable
+from c2c_stasis.errors import DestinationNotAllowed, InvalidRequest, NumberNotDialable
 from c2c_stasis.ids import AccountId, DeviceId, LegId, NumberId, PlatformId, UserId
 from c2c_stasis.policy.settings import Settings
 from c2c_stasis.ports import Contact
@@ -75,11 +77,15 @@ def plan(
     account: Account = ACCOUNT,
     livemode: bool = True,
     trunks: Sequence[Trunk] = TRUNKS,
+    rules: Sequence[RouteRule] = (),
+    options: CallOptions = ORDINARY,
 ) -> Call:
     """The call that this request asks for."""
     switch = Switch(EVERYBODY if contacts is None else contacts)
-    planner = Planner(Directory.of(rows), switch, trunks, Permission(Settings()))
-    return planner.plan(account, user, dial_string, LIMITS, NOW, livemode=livemode, metadata={"a": "b"}).call
+    planner = Planner(Directory.of(rows), switch, trunks, rules, Permission(Settings()))
+    return planner.plan(
+        account, user, dial_string, LIMITS, NOW, livemode=livemode, metadata={"a": "b"}, options=options
+    ).call
 
 
 def endpoints(call: Call, side: Side) -> list[str]:
@@ -110,7 +116,7 @@ def test_a_call_to_a_number_whole() -> None:
             "sip:ann-2@192.0.2.1",
             "Acme",
         ),
-        Leg(LegId(f"{call.id}.b1"), Side.B, "PJSIP/+12121234567@carrier"),
+        Leg(LegId(f"{call.id}.b1"), Side.B, "PJSIP/+12121234567@carrier", trunk="carrier"),
     )
     assert call.destination == Destination(DestinationKind.EXTERNAL, Party("+12121234567"))
     assert call.caller == Party("+15557654321", "Bakery")
@@ -140,6 +146,48 @@ def test_who_has_no_number_shows_none() -> None:
 
 
 # --- emergency, test, trunks ---
+
+
+def test_all_trunks_that_fit_are_tried_in_the_order_of_the_file() -> None:
+    second = Trunk("second", "PJSIP/{number}@second", NumberFormat.E164_NO_PLUS, trusted=True)
+
+    call = plan(trunks=(*TRUNKS, second))
+
+    (leg,) = call.side(Side.B)
+    assert (leg.trunk, leg.trusted) == ("carrier", False)
+    assert call.routes == (Route("second", "PJSIP/15551234567@second", trusted=True),)
+    assert not call.on_any_failure
+
+
+def test_a_route_says_which_trunks_are_tried() -> None:
+    second = Trunk("second", "PJSIP/{number}@second")
+    rules = (RouteRule(Listed(("second", "carrier")), Listed(("national",))),)
+
+    call = plan(trunks=(*TRUNKS, second), rules=rules)
+
+    assert [leg.trunk for leg in call.side(Side.B)] == ["second"]
+    assert [route.trunk for route in call.routes] == ["carrier"]
+
+
+def test_a_call_is_anonymous_when_it_is_asked_to_be() -> None:
+    call = plan(options=CallOptions(anonymous=True))
+
+    assert call.anonymous
+    assert call.caller == Party("+15557654321", "Bakery")  # what a trusted carrier is told
+    assert not plan().anonymous
+
+
+def test_an_emergency_call_is_never_anonymous() -> None:
+    assert not plan("911", options=CallOptions(anonymous=True)).anonymous
+
+
+def test_a_user_never_shows_a_number_that_is_not_the_accounts() -> None:
+    foreign = PhoneNumber(NumberId("did_9"), AccountId("acct_2"), "+15550001111")
+    rows = replace(ROWS, numbers=(*ROWS.numbers, foreign))
+
+    assert plan(rows=rows, user=replace(ANN, caller_number_id=foreign.id)).caller.number == "+15557654321"
+    with pytest.raises(InvalidRequest, match="no phone number of this account"):
+        plan(rows=rows, options=CallOptions(did_id=foreign.id))
 
 
 def test_an_emergency_call_goes_through_its_own_trunk() -> None:

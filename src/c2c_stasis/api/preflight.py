@@ -20,7 +20,7 @@ class PreflightDevice(Struct, frozen=True):
 
 
 class PreflightEmergency(Struct, frozen=True):
-    """What an emergency call would be given: whether its trunk is marked for it, a number to call back, and where it is."""
+    """What an emergency call would be given: whether its first trunk is marked for it, a number to call back, its place."""
 
     emergency_trunk: bool
     callback_number: str | None
@@ -49,11 +49,12 @@ class PreflightRecord(Struct, frozen=True):
     devices: list[PreflightDevice]
     callee: str | None
     destination_devices: list[PreflightDevice]
-    trunk: str | None
+    trunks: list[str]
     did: str | None
     did_id: str | None
     from_number: str | None
     from_label: str | None
+    anonymous: bool
     ring_timeout: float
     answer_timeout: float
     max_duration: float
@@ -63,7 +64,7 @@ class PreflightRecord(Struct, frozen=True):
 
 
 def preflight_record(told: Preflight, *, private: bool) -> PreflightRecord:
-    """The answer; `private` is for the caller alone, who sees no trunk and no names of other people's phones."""
+    """The answer; `private` is for the caller alone, who sees no trunks and no names of other people's phones."""
     decision, did_id = told.decision, told.did.id if told.did else None
     shown = told.caller
     return PreflightRecord(
@@ -85,11 +86,12 @@ def preflight_record(told: Preflight, *, private: bool) -> PreflightRecord:
         devices=[_device(one) for one in told.devices],
         callee=told.callee.name if told.callee else None,
         destination_devices=[_device(one, unnamed=private) for one in told.far_devices],
-        trunk=told.trunk.name if told.trunk and not private else None,
+        trunks=[] if private else [trunk.name for trunk in told.trunks],
         did=did_id,
         did_id=did_id,
         from_number=(shown.number or None) if shown else None,
         from_label=(shown.name or None) if shown else None,
+        anonymous=told.anonymous,
         ring_timeout=told.limits.ring_timeout,
         answer_timeout=told.limits.answer_timeout,
         max_duration=told.limits.max_duration,
@@ -118,7 +120,7 @@ def _emergency(told: Preflight) -> PreflightEmergency | None:
     located = [told.user.location_id, *(one.device.location_id for one in told.devices)]
     location_id = next((one for one in located if one is not None), None)
     return PreflightEmergency(
-        emergency_trunk=told.trunk is not None and told.trunk.emergency,
+        emergency_trunk=bool(told.trunks) and told.trunks[0].emergency,
         callback_number=told.did.number if told.did else None,
         location=location_id,
         location_id=location_id,

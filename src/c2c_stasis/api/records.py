@@ -19,7 +19,8 @@ def record_of(call: Call, did: PhoneNumberRecord | UnsetType | None = UNSET, *, 
     """The record of a call, live or ended.
 
     `endpoint` is the device that answered. `did` is the number that was shown, when it is to stand there as an object. A
-    `private` record is for the caller alone: of a colleague's phones it tells what became of them, and not which they are.
+    `private` record is for the caller alone: of a colleague's phones and of trunks it tells what became of them, and not which
+    they are.
     """
     end = None if call.live else call.end
     winner = call.winner(Side.A)
@@ -53,6 +54,7 @@ def record_of(call: Call, did: PhoneNumberRecord | UnsetType | None = UNSET, *, 
         failed_leg=end.failed_leg if end else None,
         ended_by=end.ended_by if end else None,
         sip_code=end.sip_code if end else None,
+        anonymous=call.anonymous,
         livemode=call.livemode,
         rule=call.rule,
         metadata=call.metadata,
@@ -83,7 +85,7 @@ class _LegEvent(Struct):
 
 
 def _unnamed(leg: Leg) -> Leg:
-    return replace(leg, device_id=None, device="", contact="", user_agent="")
+    return replace(leg, device_id=None, device="", contact="", user_agent="", trunk="")
 
 
 def _timings(call: Call) -> Timings:
@@ -114,6 +116,7 @@ def _leg(call: Call, leg: Leg) -> LegRecord:
         endpoint=leg.device_id,
         endpoint_id=leg.device_id,
         device=leg.device or None,
+        trunk=leg.trunk or None,
         number=(call.destination.party.number or None) if leg.side is Side.B else None,
         contact=leg.contact or None,
         user_agent=leg.user_agent or None,

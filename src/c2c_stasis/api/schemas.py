@@ -33,6 +33,7 @@ class CallBody(Struct, kw_only=True):
     ring_timeout: float | None = None
     answer_timeout: float | None = None
     max_duration: float | None = None
+    anonymous: bool = False
 
 
 _REQUIRED = ("user", "user_id", "dial_string")
@@ -42,7 +43,7 @@ _UNKNOWN = "is not a known field"
 _STRANGE = {"from": "stands for user_id, and only beside `to`", "to": "stands for dial_string, and only beside `from`"}
 _SECONDS = ("ring_timeout", "answer_timeout", "max_duration")
 _IDS = {"did": NUMBER, "device": DEVICE}  # fields that name something, under two spellings each
-_OPTIONS = {*_NOT_SUPPORTED, *_SECONDS, "metadata", *_IDS, *(f"{name}_id" for name in _IDS)}
+_OPTIONS = {*_NOT_SUPPORTED, "anonymous", *_SECONDS, "metadata", *_IDS, *(f"{name}_id" for name in _IDS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,11 @@ def _read_options(asked: Mapping[str, Json], found: dict[str, Problem]) -> CallO
             options[f"{short}_id"] = value
         elif value not in (None, ""):
             found[name] = problems.invalid(name, f"is not an id such as {prefix}_01h2xcejqtf2nbrexx3vqjhp42")
+    anonymous = asked.get("anonymous")
+    if isinstance(anonymous, bool):
+        options["anonymous"] = anonymous
+    elif anonymous is not None:
+        found["anonymous"] = problems.invalid("anonymous", "must be true or false")
     return CallOptions(**options) if options else ORDINARY
 
 
@@ -154,6 +160,7 @@ class LegRecord(Struct, frozen=True):
     endpoint: str | None
     endpoint_id: str | None
     device: str | None  # the name of the endpoint at Asterisk; `endpoint` is our id of it
+    trunk: str | None  # through which it was dialled; of a leg to the telephone network
     number: str | None  # what was dialled; of a leg to the destination
     contact: str | None
     user_agent: str | None
@@ -215,6 +222,7 @@ class CallRecord(Struct, frozen=True):
     failed_leg: str | None
     ended_by: str | None
     sip_code: int | None
+    anonymous: bool  # the number was withheld from who was called
     livemode: bool
     rule: str | None  # of the policy, that let the call through
     metadata: dict[str, str]

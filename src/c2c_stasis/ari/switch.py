@@ -19,7 +19,7 @@ from c2c_stasis.call.commands import (
     StartRingback,
     StopRingback,
 )
-from c2c_stasis.call.model import Call, Party
+from c2c_stasis.call.model import Call, Identity, Party
 from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
 from c2c_stasis.ids import LegId, call_of
 
@@ -86,6 +86,8 @@ async def _create_leg(operations: Any, app: str, call: Call, command: CreateLeg)
     }
     if command.caller.number:
         variables["CALLERID(all)"] = _caller_id(command.caller)
+    if command.identity is not Identity.SHOWN:
+        variables |= _hidden(command)
     if command.shown is not None:
         variables["CONNECTEDLINE(name,i)"] = clean(command.shown.name)
         variables["CONNECTEDLINE(num,i)"] = clean(command.shown.number)
@@ -138,6 +140,20 @@ async def _repeat(request: Callable[[], Awaitable[Any]], met: frozenset[int] | s
                 raise
             continue
         return
+
+
+def _hidden(command: CreateLeg) -> dict[str, str]:
+    """What withholds the number that a leg's far end would be shown, its own or that of who is dialled on its behalf.
+
+    What a trunk makes of it is said by its endpoint: with `send_pai` and `trust_id_outbound` From is anonymous and
+    P-Asserted-Identity names the number with `Privacy: id`; without, there is nothing but the anonymous From. The private
+    number goes before the one that the dial brings along, so that the real one is told to nobody (all seen in 22.10.1).
+    """
+    if command.shown is not None:  # a phone of the user: on whose behalf the destination is dialled
+        return {"CALLERID(pres)": "prohib"}
+    if command.identity is Identity.ASSERTED:
+        return {}
+    return {"CONNECTEDLINE(priv-all,i)": "<anonymous>", "CONNECTEDLINE(priv-pres,i)": "prohib"}
 
 
 def tone_zone(region: str) -> str:

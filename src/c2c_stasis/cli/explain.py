@@ -51,8 +51,8 @@ def _lines(told: Record) -> Iterator[str]:
         yield f"  callee    {told['callee']}"
     for one in told["destination_devices"]:
         yield f"  callee's  {_device(one)}"
-    if told["trunk"]:
-        yield f"  trunk     {told['trunk']}"
+    if told["trunks"]:
+        yield f"  trunk     {', then '.join(told['trunks'])}"
     if told["from_number"]:
         yield f"  shown     {told['from_number']} {told['from_label'] or ''}".rstrip()
     if told["allowed"]:

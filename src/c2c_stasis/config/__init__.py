@@ -11,6 +11,7 @@ from c2c_stasis.config.sections.keeping import Database, Log, LogFormat, Retenti
 from c2c_stasis.config.sections.network import Address, Networks, Origins, Ports
 from c2c_stasis.config.sections.policy import AccountLimits, CostlyType, KeyLimits, Limit, Policy, UserLimits, Words
 from c2c_stasis.config.sections.process import OnStop, Process
+from c2c_stasis.config.sections.routes import Listed, NumbersOf, RouteRule
 from c2c_stasis.config.sections.webhooks import Webhooks
 from c2c_stasis.config.template import template
 
@@ -27,6 +28,7 @@ __all__ = [
     "Http",
     "KeyLimits",
     "Limit",
+    "Listed",
     "Loaded",
     "Log",
     "LogFormat",
@@ -34,6 +36,7 @@ __all__ = [
     "MetricsAt",
     "Networks",
     "NumberFormat",
+    "NumbersOf",
     "OnStop",
     "Origin",
     "Origins",
@@ -42,6 +45,7 @@ __all__ = [
     "Problem",
     "Process",
     "Retention",
+    "RouteRule",
     "Setting",
     "Sip",
     "Source",

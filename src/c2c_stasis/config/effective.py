@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from c2c_stasis.config.loading import Loaded, Origin, Source
-from c2c_stasis.config.model import SECTIONS, Config, Key, keys_of
+from c2c_stasis.config.model import LISTS, SECTIONS, Config, Key, keys_of
 from c2c_stasis.config.toml_text import toml_text
 
 _DEFAULT = Origin(Source.DEFAULT)
@@ -62,14 +62,14 @@ class Changes:
 def changes(running: Config, read: Config) -> Changes:
     """Hold a configuration that was read anew against the one that a service runs with.
 
-    Trunks reload as a whole, for the first that fits is taken: `trunks` stands for all of them.
+    Trunks and routes reload as a whole, for their order counts: `trunks` stands for all trunks.
     """
     reloaded: list[str] = []
     restart: list[str] = []
     parts: dict[str, object] = {}
     for section, model in SECTIONS.items():
         before, after = getattr(running, section), getattr(read, section)
-        if section == "trunks":
+        if section in LISTS:
             reloaded += [section] if before != after else []
             parts[section] = after
             continue
@@ -88,8 +88,8 @@ def _config(parts: Mapping[str, object]) -> Config:
 def _tables(config: Config) -> Iterator[tuple[str, Any]]:
     for section in SECTIONS:
         part = getattr(config, section)
-        if section == "trunks":
-            yield from ((f"trunks[{index}]", trunk) for index, trunk in enumerate(part))
+        if section in LISTS:
+            yield from ((f"{section}[{index}]", one) for index, one in enumerate(part))
         else:
             yield section, part
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from c2c_stasis.config.model import SECTIONS, Config, keys_of
+from c2c_stasis.config.model import LISTS, SECTIONS, Config, keys_of
 from c2c_stasis.config.problems import ConfigError, Problem, Wrong
 from c2c_stasis.config.rules import UNLIMITED, Rule
 from c2c_stasis.config.sections.asterisk import Ari, NumberFormat, Sip, Trunk
@@ -23,6 +23,7 @@ from c2c_stasis.config.sections.http import Http, MetricsAt
 from c2c_stasis.config.sections.keeping import Database, Log, Retention
 from c2c_stasis.config.sections.policy import AccountLimits, KeyLimits, Policy, UserLimits
 from c2c_stasis.config.sections.process import Process
+from c2c_stasis.config.sections.routes import RouteRule
 from c2c_stasis.config.sections.webhooks import Webhooks
 from c2c_stasis.config.toml_lines import Lines, lines_of
 
@@ -102,14 +103,16 @@ class _Reader:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self.problems: list[Problem] = []
-        self.sections: dict[str, _Section] = {name: {} for name in SECTIONS if name != "trunks"}
-        self.trunks: list[_Section] = []
+        self.sections: dict[str, _Section] = {name: {} for name in SECTIONS if name not in LISTS}
+        self.lists: dict[str, list[_Section]] = {name: [] for name in LISTS}
         self.lines: Lines = {}
         self.unreadable = False  # the file says nothing, so nobody can say what is missing in it
 
     def origins(self) -> dict[str, Origin]:
         """Where each value that was set comes from."""
-        tables = self.sections | {f"trunks[{index}]": trunk for index, trunk in enumerate(self.trunks)}
+        tables = self.sections | {
+            f"{name}[{index}]": one for name, found in self.lists.items() for index, one in enumerate(found)
+        }
         return {f"{label}.{key}": one.origin for label, table in tables.items() for key, one in table.items()}
 
     def problem(self, where: str, key: str, what: str, fix: str) -> None:
@@ -162,14 +165,13 @@ class _Reader:
                 f"It belongs under [{homes[0]}]" if homes and not isinstance(value, dict) else _suggest(name, SECTIONS)
             )
             self.problem(self.place(name), name, "is not known", fix)
-        elif name == "trunks":
+        elif name in LISTS:
             if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-                self.problem(
-                    self.place(name), name, "is not a list of trunks", "Begin each trunk with a line [[trunks]]"
-                )
+                fix = f"Begin each {name.removesuffix('s')} with a line [[{name}]]"
+                self.problem(self.place(name), name, f"is not a list of {name}", fix)
                 return
             for index, item in enumerate(value):
-                self.trunks.append(self._settings(item, ("trunks", index), f"trunks[{index}]"))
+                self.lists[name].append(self._settings(item, (name, index), f"{name}[{index}]"))
         elif isinstance(value, dict):
             self.sections[name] = self._settings(value, (name,), name)
         else:
@@ -185,33 +187,31 @@ class _Reader:
             if not variable.startswith(_PREFIX) or "__" not in variable.removeprefix(_PREFIX) or not text:
                 continue
             section, *keys = variable.removeprefix(_PREFIX).lower().split("__")
-            if section == "trunks":
-                self._set_trunk(variable, keys, text)
+            if section in LISTS:
+                self._set_listed(variable, section, keys, text)
             elif section not in SECTIONS:
                 names = [f"{_PREFIX}{name.upper()}" for name in SECTIONS]
                 self.problem(_ENVIRONMENT, variable, "names no section", _suggest(f"{_PREFIX}{section.upper()}", names))
             else:
                 self._set(self.sections[section], SECTIONS[section], variable, "__".join(keys), text)
 
-    def _set_trunk(self, variable: str, keys: list[str], text: str) -> None:
-        fix = f"Trunks are counted from 0, as in {_PREFIX}TRUNKS__0__ENDPOINT"
+    def _set_listed(self, variable: str, name: str, keys: list[str], text: str) -> None:
+        one, found, model = name.removesuffix("s"), self.lists[name], SECTIONS[name]
+        example = next(reversed([key.name for key in keys_of(model).values() if key.required]))
+        fix = f"{name.capitalize()} are counted from 0, as in {_PREFIX}{name.upper()}__0__{example.upper()}"
         if len(keys) != 2 or re.fullmatch("[0-9]{1,3}", keys[0]) is None:
-            self.problem(_ENVIRONMENT, variable, "does not say which trunk it means", fix)
+            self.problem(_ENVIRONMENT, variable, f"does not say which {one} it means", fix)
             return
         index = int(keys[0])
         if self.unreadable:
-            return  # nobody knows how many trunks there are
-        if index > len(self.trunks):
-            self.problem(
-                _ENVIRONMENT,
-                variable,
-                "leaves a gap in the list of trunks",
-                f"The next trunk is number {len(self.trunks)}",
-            )
+            return  # nobody knows how many there are
+        if index > len(found):
+            what = f"leaves a gap in the list of {name}"
+            self.problem(_ENVIRONMENT, variable, what, f"The next {one} is number {len(found)}")
             return
-        if index == len(self.trunks):
-            self.trunks.append({})
-        self._set(self.trunks[index], Trunk, variable, keys[1], text)
+        if index == len(found):
+            found.append({})
+        self._set(found[index], model, variable, keys[1], text)
 
     def _set(self, section: _Section, model: type, variable: str, key: str, text: str) -> None:
         known_key = keys_of(model).get(key)
@@ -225,8 +225,15 @@ class _Reader:
     def build(self) -> Config | None:
         """The configuration, or nothing when a required value is missing or unusable."""
         parts = {name: self._make(SECTIONS[name], settings, name) for name, settings in self.sections.items()}
-        trunks = [self._make(Trunk, settings, f"trunks[{index}]") for index, settings in enumerate(self.trunks)]
+        trunks, routes = [
+            [
+                self._make(SECTIONS[name], settings, f"{name}[{index}]")
+                for index, settings in enumerate(self.lists[name])
+            ]
+            for name in LISTS
+        ]
         self._check_trunks(trunks)
+        self._check_routes(routes)
         self._check_certificate(parts["http"])
         self._check_spend(parts)
         if self.problems:
@@ -240,6 +247,7 @@ class _Reader:
                   "webhooks": Webhooks() as webhooks, "log": Log() as log, "service": Process() as service}:  # fmt: skip
                 ways_out = tuple(trunk for trunk in trunks if isinstance(trunk, Trunk))
                 limits = (user_limits, account_limits, key_limits)
+                rules = tuple(route for route in routes if isinstance(route, RouteRule))
                 return Config(
                     ari,
                     http,
@@ -254,6 +262,7 @@ class _Reader:
                     webhooks,
                     log,
                     service,
+                    rules,
                 )
         return None
 
@@ -289,13 +298,13 @@ class _Reader:
         if self.path is None or theirs:
             self.problem(_ENVIRONMENT, variable, "is missing", fix)
         else:
-            at = ("trunks", int(number)) if number else (section,)
+            at = (section, int(number)) if number else (section,)
             self.problem(self.place(*at), f"{label}.{key}", "is missing", fix)
 
     def _check_trunks(self, trunks: Iterable[object]) -> None:
         """What only two values together can show."""
         names: set[object] = set()
-        for settings, trunk in zip(self.trunks, trunks, strict=True):
+        for settings, trunk in zip(self.lists["trunks"], trunks, strict=True):
             if (at := settings.get("name")) is not None and isinstance(
                 at.value, str
             ):  # also of one that is wrong elsewhere
@@ -314,6 +323,18 @@ class _Reader:
                 at = settings["prefix"]
                 what = 'cannot stand before a number that begins with "+"'
                 self.problem(at.where, at.name, what, 'Use format = "e164-no-plus", or leave the prefix out')
+
+    def _check_routes(self, routes: Iterable[object]) -> None:
+        """Each trunk that a route names must be there."""
+        names = [one["name"].value for one in self.lists["trunks"] if "name" in one]
+        for settings, route in zip(self.lists["routes"], routes, strict=True):
+            if not isinstance(route, RouteRule):
+                continue
+            for name in route.trunks.words:
+                if name not in names:
+                    at = settings["trunks"]
+                    what = f"names {name!r}, which is no trunk"
+                    self.problem(at.where, at.name, what, _suggest(name, [str(one) for one in names] or ["no trunk"]))
 
     def _check_certificate(self, http: object | None) -> None:
         """A certificate is of no use without its key, nor a key without its certificate."""

@@ -14,6 +14,7 @@ from c2c_stasis.config.sections.http import Http, MetricsAt
 from c2c_stasis.config.sections.keeping import Database, Log, Retention
 from c2c_stasis.config.sections.policy import AccountLimits, KeyLimits, Policy, UserLimits
 from c2c_stasis.config.sections.process import Process
+from c2c_stasis.config.sections.routes import RouteRule
 from c2c_stasis.config.sections.webhooks import Webhooks
 
 
@@ -36,6 +37,7 @@ class Config:
     webhooks: Webhooks = field(default_factory=Webhooks)
     log: Log = field(default_factory=Log)
     service: Process = field(default_factory=Process)
+    routes: tuple[RouteRule, ...] = ()
 
 
 SECTIONS: dict[str, type] = {
@@ -43,6 +45,7 @@ SECTIONS: dict[str, type] = {
     "ari": Ari,
     "database": Database,
     "trunks": Trunk,
+    "routes": RouteRule,
     "calls": Calls,
     "policy": Policy,
     "user_limits": UserLimits,
@@ -55,6 +58,9 @@ SECTIONS: dict[str, type] = {
     "log": Log,
     "service": Process,
 }
+
+LISTS = ("trunks", "routes")
+"""Sections that may stand there several times, as `[[trunks]]`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from c2c_stasis.config.model import SECTIONS, Key, keys_of, meaning_of
 from c2c_stasis.config.sections.asterisk import Trunk
+from c2c_stasis.config.sections.routes import RouteRule
 from c2c_stasis.config.toml_text import toml_text
 
 _WIDTH = 110  # columns of a comment
@@ -42,6 +43,8 @@ def template(
             endpoint = trunk_endpoint or "PJSIP/{number}@carrier"
             text = _section(f"[[{name}]]", model, {"name": "carrier", "endpoint": endpoint})
             parts.append(text if trunk_endpoint is not None else _commented(text))
+        elif model is RouteRule:
+            parts.append(_commented(_section(f"[[{name}]]", model, {"trunks": "carrier"})))
         else:
             parts.append(_section(f"[{name}]", model, given.get(name, {})))
     return "\n".join(parts)

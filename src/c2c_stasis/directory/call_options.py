@@ -9,7 +9,8 @@ from c2c_stasis.ids import DeviceId, NumberId
 class CallOptions:
     """For this one call: the number that is shown, the only device that rings, and how long each part may take, in seconds.
 
-    `own_number` when only the number of the user or of the account may be chosen, and no colleague's.
+    `anonymous` when that number is withheld from who is called. `own_number` when only the number of the user or of the account
+    may be chosen, and no colleague's.
     """
 
     did_id: NumberId | None = None
@@ -18,6 +19,7 @@ class CallOptions:
     answer_timeout: float | None = None
     max_duration: float | None = None
     own_number: bool = False
+    anonymous: bool = False
 
 
 ORDINARY = CallOptions()

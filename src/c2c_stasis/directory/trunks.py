@@ -1,4 +1,4 @@
-"""Through which trunk a destination is dialled, and the exact dial string that Asterisk is given.
+"""Through which trunks a destination is dialled, and the exact dial string that Asterisk is given.
 
 This is the last line before Asterisk: whatever happened earlier, only digits with an optional leading + leave here. Asterisk
 would send `PJSIP/x@trunk/sip:evil@host` to that host, and `;`, `?` and `%` into the Request-URI unescaped (seen in 22.10.1).
@@ -6,14 +6,17 @@ would send `PJSIP/x@trunk/sip:evil@host` to that host, and `;`, `?` and `%` into
 
 import re
 from collections.abc import Iterable
+from typing import NoReturn
 
 import phonenumbers
 from phonenumbers import PhoneNumberFormat
 
 from c2c_stasis.call.model import DestinationKind
-from c2c_stasis.config import NumberFormat, Trunk
+from c2c_stasis.config import NumberFormat, RouteRule, Trunk
 from c2c_stasis.directory.dial_strings import IMPOSSIBLE, Dialled
+from c2c_stasis.directory.routes import fitting
 from c2c_stasis.errors import DestinationNotAllowed, NumberNotDialable
+from c2c_stasis.ids import AccountId
 
 NO_TRUNK = "no_trunk"  # no trunk carries this kind of call
 TEST_MODE = "test_mode"  # a test key reaches only extensions and trunks marked as test
@@ -22,18 +25,34 @@ _SENDABLE = re.compile(r"\+?[0-9]{2,24}")  # 15 digits of E.164, "00" and a pref
 _NOT_DIGITS = re.compile(r"[^0-9]")
 
 
-def choose(trunks: Iterable[Trunk], dialled: Dialled, *, livemode: bool = True) -> Trunk:
-    """The trunk for this destination: the first of its kind.
+def choose(
+    trunks: Iterable[Trunk],
+    dialled: Dialled,
+    account_id: AccountId,
+    rules: Iterable[RouteRule] = (),
+    *,
+    livemode: bool = True,
+) -> tuple[Trunk, ...]:
+    """The trunks for this destination, in the order in which they are tried: those of the first route that fits, else all.
 
-    Emergency numbers go through the first trunk marked for them, else through the first ordinary one. Calls of test keys go
-    through trunks marked `test` only, and no other call does. Raises `DestinationNotAllowed`.
+    Emergency numbers go through the trunks marked for them, then through all others, those of the route first. Calls of test
+    keys go through trunks marked `test` only, and no other call does. Raises `DestinationNotAllowed`.
     """
-    usable = [trunk for trunk in trunks if trunk.test is not livemode]
-    ordinary = [trunk for trunk in usable if not trunk.emergency]
-    if dialled.kind is DestinationKind.EMERGENCY:
-        ordinary = [trunk for trunk in usable if trunk.emergency] + ordinary
-    if ordinary:
-        return ordinary[0]
+    emergency = dialled.kind is DestinationKind.EMERGENCY
+    usable = [trunk for trunk in trunks if trunk.test is not livemode and (emergency or not trunk.emergency)]
+    by_name = {trunk.name: trunk for trunk in usable}
+    found = [
+        [by_name[name] for name in rule.trunks.words if name in by_name] for rule in fitting(rules, dialled, account_id)
+    ]
+    routed = next(filter(None, found), [])
+    if emergency:
+        return tuple(sorted(dict.fromkeys([*routed, *usable]), key=lambda trunk: not trunk.emergency)) or _none(
+            livemode
+        )
+    return tuple(routed or usable) or _none(livemode)
+
+
+def _none(livemode: bool) -> NoReturn:
     if livemode:
         raise DestinationNotAllowed(
             NO_TRUNK, "no trunk is configured for this destination; only extensions can be called"

@@ -20,9 +20,11 @@ from c2c_stasis.lab.configuration import (
     ARI_LOGIN_FILE,
     DEVICES_FILE,
     DeviceAccount,
+    TrunkAccount,
     deploy,
     devices_file,
     shipped,
+    trunks_file,
 )
 from c2c_stasis.lab.deployment import HOST, hold_tone, make_certificate, overrides
 from c2c_stasis.lab.errors import LaboratoryError
@@ -68,6 +70,7 @@ class Asterisk:
         self._marker = f"c2c-lab-{secrets.token_hex(8)}"
         self._devices: dict[str, DeviceAccount] = {}
         self._max_contacts: dict[str, int] = {}
+        self._trunks: dict[str, TrunkAccount] = {}
         self._slow_name = False
         self._ipv6 = has_ipv6()
         self._process: asyncio.subprocess.Process | None = None
@@ -235,13 +238,22 @@ class Asterisk:
         self._devices[device.name] = device
         if max_contacts is not None:
             self._max_contacts[device.name] = max_contacts
+        await self._reload(device.name)
+
+    async def add_trunk(self, trunk: TrunkAccount) -> None:
+        """Add one more trunk, or change one, while Asterisk runs; it is dialled as `PJSIP/<number>@<name>`."""
+        self._trunks[trunk.name] = trunk
+        await self._reload(trunk.name)
+
+    async def _reload(self, name: str) -> None:
+        """Let Asterisk read its endpoints again, one of which is new."""
         self._write_devices()
         await self.cli("module reload res_pjsip.so")
         for _ in range(int(REQUEST_WITHIN / POLL)):
-            if await self._has_endpoint(device.name):
+            if await self._has_endpoint(name):
                 return
             await asyncio.sleep(POLL)
-        raise LaboratoryError(f"Asterisk did not take the device {device.name}: see {self.log_path}")
+        raise LaboratoryError(f"Asterisk did not take the endpoint {name}: see {self.log_path}")
 
     @property
     def _etc(self) -> Path:
@@ -263,7 +275,8 @@ class Asterisk:
         deploy(etc, self._etc, differences, own)
 
     def _write_devices(self) -> None:
-        (self._etc / DEVICES_FILE).write_text(devices_file(self._devices.values(), self._max_contacts))
+        devices = devices_file(self._devices.values(), self._max_contacts)
+        (self._etc / DEVICES_FILE).write_text(f"{devices}\n{trunks_file(self._trunks.values())}")
 
     async def _spawn(self) -> None:
         self.log_path.unlink(missing_ok=True)

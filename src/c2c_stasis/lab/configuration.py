@@ -38,6 +38,15 @@ class DeviceAccount:
     password: str
 
 
+@dataclass(frozen=True, slots=True)
+class TrunkAccount:
+    """One more trunk: the name of its endpoint, where its carrier listens (UDP), and `trust_id_outbound`."""
+
+    name: str
+    address: tuple[str, int]
+    trusted: bool = True
+
+
 def shipped() -> Path:
     """The folder of the shipped files: inside the installed package, or in the source tree.
 
@@ -118,6 +127,19 @@ def devices_file(devices: Iterable[DeviceAccount], max_contacts: Mapping[str, in
             f"[{device.name}](phone)\nauth = {device.name}\naors = {device.name}\n\n"
             f"[{device.name}](phone-auth)\nusername = {device.name}\npassword = {_escaped(device.password)}\n\n"
             f"[{device.name}](phone-aor)\n" + (f"max_contacts = {limit}\n" if limit is not None else "")
+        )
+    return "\n".join(sections)
+
+
+def trunks_file(trunks: Iterable[TrunkAccount]) -> str:
+    """Sections of more trunks, made of the templates of pjsip.conf. Nobody calls in through them."""
+    sections: list[str] = []
+    for trunk in trunks:
+        host, port = trunk.address
+        trust = "yes" if trunk.trusted else "no"
+        sections.append(
+            f"[{trunk.name}](trunk)\naors = {trunk.name}\ntrust_id_outbound = {trust}\n\n"
+            f"[{trunk.name}](trunk-aor)\ncontact = sip:{host}:{port}\n"
         )
     return "\n".join(sections)
 

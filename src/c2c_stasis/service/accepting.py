@@ -10,7 +10,7 @@ from c2c_stasis.arilog import AriLog
 from c2c_stasis.call import machine
 from c2c_stasis.call.model import Call, CallState, Limits, Now
 from c2c_stasis.call.signals import CallPlaced
-from c2c_stasis.config import Calls, Trunk
+from c2c_stasis.config import Calls, RouteRule, Trunk
 from c2c_stasis.directory.call_log import Accepted, Once
 from c2c_stasis.directory.call_options import ORDINARY, CallOptions
 from c2c_stasis.directory.model import Account
@@ -44,7 +44,7 @@ _IN_VAIN = {CallState.PLAYING_TONE, CallState.RELEASING, CallState.ENDED}  # who
 
 
 class Accepting:
-    """Accepts calls. `calls` and `trunks` count for those that come from now on."""
+    """Accepts calls. `calls`, `trunks` and `routes` count for those that come from now on."""
 
     def __init__(
         self,
@@ -57,12 +57,14 @@ class Accepting:
         clock: Clock,
         calls: Calls,
         trunks: Sequence[Trunk],
+        routes: Sequence[RouteRule],
         ari_log: AriLog,
         metrics: Metrics,
         permission: Permission,
     ) -> None:
         self.calls = calls
         self.trunks = trunks
+        self.routes = routes
         self._live = live
         self._current = current
         self._store = store
@@ -152,7 +154,7 @@ class Accepting:
         key_id: str | None,
     ) -> Call:
         user = self._current.user(account, user_id)
-        planner = Planner(self._current.now, self._switch, self.trunks, self._permission)
+        planner = Planner(self._current.now, self._switch, self.trunks, self.routes, self._permission)
         limits, now = self.limits(), self._clock.now()
         planned = planner.plan(
             *(account, user, dial_string, limits, now),
@@ -196,7 +198,13 @@ class Accepting:
     def limits(self) -> Limits:
         """How long each part of a call may take at most."""
         settings = self.calls
-        return Limits(settings.ring_timeout, settings.answer_timeout, settings.max_duration, settings.tone_seconds)
+        return Limits(
+            settings.ring_timeout,
+            settings.answer_timeout,
+            settings.max_duration,
+            settings.tone_seconds,
+            settings.attempt_timeout,
+        )
 
     def _same_emergency(self, call: Call) -> Call | None:
         """A call of this user to this emergency number that reaches it, or still may."""

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from c2c_stasis.arilog import AriLog
 from c2c_stasis.call.model import Call
 from c2c_stasis.call.signals import CancelRequested, Signal
-from c2c_stasis.config import Calls, Trunk
+from c2c_stasis.config import Calls, RouteRule, Trunk
 from c2c_stasis.directory.call_log import Accepted, CallFilter, Once
 from c2c_stasis.directory.call_options import ORDINARY, CallOptions
 from c2c_stasis.directory.directory import Directory
@@ -68,6 +68,7 @@ class CallService:
         clock: Clock,
         calls: Calls,
         trunks: Sequence[Trunk],
+        routes: Sequence[RouteRule] = (),
         policy: Settings,
         watch: Watch,
         provision: Provision,
@@ -105,6 +106,7 @@ class CallService:
             clock=clock,
             calls=calls,
             trunks=trunks,
+            routes=routes,
             ari_log=ari_log,
             metrics=metrics,
             permission=self.permission,
@@ -154,11 +156,12 @@ class CallService:
                 raise StillInUse("the user has a live call; end it first")
             yield
 
-    def reconfigure(self, calls: Calls, trunks: Sequence[Trunk], policy: Settings) -> None:
+    def reconfigure(self, calls: Calls, trunks: Sequence[Trunk], routes: Sequence[RouteRule], policy: Settings) -> None:
         """Use these for calls that are placed from now on; live calls keep what they were planned with."""
         self.permission.use(policy)
         self._accepting.calls = calls
         self._accepting.trunks = trunks
+        self._accepting.routes = routes
 
     @property
     def live(self) -> int:
@@ -257,7 +260,7 @@ class CallService:
         Raises `UserNotFound`, and `InvalidRequest` or `DeviceNotFound` for an option.
         """
         user, accepting = self._current.user(account, user_id), self._accepting
-        return Rehearsal(self._directory, self._switch, accepting.trunks, self.permission).of(
+        return Rehearsal(self._directory, self._switch, accepting.trunks, accepting.routes, self.permission).of(
             *(account, user, dial_string, accepting.limits(), self._clock.now().mono),
             livemode=livemode,
             options=options,

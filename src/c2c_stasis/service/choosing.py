@@ -21,11 +21,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The number that is shown to the outside, if there is one, the devices that ring, and how long each part may take."""
+    """The number that is shown to the outside, if there is one, the devices that ring, and how long each part may take.
+
+    `anonymous` when the number is withheld from who is called.
+    """
 
     number: PhoneNumber | None
     devices: tuple[Device, ...]
     limits: Limits
+    anonymous: bool = False
 
 
 def choose(
@@ -61,7 +65,14 @@ def choose(
         tried(lambda: _number(directory, account, user, options) or ordinary.number, ordinary.number),
         tried(lambda: _devices(ordinary.devices, options), ordinary.devices),
         tried(lambda: _limits(options, limits), limits),
+        tried(lambda: _anonymous(options, lenient=lenient), False),
     )
+
+
+def _anonymous(options: CallOptions, *, lenient: bool) -> bool:
+    if options.anonymous and lenient:
+        raise InvalidRequest("anonymous", "must not be: emergency services have to be able to call back")
+    return options.anonymous
 
 
 def _number(directory: Directory, account: Account, user: User, options: CallOptions) -> PhoneNumber | None:

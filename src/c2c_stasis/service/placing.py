@@ -15,11 +15,13 @@ from c2c_stasis.call.model import (
     Limits,
     Now,
     Party,
+    Route,
     Side,
 )
-from c2c_stasis.config import Trunk
+from c2c_stasis.config import RouteRule, Trunk
 from c2c_stasis.directory import dial_strings, trunks
 from c2c_stasis.directory.call_options import ORDINARY, CallOptions
+from c2c_stasis.directory.dial_strings import Dialled
 from c2c_stasis.directory.directory import Directory, party_of
 from c2c_stasis.directory.model import Account, Device, User
 from c2c_stasis.errors import NumberNotDialable
@@ -45,10 +47,18 @@ class Planned:
 class Planner:
     """Plans calls with the directory and the switch as they are now; nothing rings here."""
 
-    def __init__(self, directory: Directory, switch: Switch, ways_out: Sequence[Trunk], permission: Permission) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        switch: Switch,
+        ways_out: Sequence[Trunk],
+        rules: Sequence[RouteRule],
+        permission: Permission,
+    ) -> None:
         self._directory = directory
         self._switch = switch
         self._trunks = ways_out
+        self._rules = rules
         self._permission = permission
 
     def plan(
@@ -77,15 +87,18 @@ class Planner:
         lenient = dialled.kind is DestinationKind.EMERGENCY
         chosen = choose(self._directory, account, user, options, limits, lenient=lenient, call_id=call_id)
         own_legs, shown = self._device_legs(call_id, Side.A, chosen.devices), chosen.number
+        others: tuple[Route, ...] = ()
         if dialled.kind is DestinationKind.EXTENSION:
             callee = self.callee(account, user, dialled.number)
             destination = Destination(dialled.kind, Party(dialled.number, callee.name), callee.id)
             far_legs = self._callee_legs(call_id, callee)
             caller, shown = self.internal_party(user), None
         else:
-            way_out = trunks.choose(self._trunks, dialled, livemode=livemode)
+            first, *rest = self._routes(account, dialled, livemode=livemode)
             destination = Destination(dialled.kind, Party(dialled.number))
-            far_legs = (Leg(leg_id(call_id, "b", 1), Side.B, trunks.endpoint(way_out, dialled)),)
+            number = leg_id(call_id, Side.B, 1)
+            far_legs = (Leg(number, Side.B, first.endpoint, trunk=first.trunk, trusted=first.trusted),)
+            others = () if dialled.kind is DestinationKind.EMERGENCY else tuple(rest)
             caller = party_of(shown, account) if shown else Party("")
         call = Call(
             id=call_id,
@@ -107,8 +120,15 @@ class Planner:
             switch_started_at=self._switch.started_at,
             rule=judged.rule,
             key_id=key_id,
+            routes=others,
+            anonymous=chosen.anonymous,
         )
         return Planned(call, request, judged)
+
+    def _routes(self, account: Account, dialled: Dialled, *, livemode: bool) -> list[Route]:
+        """The ways to a destination in the public network, first choice first."""
+        chosen = trunks.choose(self._trunks, dialled, account.id, self._rules, livemode=livemode)
+        return [Route(trunk.name, trunks.endpoint(trunk, dialled), trunk.trusted) for trunk in chosen]
 
     def callee(self, account: Account, user: User, number: str) -> User:
         """Whom an extension leads to, for this user. Raises `NumberNotDialable`."""

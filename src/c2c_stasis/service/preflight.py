@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from c2c_stasis.call.model import DestinationKind, Limits, Party
-from c2c_stasis.config import Trunk
+from c2c_stasis.config import RouteRule, Trunk
 from c2c_stasis.directory import dial_strings, trunks
 from c2c_stasis.directory.call_options import CallOptions
 from c2c_stasis.directory.dial_strings import Dialled
@@ -26,12 +26,20 @@ _NO_CALL = CallId("")  # in the log, where options of an emergency request are l
 class Rehearsal:
     """Goes the way of `Accepting` and `Planner` to its end, also where they would stop: who asks wants to see it whole."""
 
-    def __init__(self, directory: Directory, switch: Switch, ways_out: Sequence[Trunk], permission: Permission) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        switch: Switch,
+        ways_out: Sequence[Trunk],
+        rules: Sequence[RouteRule],
+        permission: Permission,
+    ) -> None:
         self._directory = directory
         self._switch = switch
         self._trunks = ways_out
+        self._rules = rules
         self._permission = permission
-        self._planner = Planner(directory, switch, ways_out, permission)
+        self._planner = Planner(directory, switch, ways_out, rules, permission)
 
     def of(
         self,
@@ -50,10 +58,11 @@ class Rehearsal:
         dialled, decision = self._read(account, user, dial_string, livemode=livemode, key_id=key_id)
         emergency = dialled is not None and dialled.kind is DestinationKind.EMERGENCY
         chosen = choose(self._directory, account, user, options, limits, lenient=emergency, call_id=_NO_CALL)
-        callee, trunk = None, None
+        callee: User | None = None
+        ways: tuple[Trunk, ...] = ()
         if dialled is not None and decision.allowed:
             try:
-                callee, trunk = self._way(account, user, dialled, livemode=livemode)
+                callee, ways = self._ways(account, user, dialled, livemode=livemode)
                 request = _request(account, user, dialled, livemode=livemode, key_id=key_id)
                 decision = self._permission.admit(request, decision, account, now)
             except NumberNotDialable as error:
@@ -72,12 +81,13 @@ class Rehearsal:
             devices=devices,
             callee=callee,
             far_devices=far,
-            trunk=trunk,
+            trunks=ways,
             caller=caller,
             did=did,
+            anonymous=chosen.anonymous,
             limits=_limits(chosen, decision),
             switch=switch,
-            warnings=tuple(_warnings(user, devices, callee, far, trunk, did, emergency=emergency)),
+            warnings=tuple(_warnings(user, devices, callee, far, ways, did, emergency=emergency)),
         )
 
     def _read(
@@ -90,15 +100,16 @@ class Rehearsal:
         request = _request(account, user, dialled, livemode=livemode, key_id=key_id)
         return dialled, self._permission.judge(request, account)
 
-    def _way(
+    def _ways(
         self, account: Account, user: User, dialled: Dialled, *, livemode: bool
-    ) -> tuple[User | None, Trunk | None]:
-        """Whom an extension leads to, or through which trunk it goes."""
+    ) -> tuple[User | None, tuple[Trunk, ...]]:
+        """Whom an extension leads to, or which trunks are tried."""
         if dialled.kind is DestinationKind.EXTENSION:
-            return self._planner.callee(account, user, dialled.number), None
-        trunk = trunks.choose(self._trunks, dialled, livemode=livemode)
-        trunks.endpoint(trunk, dialled)  # raises for what must not be sent
-        return None, trunk
+            return self._planner.callee(account, user, dialled.number), ()
+        ways = trunks.choose(self._trunks, dialled, account.id, self._rules, livemode=livemode)
+        for trunk in ways:
+            trunks.endpoint(trunk, dialled)  # raises for what must not be sent
+        return None, ways
 
     def _shown(
         self, account: Account, user: User, dialled: Dialled | None, number: PhoneNumber | None
@@ -136,7 +147,7 @@ def _warnings(
     devices: Sequence[Ringable],
     callee: User | None,
     far: Sequence[Ringable],
-    trunk: Trunk | None,
+    ways: Sequence[Trunk],
     did: PhoneNumber | None,
     *,
     emergency: bool,
@@ -149,9 +160,9 @@ def _warnings(
         warnings.append("the extension's user wants no calls now: the destination would be busy")
     elif callee is not None and not any(one.rings for one in far):
         warnings.append("no device of the extension's user is online: the destination would not be reached")
-    if trunk is not None and did is None:
+    if ways and did is None:
         warnings.append("no number is shown: neither the user nor the account has one that may be")
-    if emergency and trunk is not None and not trunk.emergency:
+    if emergency and ways and not ways[0].emergency:
         warnings.append("no trunk is marked for emergency calls: it would go through an ordinary one")
     located = user.location_id or any(one.device.location_id for one in devices)
     if emergency and not located:

@@ -260,7 +260,10 @@ class Runner:
 
 
 def _record_first(before: Call, step: Step) -> bool:
-    """Whether a restart between this step's commands and its record could do harm: a destination dialled twice."""
+    """Whether a restart between this step's commands and its record could do harm: a destination dialled twice, or not at all
+    because nobody knows that the trunk before had failed."""
+    if len(step.call.legs) > len(before.legs):
+        return True
     if any(isinstance(command, DialLeg) and command.caller for command in step.commands):
         return True
     return bool(step.commands) and step.call.state is not before.state
@@ -302,7 +305,7 @@ def tell(call: Call, events: Sequence[Event]) -> None:
         leg = call.leg(event.leg_id) if event.leg_id else None
         extra: dict[str, object] = {"call_id": call.id, "after_s": round(event.at, 3)}
         if leg is not None:
-            extra |= {"leg": leg.id.rpartition(".")[2], "device": leg.device or "trunk"}
+            extra |= {"leg": leg.id.rpartition(".")[2], "device": leg.device or leg.trunk or "trunk"}
             if leg.outcome is not None:
                 extra |= {"outcome": leg.outcome.value, "cause": leg.cause, "sip_code": leg.sip_code}
         if event.type is EventType.CALL_END and call.end is not None:

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from c2c_stasis.config import Calls, Listed, RouteRule, Trunk
+from c2c_stasis.policy.settings import Settings
 from c2c_stasis.ports import Contact
 from tests.api.resources.office import Office
 from tests.store.samples import eventually
@@ -136,11 +138,12 @@ async def test_a_preflight_whole(office: Office) -> None:
         ],
         "callee": None,
         "destination_devices": [],
-        "trunk": "carrier",
+        "trunks": ["carrier"],
         "did": number["id"],
         "did_id": number["id"],
         "from_number": "+12025550101",
         "from_label": "Bakery",
+        "anonymous": False,
         "ring_timeout": 30.0,
         "answer_timeout": 60.0,
         "max_duration": 60.0,
@@ -183,6 +186,20 @@ async def test_a_preflight_tells_of_a_used_up_limit_and_uses_up_none(office: Off
     assert (told["rule"], told["status"], told["code"]) == ("account_same_destination", 429, "limit_reached")
     assert 590 <= told["retry_after"] <= 610
     await eventually(lambda: office.service.live == 0)
+
+
+async def test_a_preflight_tells_every_trunk_that_would_be_tried_and_who_would_not_be_shown_the_number(
+    office: Office,
+) -> None:
+    trunks = [Trunk(name, "PJSIP/{number}@" + name) for name in ("carrier", "spare")]
+    routes = [RouteRule(Listed(("spare", "carrier")), numbers=Listed(("national",)))]
+    office.service.reconfigure(Calls(), trunks, routes, Settings())
+    told = await preflight(office, "+12125550123", anonymous=True)
+    assert (told["trunks"], told["anonymous"]) == (["spare", "carrier"], True)
+    assert (await preflight(office, LONDON))["trunks"] == []
+    await set_policy(office, {"allow_regions": ["GB"]})
+    told = await preflight(office, LONDON)
+    assert (told["trunks"], told["anonymous"]) == (["carrier", "spare"], False)
 
 
 async def test_an_emergency_preflight_says_what_is_missing(office: Office) -> None:

@@ -172,7 +172,7 @@ async def test_a_trunk_is_nobodys_phone(office: Office) -> None:
 
     assert await office.refused("POST", devices, {"endpoint": "carrier"}) == told
     assert await office.refused("POST", path_of(office, device), {"endpoint": "carrier"}) == told
-    office.service.reconfigure(Calls(), (), Settings())  # the configuration names no trunk any more
+    office.service.reconfigure(Calls(), (), (), Settings())  # the configuration names no trunk any more
     assert (await made(office, endpoint="carrier"))["endpoint"] == "carrier"
 
 

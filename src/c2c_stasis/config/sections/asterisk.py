@@ -164,6 +164,15 @@ class Trunk:
     test: Annotated[
         bool, Flag(), About("Whether it carries the calls of test keys, and then nothing else", reloads=True)
     ] = False
+    trusted: Annotated[
+        bool,
+        Flag(),
+        About(
+            "Whether the carrier is told the number of an anonymous call (P-Asserted-Identity, Privacy: id) and keeps it;"
+            " wants send_pai and trust_id_outbound of its endpoint",
+            reloads=True,
+        ),
+    ] = False
 
     @property
     def pjsip_endpoint(self) -> str:

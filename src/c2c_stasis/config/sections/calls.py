@@ -37,3 +37,8 @@ class Calls:
             "How long a request for the same user and number, while the first call rings, means that call", reloads=True
         ),
     ] = 3.0
+    attempt_timeout: Annotated[
+        float,
+        Number(1, 31, "seconds"),
+        About("How long a trunk may be silent before the next one is tried; the last has all the time", reloads=True),
+    ] = 12.0
