@@ -28,7 +28,21 @@ from c2c_stasis.trace import from_log, svg, terminal
 from c2c_stasis.trace.from_log import address_of, in_words
 from c2c_stasis.trace.ladder import ASTERISK, SERVICE, Column, Kind, Ladder, Participant, Row, Tone, duration
 from c2c_stasis.trace.words import ends
-from tests.call.stories import A1, ACCEPTED_AT, B1, CALL_ID, LIMITS, call_of, dead_phone, outward_call, phone, trunk
+from tests.call.stories import (
+    A1,
+    ACCEPTED_AT,
+    B1,
+    B2,
+    CALL_ID,
+    LIMITS,
+    SECOND,
+    call_of,
+    dead_phone,
+    outward_call,
+    phone,
+    routed_call,
+    trunk,
+)
 from tests.trace.ladders import Log, answered
 
 
@@ -101,6 +115,17 @@ def test_phones_that_could_not_be_dialled_are_named_and_have_no_column() -> None
     address = address_of(legs[2].contact)
     assert address
     assert ladder.facts[2:] == ("ann-2 was not registered", f"ann-3 at {address} did not answer to qualify requests")
+
+
+def test_every_trunk_that_was_tried_has_a_column() -> None:
+    log = Log(routed_call(SECOND)).hear(0.0, CallPlaced())
+    log.hear(0.1, LegCreated(A1)).hear(0.1, LegCreated(B1)).hear(1.0, LegAnswered(A1)).hear(1.1, LegInvited(B1))
+    log.hear(1.2, LegEnded(B1, 34, 503)).hear(1.3, LegCreated(B2)).hear(1.4, LegInvited(B2)).hear(2.0, LegAnswered(B2))
+
+    drawn = log.ladder()
+
+    assert [column.title for column in drawn.columns] == ["ann-1", "Asterisk", "c2c-stasis", "carrier", "second"]
+    assert "b2" in {key for row in drawn.rows for key in (row.origin, row.to)}
 
 
 def test_our_own_failure_is_told() -> None:

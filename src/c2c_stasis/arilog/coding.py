@@ -71,7 +71,7 @@ def decision(before: Call, step: Step) -> Written:
 
 
 def _changed(before: Call, after: Call) -> Written:
-    """The fields that have another value now; of each leg likewise, by the end of its id."""
+    """The fields that have another value now; of each leg likewise, by the end of its id, and a new leg as a whole."""
     return {
         name: _changed_legs(before, after) if name == "legs" else to_builtins(now)
         for name, now in _differences(before, after)
@@ -79,12 +79,13 @@ def _changed(before: Call, after: Call) -> Written:
 
 
 def _changed_legs(before: Call, after: Call) -> Written:
-    pairs = zip(before.legs, after.legs, strict=True)  # legs are neither added nor taken away
-    return {
+    pairs = zip(before.legs, after.legs)  # noqa: B905 # a later attempt is a new leg at the end
+    changed = {
         now.id.rpartition(".")[2]: {name: to_builtins(value) for name, value in _differences(was, now)}
         for was, now in pairs
         if was is not now
     }
+    return changed | {leg.id.rpartition(".")[2]: to_builtins(leg) for leg in after.legs[len(before.legs) :]}
 
 
 def _differences(before: Struct, after: Struct) -> list[tuple[str, Any]]:

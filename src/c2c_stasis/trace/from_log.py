@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from msgspec import to_builtins
+from msgspec import convert, to_builtins
+from msgspec.structs import replace
 
 from c2c_stasis.arilog.coding import NotReadable, read_call
 from c2c_stasis.arilog.reading import Line
@@ -98,6 +99,7 @@ class _Teller:
     def _remember(self, at: float, call: Call) -> None:
         """What a call knew of itself when the log began, or went on after lines were lost; else it says nothing new."""
         for leg in call.legs:
+            self._add(leg)
             known = self._legs.get(leg.id)
             if known is not None and not known.ended:
                 self._learn(known, to_builtins(leg))
@@ -208,6 +210,8 @@ class _Teller:
             self._rows.add(Row(at, Kind.STATE, SERVICE, "", again))
         changed = line.get("changed", {})
         for key, fields in changed.get("legs", {}).items():
+            if "endpoint" in fields and "id" in fields:
+                self._add(convert(fields, Leg))
             leg = self._leg(f"{self._call.id}.{key}")
             if leg is not None and not leg.ended:
                 ended, unheard = fields.get("state") == LegState.ENDED, signal.get("is") in _UNHEARD
@@ -223,6 +227,12 @@ class _Teller:
             self._moved(at, state)
         if changed.get("connected_at") is not None:
             self._joined(at)
+
+    def _add(self, leg: Leg) -> None:
+        """One more attempt at the destination, through another trunk."""
+        if self._call.leg(leg.id) is None:
+            self._call = replace(self._call, legs=(*self._call.legs, leg))
+            self._legs[leg.id] = Participant(short(leg.id), name_of(leg))
 
     def _joined(self, at: float) -> None:
         if not self._connected and set(self._winners) == set(Side):
