@@ -47,7 +47,25 @@ def test_each_trunk_shows_what_it_carries_and_what_it_would_send(file: Path) -> 
         "carrier   calls            e164              PJSIP/+442079460018@carrier",
         "national  calls            national  9       PJSIP/902079460018@old-pbx",
         "rescue    emergency calls  00                PJSIP/00442079460018@rescue",
+        "",
+        "Tried for this number, in this order: carrier, national",
     ]
+
+
+def test_routes_say_in_which_order_trunks_are_tried(file: Path) -> None:
+    acme = "acct_01h2xcejqtf2nbrexx3vqjhp41"
+    of_acme = f'[[routes]]\ntrunks = "national"\naccounts = "{acme}"\n'
+    british = '[[routes]]\ntrunks = "national, carrier"\nnumbers = "+44"\n'
+    file.write_text(ARI + TRUNKS + of_acme + british)
+
+    def tried(*options: str) -> list[str]:
+        order: list[str] = json.loads(listed(file, "--json", *options).output)["tried"]
+        return order
+
+    assert tried() == ["national", "carrier"]
+    assert tried("--number", "+12025550142") == ["carrier", "national"]
+    assert tried("--number", "+12025550142", "--account", acme) == ["national"]
+    assert tried("--number", "112") == ["rescue"]
 
 
 def test_another_number_from_another_country(file: Path) -> None:

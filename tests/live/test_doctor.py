@@ -34,6 +34,8 @@ from c2c_stasis.doctor.checks import tones, version
 from c2c_stasis.doctor.checks.dial_plan import examples
 from c2c_stasis.doctor.examination import Report
 from c2c_stasis.doctor.findings import Level, Status
+from c2c_stasis.doctor.trunk_report import look_at_trunks
+from c2c_stasis.lab.configuration import TrunkAccount
 from c2c_stasis.lab.phone import RINGS, Phone
 from c2c_stasis.lab.ports import free_ports
 from c2c_stasis.store.ownership import served
@@ -490,6 +492,20 @@ async def test_a_trunk_that_asterisk_does_not_have(well: Clinic) -> None:
     report = await well.examined(replace(well.config, trunks=trunks))
 
     assert (report.codes, report.status) == (["trunk_unknown"], Status.CONFIG)
+
+
+async def test_a_trusted_trunk_whose_endpoint_tells_nobody_the_number(well: Clinic) -> None:
+    trusted = replace(TRUNK, trusted=True)
+    assert (await well.examined(replace(well.config, trunks=(trusted,)))).codes == []
+    (carrier,) = [state.contacts[0].uri for state, _ in (await look_at_trunks(well.config)).trunks]
+    host, _, port = carrier.removeprefix("sip:").partition(":")
+    await well.asterisk.add_trunk(TrunkAccount("wary", (host, int(port)), trusted=False))
+    trunks = (TRUNK, Trunk("wary", "PJSIP/{number}@wary", trusted=True))
+
+    async def codes() -> list[str]:
+        return (await well.examined(replace(well.config, trunks=trunks))).codes
+
+    await eventually(codes, lambda codes: codes == ["trunk_asserts_nothing"], "the carrier's answer to OPTIONS")
 
 
 async def test_a_device_that_asterisk_does_not_have(well: Clinic, tmp_path: Path) -> None:

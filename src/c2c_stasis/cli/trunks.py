@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from c2c_stasis.cli.reporting import config_option, load_config, reporting
-from c2c_stasis.config import Trunk
-from c2c_stasis.errors import InvalidRequest, NumberNotDialable
+from c2c_stasis.config import Config, Trunk
+from c2c_stasis.errors import DestinationNotAllowed, InvalidRequest, NumberNotDialable
+from c2c_stasis.ids import AccountId
 from c2c_stasis.printable import printable
 
 if TYPE_CHECKING:
@@ -39,12 +40,16 @@ def trunks() -> None:
 @trunks.command("list")
 @config_option
 @json_option
+@click.option("--account", default="", metavar="ID", help="Whose call it is, for routes of certain accounts.")
 @click.option("--number", default=EXAMPLE, show_default=True, help="What to dial, for the example.")
 @click.option(
     "--region", default=EXAMPLE_REGION, show_default=True, metavar="CC", help="The country it is dialled from."
 )
-def list_trunks(path: Path, as_json: bool, number: str, region: str) -> None:
-    """Show the trunks, and what each would send for a number."""
+def list_trunks(path: Path, as_json: bool, account: str, number: str, region: str) -> None:
+    """Show the trunks, and what each would send for a number.
+
+    Also in which order they are tried for it.
+    """
     from c2c_stasis.call.model import DestinationKind  # the numbers of the world take their time to be read
     from c2c_stasis.directory import dial_strings
     from c2c_stasis.store import validation
@@ -60,8 +65,9 @@ def list_trunks(path: Path, as_json: bool, number: str, region: str) -> None:
     if dialled.kind is DestinationKind.EXTENSION:
         raise click.UsageError("--number: an extension does not leave through a trunk")
     rows = [_described(trunk, dialled) for trunk in config.trunks]
+    tried = _tried(config, dialled, account)
     if as_json:
-        click.echo(json.dumps({"number": dialled.number, "region": region, "trunks": rows}))
+        click.echo(json.dumps({"number": dialled.number, "region": region, "trunks": rows, "tried": tried}))
         return
     if not rows:
         click.echo("no trunk: only extensions can be called. Add a [[trunks]] section to the configuration.")
@@ -71,6 +77,7 @@ def list_trunks(path: Path, as_json: bool, number: str, region: str) -> None:
         ("trunk", "carries", "format", "prefix", "sends"), [[str(cell or "") for cell in row.values()] for row in rows]
     ):
         click.echo(line)
+    click.echo(f"\nTried for this number, in this order: {', '.join(tried) or 'none of them'}")
 
 
 @trunks.command("check", epilog=_EXIT_STATUS)
@@ -91,6 +98,17 @@ def check(path: Path, as_json: bool) -> None:
         report = asyncio.run(look_at_trunks(config))
     click.echo(json.dumps(_as_object(report)) if as_json else "\n".join(map(printable, _story(report))))
     raise SystemExit(int(report.status))
+
+
+def _tried(config: Config, dialled: "Dialled", account: str) -> list[str]:
+    """The names of the trunks that are tried for a call that is no test, first choice first."""
+    from c2c_stasis.directory import trunks as routes
+
+    try:
+        found = routes.choose(config.trunks, dialled, AccountId(account), config.routes)
+    except DestinationNotAllowed:
+        return []
+    return [trunk.name for trunk in found]
 
 
 def _described(trunk: Trunk, dialled: "Dialled") -> dict[str, str]:

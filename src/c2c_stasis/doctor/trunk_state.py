@@ -37,7 +37,9 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class TrunkState:
-    """A trunk of the configuration as Asterisk sees it. `qualified` is whether Asterisk asks for its health."""
+    """A trunk of the configuration as Asterisk sees it. `qualified` is whether Asterisk asks for its health, `asserts`
+    whether it tells the carrier the number of an anonymous call.
+    """
 
     trunk: Trunk
     endpoint: str
@@ -45,6 +47,7 @@ class TrunkState:
     contacts: tuple[ContactState, ...] = ()
     qualified: bool = False
     registration: Registration | None = None
+    asserts: bool = False
 
 
 async def look_at(patient: Patient, trunk: Trunk) -> TrunkState:
@@ -59,7 +62,9 @@ async def look_at(patient: Patient, trunk: Trunk) -> TrunkState:
     contacts = tuple([contact for aor in aors for contact in await _contacts(helper, aor)])
     objects = [await patient.inspector.pjsip_object("aor", aor) for aor in aors]
     qualified = any(settings is not None and settings.get("qualify_frequency", "0") != "0" for settings in objects)
-    return TrunkState(trunk, name, _reach(contacts), contacts, qualified, await _registration(patient, name))
+    asserts = all(settings.get(key) in ("true", "yes") for key in ("send_pai", "trust_id_outbound"))
+    registration = await _registration(patient, name)
+    return TrunkState(trunk, name, _reach(contacts), contacts, qualified, registration, asserts)
 
 
 async def _contacts(helper: Helper, aor: str) -> list[ContactState]:

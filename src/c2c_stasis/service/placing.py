@@ -98,7 +98,7 @@ class Planner:
             destination = Destination(dialled.kind, Party(dialled.number))
             number = leg_id(call_id, Side.B, 1)
             far_legs = (Leg(number, Side.B, first.endpoint, trunk=first.trunk, trusted=first.trusted),)
-            others = () if dialled.kind is DestinationKind.EMERGENCY else tuple(rest)
+            others = tuple(rest)
             caller = party_of(shown, account) if shown else Party("")
         call = Call(
             id=call_id,

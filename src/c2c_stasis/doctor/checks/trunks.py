@@ -26,6 +26,14 @@ UNREACHABLE = Fault(
     " contacts'`).",
 )
 
+NOT_ASSERTED = Fault(
+    "trunk_asserts_nothing",
+    Status.WARNING,
+    "A trunk is marked trusted, and Asterisk does not tell it the number of an anonymous call: many carriers refuse a call"
+    " without one.",
+    "Set send_pai = yes and trust_id_outbound = yes for its endpoint in pjsip.conf, or leave trusted out under [[trunks]].",
+)
+
 
 async def look(patient: Patient) -> list[Finding]:
     """Look at every trunk of the configuration."""
@@ -53,11 +61,16 @@ def judged(state: TrunkState) -> Finding:
         case Reach.NOT_ASKED:
             fix = "Set qualify_frequency = 60 in its aor: Asterisk then sends it an OPTIONS every minute."
             return unseen(f"{name}: Asterisk does not ask whether it is there", fix)
+        case Reach.REACHABLE if state.trunk.trusted and not state.asserts:
+            return NOT_ASSERTED.found(f"{name} is trusted, but its endpoint lacks send_pai or trust_id_outbound")
         case Reach.REACHABLE:
             times = [contact.rtt_ms for contact in state.contacts if contact.rtt_ms is not None]
             return well(f"{name} answers{f' in {min(times):.1f} ms' if times else ''}")
 
 
 CHECK = Check(
-    "trunks", "Is there a way out to the telephone network, and is it up?", (NONE, UNKNOWN, UNREACHABLE), look
+    "trunks",
+    "Is there a way out to the telephone network, and is it up?",
+    (NONE, UNKNOWN, UNREACHABLE, NOT_ASSERTED),
+    look,
 )
