@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from c2c_stasis.call.events import Event, EventType
-from c2c_stasis.call.model import Call, Destination, DestinationKind, Leg, LegState, Party, Side
+from c2c_stasis.call.model import Call, Destination, DestinationKind, Leg, LegState, Party, Route, Side
 from c2c_stasis.directory.call_log import CallFilter
 from c2c_stasis.directory.pages import Wish
 from c2c_stasis.directory.webhooks import Attempt, DeliveryStatus
@@ -28,7 +28,10 @@ def to(place: Place, number: str, **fields: object) -> Call:
     call = place.call()
     far = Leg(LegId(leg_id(call.id, "b", 1)), Side.B, f"PJSIP/00{number[1:]}@carrier", state=LegState.ENDED)
     destination = Destination(DestinationKind.EXTERNAL, Party(number, "Jane Roe"))
-    changed = replace(call, dial_string="020 7946 0018", destination=destination, legs=(*call.legs, far))
+    spare = Route("spare", f"PJSIP/9{number[1:]}@spare")
+    changed = replace(
+        call, dial_string="020 7946 0018", destination=destination, legs=(*call.legs, far), routes=(spare,)
+    )
     return ended(replace(changed, **fields))
 
 

@@ -58,6 +58,7 @@ def without(call: Call, number: str, stands_in: Callable[[str], bool]) -> Call:
             dial_string="",
             destination=replace(call.destination, party=NOBODY),
             legs=tuple(_anonymous(leg) for leg in call.legs),
+            routes=(),  # the trunks that were not needed; their dial strings hold the number
         )
     if call.caller.number == number:
         call = replace(call, caller=NOBODY)
