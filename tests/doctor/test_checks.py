@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from c2c_stasis.config import Ari, Config, Trunk
+from c2c_stasis.config import Ari, Config, Listed, RouteRule, Trunk
 from c2c_stasis.doctor.advisories import ADVISORIES, Advisory, Version, affecting
 from c2c_stasis.doctor.checks import descriptors
 from c2c_stasis.doctor.checks.database import kind_of_disk
 from c2c_stasis.doctor.checks.dial_plan import examples
-from c2c_stasis.doctor.checks.trunks import judged
+from c2c_stasis.doctor.checks.trunks import covered, judged
 from c2c_stasis.doctor.findings import Finding, Level
 from c2c_stasis.doctor.patient import Patient
 from c2c_stasis.doctor.trunk_state import ContactState, Reach, TrunkState
@@ -141,6 +141,31 @@ async def _files(proc: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, 
     monkeypatch.setattr(Patient, "info", info)
     (finding,) = await descriptors.look(Patient(Config(Ari("secret"))))
     return finding
+
+
+def route(trunks: str, numbers: str = "", accounts: str = "") -> RouteRule:
+    return RouteRule(*(Listed(tuple(text.split())) for text in (trunks, numbers, accounts)))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "never_used"),
+    [
+        (route("a"), route("a", "+44"), True),
+        (route("a", "+44 national"), route("a", "+44", "acct_1"), True),
+        (route("a", "+44", "acct_1 acct_2"), route("a", "+44", "acct_2"), True),
+        (route("a", "+44"), route("a"), False),
+        (route("a", "", "acct_1"), route("a"), False),
+        (route("a", "+44"), route("a", "+33"), False),
+        (route("a"), route("t"), False),  # for test keys
+        (route("a t"), route("t"), True),
+    ],
+)
+def test_a_route_is_never_used_when_one_before_takes_all_its_calls(
+    before: RouteRule, after: RouteRule, never_used: bool
+) -> None:
+    trunks = [Trunk("a", "PJSIP/{number}@a"), Trunk("t", "PJSIP/{number}@t", test=True)]
+
+    assert covered([before, after], trunks) == [(before, after)] * never_used
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from cryptography.x509.oid import NameOID
 from c2c_stasis.app import App
 from c2c_stasis.ari.connection import Connection
 from c2c_stasis.ari.inspector import Inspector
-from c2c_stasis.config import Address, Config, Database, Http, MetricsAt, Sip, Trunk
+from c2c_stasis.config import Address, Config, Database, Http, Listed, MetricsAt, RouteRule, Sip, Trunk
 from c2c_stasis.directory.sip_account import SipAccount, new_account, new_username
 from c2c_stasis.doctor.advisories import Advisory
 from c2c_stasis.doctor.checks import tones, version
@@ -492,6 +492,15 @@ async def test_a_trunk_that_asterisk_does_not_have(well: Clinic) -> None:
     report = await well.examined(replace(well.config, trunks=trunks))
 
     assert (report.codes, report.status) == (["trunk_unknown"], Status.CONFIG)
+
+
+async def test_a_route_behind_one_that_takes_all_its_calls(well: Clinic) -> None:
+    routes = (RouteRule(Listed((TRUNK.name,))), RouteRule(Listed((TRUNK.name,)), Listed(("+44",))))
+
+    report = await well.examined(replace(well.config, routes=routes))
+
+    assert (report.codes, report.status) == (["route_never_used"], Status.WARNING)
+    assert (await well.examined(replace(well.config, routes=routes[::-1]))).codes == []
 
 
 async def test_a_trusted_trunk_whose_endpoint_tells_nobody_the_number(well: Clinic) -> None:

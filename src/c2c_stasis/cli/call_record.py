@@ -42,7 +42,7 @@ def _legs(began: datetime) -> tuple[Column, ...]:
         ("CAUSE", lambda leg: cause_in_words(leg["hangup_cause"]) or None),
         ("SIP", "sip_code"),
         *map(since, ("dialled_at", "ringing_at", "answered_at", "ended_at")),
-        ("CONTACT", "contact"),
+        ("CONTACT", lambda leg: leg["contact"] or leg.get("trunk")),
     )
 
 

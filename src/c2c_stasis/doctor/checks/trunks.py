@@ -1,5 +1,8 @@
 """Is there a way out to the telephone network, and is it up?"""
 
+from collections.abc import Sequence
+
+from c2c_stasis.config import RouteRule, Trunk
 from c2c_stasis.doctor.check import Check
 from c2c_stasis.doctor.findings import Fault, Finding, Status, skipped, unseen, well
 from c2c_stasis.doctor.patient import CannotSee, Patient
@@ -34,16 +37,46 @@ NOT_ASSERTED = Fault(
     "Set send_pai = yes and trust_id_outbound = yes for its endpoint in pjsip.conf, or leave trusted out under [[trunks]].",
 )
 
+ROUTE_UNUSED = Fault(
+    "route_never_used",
+    Status.WARNING,
+    "Every call that a route is for is taken by one before it: the first route that fits counts.",
+    "Put the narrower of the two first under [[routes]], or take one of them out.",
+)
+
 
 async def look(patient: Patient) -> list[Finding]:
-    """Look at every trunk of the configuration."""
+    """Look at every trunk and every route of the configuration."""
     trunks = patient.config.trunks
     ordinary = any(not (trunk.test or trunk.emergency) for trunk in trunks)
     none = [] if ordinary else [NONE.found("no trunk for ordinary calls is configured")]
+    none += [
+        ROUTE_UNUSED.found(f"the route through {after.trunks} fits no call that the one through {before.trunks} leaves")
+        for before, after in covered(patient.config.routes, trunks)
+    ]
     try:
         return none + [judged(await look_at(patient, trunk)) for trunk in trunks]
     except CannotSee as reason:
         return [*none, skipped(str(reason))]
+
+
+def covered(rules: Sequence[RouteRule], trunks: Sequence[Trunk]) -> list[tuple[RouteRule, RouteRule]]:
+    """Each route that can never be taken, behind the one that takes its calls."""
+    kinds = {trunk.name: (trunk.test, trunk.emergency) for trunk in trunks}
+
+    def covers(before: RouteRule, after: RouteRule) -> bool:
+        carried = [{kinds[name] for name in rule.trunks.words} for rule in (after, before)]
+        return carried[0] <= carried[1] and all(
+            not wide.words or (narrow.words and set(narrow.words) <= set(wide.words))
+            for wide, narrow in ((before.accounts, after.accounts), (before.numbers, after.numbers))
+        )
+
+    return [
+        (before, after)
+        for place, after in enumerate(rules)
+        for before in [next((one for one in rules[:place] if covers(one, after)), None)]
+        if before is not None
+    ]
 
 
 def judged(state: TrunkState) -> Finding:
@@ -71,6 +104,6 @@ def judged(state: TrunkState) -> Finding:
 CHECK = Check(
     "trunks",
     "Is there a way out to the telephone network, and is it up?",
-    (NONE, UNKNOWN, UNREACHABLE, NOT_ASSERTED),
+    (NONE, UNKNOWN, UNREACHABLE, NOT_ASSERTED, ROUTE_UNUSED),
     look,
 )
