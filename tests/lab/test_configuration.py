@@ -12,10 +12,12 @@ from c2c_stasis.lab.configuration import (
     SETTING,
     DeviceAccount,
     Override,
+    TrunkAccount,
     apply,
     deploy,
     devices_file,
     shipped,
+    trunks_file,
 )
 from c2c_stasis.lab.deployment import overrides
 from c2c_stasis.lab.errors import LaboratoryError, OverrideMisses
@@ -201,3 +203,14 @@ def test_devices_are_made_of_the_templates() -> None:
 def test_an_account_that_would_spoil_the_file_is_refused(name: str, password: str) -> None:
     with pytest.raises(LaboratoryError):
         devices_file([DeviceAccount(name, password)])
+
+
+def test_more_trunks_are_made_of_the_shipped_templates() -> None:
+    trunks = [TrunkAccount("second", ("127.0.0.1", 5070)), TrunkAccount("third", ("127.0.0.2", 5060), trusted=False)]
+
+    assert trunks_file(trunks) == (
+        "[second](trunk)\naors = second\ntrust_id_outbound = yes\n\n"
+        "[second](trunk-aor)\ncontact = sip:127.0.0.1:5070\n\n"
+        "[third](trunk)\naors = third\ntrust_id_outbound = no\n\n"
+        "[third](trunk-aor)\ncontact = sip:127.0.0.2:5060\n"
+    )
