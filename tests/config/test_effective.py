@@ -14,7 +14,9 @@ from c2c_stasis.config import (
     Address,
     Config,
     Http,
+    Listed,
     LogFormat,
+    RouteRule,
     Trunk,
     changes,
     load,
@@ -130,12 +132,13 @@ def test_what_reloads_is_taken_over_and_what_does_not_keeps_its_value(running: C
         running,
         http=Http(Address("127.0.0.1", 1)),
         trunks=(Trunk("x", "PJSIP/{number}@x"),),
+        routes=(RouteRule(Listed(("x",))),),
         calls=replace(running.calls, ring_timeout=3.0, tone_seconds=0.0),
         log=replace(running.log, level="debug", format=LogFormat.JSON),
     )
     found = changes(running, read)
-    assert found.reloaded == ("trunks", "calls.ring_timeout", "calls.tone_seconds", "log.level")
+    assert found.reloaded == ("trunks", "routes", "calls.ring_timeout", "calls.tone_seconds", "log.level")
     assert found.restart == ("http.listen", "log.format")
     assert found.config == replace(
-        running, trunks=read.trunks, calls=read.calls, log=replace(running.log, level="debug")
+        running, trunks=read.trunks, routes=read.routes, calls=read.calls, log=replace(running.log, level="debug")
     )

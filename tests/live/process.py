@@ -172,8 +172,11 @@ def as_toml(config: Config) -> str:
     }
     texts = [f"{header}\n{as_lines(values)}" for header, values in sections.items()]
     for trunk in config.trunks:
-        values = {name: getattr(trunk, name) for name in ("name", "endpoint", "format", "prefix")}
+        values = {name: getattr(trunk, name) for name in trunk.__dataclass_fields__}
         texts.append(f"[[trunks]]\n{as_lines(values)}")
+    for route in config.routes:
+        values = {name: str(getattr(route, name)) for name in route.__dataclass_fields__}
+        texts.append(f"[[routes]]\n{as_lines(values)}")
     return "\n".join(texts)
 
 

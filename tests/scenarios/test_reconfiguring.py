@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from c2c_stasis.call.commands import CreateLeg
-from c2c_stasis.call.model import CallState, Outcome, Reason
-from c2c_stasis.config import NumberFormat, Trunk
+from c2c_stasis.call.model import CallState, Outcome, Reason, Side
+from c2c_stasis.config import Listed, NumberFormat, RouteRule, Trunk
 from c2c_stasis.errors import DestinationNotAllowed, UserBusy
 from c2c_stasis.policy.settings import Ceilings, Settings
 from tests.scenarios.house import ANSWER, CALLS, POLICY, RING, TONE, TRUNKS, House
@@ -48,6 +48,18 @@ async def test_the_next_call_goes_through_the_new_trunk_and_a_ringing_one_throug
     assert dial_strings_asked(house) == ["PJSIP/+15551234567@carrier", "PJSIP/915551234567@carrier"]
     assert await house.state(ringing) is CallState.DIALLING_DESTINATION
     await house.clock.advance(ANSWER + TONE + 1.0)
+
+
+async def test_the_next_call_follows_the_new_routes(house: House) -> None:
+    spare = Trunk("spare", "PJSIP/{number}@carrier", NumberFormat.ZERO_ZERO)
+    house.service.reconfigure(CALLS, (*TRUNKS, spare), (RouteRule(Listed(("spare", "carrier"))),), POLICY)
+    call = await house.place(who="bob")
+
+    found = await house.call(call)
+    assert [leg.trunk for leg in found.side(Side.B)] == ["spare"]
+    assert [route.trunk for route in found.routes] == ["carrier"]
+    assert dial_strings_asked(house) == ["PJSIP/0015551234567@carrier"]
+    assert (await house.end_of(call)).reason is Reason.USER_NO_ANSWER
 
 
 async def test_those_who_talk_go_on_when_their_trunk_is_taken_away_and_nobody_else_gets_it(house: House) -> None:
