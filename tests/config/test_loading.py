@@ -11,7 +11,6 @@ from c2c_stasis.config import (
     Config,
     ConfigError,
     Database,
-    Listed,
     LogFormat,
     Networks,
     NumberFormat,
@@ -164,10 +163,8 @@ def test_every_key(file: Path) -> None:
         Trunk("three", "PJSIP/{number}@three", test=True, trusted=True),
     )
     assert config.routes == (
-        RouteRule(
-            Listed(("two", "one")), Listed(("international", "+44")), Listed(("acct_01h2xcejqtf2nbrexx3vqjhp41",))
-        ),
-        RouteRule(Listed(("one",))),
+        RouteRule(Words(("two", "one")), Words(("international", "+44")), Words(("acct_01h2xcejqtf2nbrexx3vqjhp41",))),
+        RouteRule(Words(("one",))),
     )
     assert config.calls == Calls(1.0, 1.5, 1.0, 1, 0.0, attempt_timeout=31.0)
     assert (config.log.level, config.log.format) == ("debug", LogFormat.JSON)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from c2c_stasis.call.model import DestinationKind
-from c2c_stasis.config import Listed, NumberFormat, RouteRule, Trunk
+from c2c_stasis.config import NumberFormat, RouteRule, Trunk, Words
 from c2c_stasis.directory.dial_strings import Dialled, parse
 from c2c_stasis.directory.routes import fitting
 from c2c_stasis.directory.trunks import choose, endpoint
@@ -24,7 +24,7 @@ def trunk(name: str = "carrier", **settings: object) -> Trunk:
 
 
 def route(trunks: str, numbers: str = "", accounts: str = "") -> RouteRule:
-    return RouteRule(*(Listed(tuple(text.split(", ")) if text else ()) for text in (trunks, numbers, accounts)))
+    return RouteRule(*(Words(tuple(text.split(", ")) if text else ()) for text in (trunks, numbers, accounts)))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from c2c_stasis.config import Ari, Config, Listed, RouteRule, Trunk
+from c2c_stasis.config import Ari, Config, RouteRule, Trunk, Words
 from c2c_stasis.doctor.advisories import ADVISORIES, Advisory, Version, affecting
 from c2c_stasis.doctor.checks import descriptors
 from c2c_stasis.doctor.checks.database import kind_of_disk
@@ -144,7 +144,7 @@ async def _files(proc: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, 
 
 
 def route(trunks: str, numbers: str = "", accounts: str = "") -> RouteRule:
-    return RouteRule(*(Listed(tuple(text.split())) for text in (trunks, numbers, accounts)))
+    return RouteRule(*(Words(tuple(text.split())) for text in (trunks, numbers, accounts)))
 
 
 @pytest.mark.parametrize(

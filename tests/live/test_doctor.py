@@ -27,7 +27,7 @@ from cryptography.x509.oid import NameOID
 from c2c_stasis.app import App
 from c2c_stasis.ari.connection import Connection
 from c2c_stasis.ari.inspector import Inspector
-from c2c_stasis.config import Address, Config, Database, Http, Listed, MetricsAt, RouteRule, Sip, Trunk
+from c2c_stasis.config import Address, Config, Database, Http, MetricsAt, RouteRule, Sip, Trunk, Words
 from c2c_stasis.directory.sip_account import SipAccount, new_account, new_username
 from c2c_stasis.doctor.advisories import Advisory
 from c2c_stasis.doctor.checks import tones, version
@@ -495,7 +495,7 @@ async def test_a_trunk_that_asterisk_does_not_have(well: Clinic) -> None:
 
 
 async def test_a_route_behind_one_that_takes_all_its_calls(well: Clinic) -> None:
-    routes = (RouteRule(Listed((TRUNK.name,))), RouteRule(Listed((TRUNK.name,)), Listed(("+44",))))
+    routes = (RouteRule(Words((TRUNK.name,))), RouteRule(Words((TRUNK.name,)), Words(("+44",))))
 
     report = await well.examined(replace(well.config, routes=routes))
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from c2c_stasis.config import Listed, RouteRule, Trunk
+from c2c_stasis.config import RouteRule, Trunk, Words
 from c2c_stasis.lab.phone import Phone, PhoneCall, Script
 from tests.live.client import COMPLETED_BY_DESTINATION, Ending, ending, outcomes
 from tests.live.story import ANSWERS_SOON, TALKS_BRIEFLY, Story
@@ -120,8 +120,8 @@ async def test_a_route_says_which_carrier_is_asked_first(story: Story) -> None:
     second = await story.second_carrier(CONGESTED)
     number = story.destination(TALKS_BRIEFLY)
     story.routes = (
-        RouteRule(Listed(("carrier",)), Listed(("international",))),
-        RouteRule(Listed(("second", "carrier")), Listed(("+44", "national"))),
+        RouteRule(Words(("carrier",)), Words(("international",))),
+        RouteRule(Words(("second", "carrier")), Words(("+44", "national"))),
     )
     await story.open()
 

@@ -6,7 +6,7 @@ import pytest
 
 from c2c_stasis.call.commands import CreateLeg
 from c2c_stasis.call.model import CallState, Outcome, Reason, Side
-from c2c_stasis.config import Listed, NumberFormat, RouteRule, Trunk
+from c2c_stasis.config import NumberFormat, RouteRule, Trunk, Words
 from c2c_stasis.errors import DestinationNotAllowed, UserBusy
 from c2c_stasis.policy.settings import Ceilings, Settings
 from tests.scenarios.house import ANSWER, CALLS, POLICY, RING, TONE, TRUNKS, House
@@ -52,7 +52,7 @@ async def test_the_next_call_goes_through_the_new_trunk_and_a_ringing_one_throug
 
 async def test_the_next_call_follows_the_new_routes(house: House) -> None:
     spare = Trunk("spare", "PJSIP/{number}@carrier", NumberFormat.ZERO_ZERO)
-    house.service.reconfigure(CALLS, (*TRUNKS, spare), (RouteRule(Listed(("spare", "carrier"))),), POLICY)
+    house.service.reconfigure(CALLS, (*TRUNKS, spare), (RouteRule(Words(("spare", "carrier"))),), POLICY)
     call = await house.place(who="bob")
 
     found = await house.call(call)

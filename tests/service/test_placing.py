@@ -18,7 +18,7 @@ from c2c_stasis.call.model import (
     Route,
     Side,
 )
-from c2c_stasis.config import Listed, NumberFormat, RouteRule, Trunk
+from c2c_stasis.config import NumberFormat, RouteRule, Trunk, Words
 from c2c_stasis.directory.call_options import ORDINARY, CallOptions
 from c2c_stasis.directory.directory import Directory
 from c2c_stasis.directory.model import Account, Device, DirectoryRows, Extension, PhoneNumber, User
@@ -161,7 +161,7 @@ def test_all_trunks_that_fit_are_tried_in_the_order_of_the_file() -> None:
 
 def test_a_route_says_which_trunks_are_tried() -> None:
     second = Trunk("second", "PJSIP/{number}@second")
-    rules = (RouteRule(Listed(("second", "carrier")), Listed(("national",))),)
+    rules = (RouteRule(Words(("second", "carrier")), Words(("national",))),)
 
     call = plan(trunks=(*TRUNKS, second), rules=rules)
 

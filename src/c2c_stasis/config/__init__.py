@@ -4,14 +4,15 @@ from c2c_stasis.config.effective import Changes, Setting, as_toml, changes, sett
 from c2c_stasis.config.loading import Loaded, Origin, Source, load, load_with_origins
 from c2c_stasis.config.model import Config
 from c2c_stasis.config.problems import ConfigError, Problem
+from c2c_stasis.config.rules import Words
 from c2c_stasis.config.sections.asterisk import Ari, LogNumbers, NumberFormat, Sip, Trunk
 from c2c_stasis.config.sections.calls import Calls
 from c2c_stasis.config.sections.http import Http, MetricsAt
 from c2c_stasis.config.sections.keeping import Database, Log, LogFormat, Retention
 from c2c_stasis.config.sections.network import Address, Networks, Origins, Ports
-from c2c_stasis.config.sections.policy import AccountLimits, CostlyType, KeyLimits, Limit, Policy, UserLimits, Words
+from c2c_stasis.config.sections.policy import AccountLimits, CostlyType, KeyLimits, Limit, Policy, UserLimits
 from c2c_stasis.config.sections.process import OnStop, Process
-from c2c_stasis.config.sections.routes import Listed, NumbersOf, RouteRule
+from c2c_stasis.config.sections.routes import NumbersOf, RouteRule
 from c2c_stasis.config.sections.webhooks import Webhooks
 from c2c_stasis.config.template import template
 
@@ -28,7 +29,6 @@ __all__ = [
     "Http",
     "KeyLimits",
     "Limit",
-    "Listed",
     "Loaded",
     "Log",
     "LogFormat",

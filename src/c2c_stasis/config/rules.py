@@ -117,6 +117,16 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """Several words, as they stand in one text of the configuration."""
+
+    words: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return ", ".join(self.words)
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """A text that full-matches a pattern; `parse` makes the program's value of it and may raise `Wrong`.
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from c2c_stasis.config import Calls, Listed, RouteRule, Trunk
+from c2c_stasis.config import Calls, RouteRule, Trunk, Words
 from c2c_stasis.policy.settings import Settings
 from c2c_stasis.ports import Contact
 from tests.api.resources.office import Office
@@ -192,7 +192,7 @@ async def test_a_preflight_tells_every_trunk_that_would_be_tried_and_who_would_n
     office: Office,
 ) -> None:
     trunks = [Trunk(name, "PJSIP/{number}@" + name) for name in ("carrier", "spare")]
-    routes = [RouteRule(Listed(("spare", "carrier")), numbers=Listed(("national",)))]
+    routes = [RouteRule(Words(("spare", "carrier")), numbers=Words(("national",)))]
     office.service.reconfigure(Calls(), trunks, routes, Settings())
     told = await preflight(office, "+12125550123", anonymous=True)
     assert (told["trunks"], told["anonymous"]) == (["spare", "carrier"], True)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 from c2c_stasis.config.problems import Wrong
-from c2c_stasis.config.rules import UNLIMITED, Ceiling, Flag, Number, Text
+from c2c_stasis.config.rules import UNLIMITED, Ceiling, Flag, Number, Text, Words
 from c2c_stasis.config.sections.about import About
 
 EVERYWHERE = "*"
@@ -25,16 +25,6 @@ class CostlyType(StrEnum):
     PERSONAL_NUMBER = "personal_number"
     PAGER = "pager"
     UNIVERSAL_ACCESS = "universal_access"
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """Several words, as they stand in one text of the configuration."""
-
-    words: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return ", ".join(self.words)
 
 
 NO_WORDS = Words()
