@@ -370,11 +370,12 @@ async def test_an_emergency_call_is_placed_whatever_else_is_wrong(
 @pytest.mark.parametrize(
     ("error", "status", "body"),
     [
-        (NumberNotDialable("is no extension"), 400, b'{"error":"Invalid dial_string: is no extension",'
-            b'"code":"validation_error","details":{"dial_string":"is no extension"}}'),
+        (NumberNotDialable("is no extension", "unknown_extension"), 400, b'{"error":"Invalid dial_string: is no extension",'
+            b'"code":"validation_error","details":{"dial_string":"is no extension","rule":"unknown_extension"}}'),
         (DestinationNotAllowed("other_region", "no"), 403, b'{"error":"Destination not allowed: no",'
             b'"code":"destination_not_allowed","details":{"dial_string":"no","rule":"other_region"}}'),
-        (UserBusy(2), 409, b'{"error":"User is busy: the user already has 2 calls","code":"user_busy"}'),
+        (UserBusy(2), 409, b'{"error":"User is busy: the user already has 2 calls","code":"user_busy",'
+            b'"details":{"rule":"user_busy"}}'),
         (LimitReached("user_starts", "too fast", 7), 429, b'{"error":"Limit reached: too fast","code":"limit_reached",'
             b'"details":{"rule":"user_starts"}}'),
     ],

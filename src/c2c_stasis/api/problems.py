@@ -20,6 +20,7 @@ from c2c_stasis.errors import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
+    NumberNotDialable,
     StillInUse,
     TooMany,
     Unavailable,
@@ -151,6 +152,9 @@ def problem_of(error: Exception) -> Problem:
             return Problem(403, "Account not found or not yours", "account_not_allowed")
         case AlreadyInUse():
             return Problem(409, f"{error.field} {error.reason}", "already_in_use", {error.field: error.reason})
+        case NumberNotDialable(field="dial_string"):  # of another field, no rule of the policy was asked
+            details = {error.field: error.reason, "rule": error.rule}
+            return Problem(400, f"Invalid {error.field}: {error.reason}", "validation_error", details)
         case InvalidRequest():
             return invalid(error.field, error.reason)
         case NotFound():
@@ -175,7 +179,7 @@ def problem_of(error: Exception) -> Problem:
             headers = {"Retry-After": str(error.retry_after)}
             return Problem(429, f"Limit reached: {error}", "limit_reached", {"rule": error.rule}, headers)
         case UserBusy():
-            return Problem(409, f"User is busy: {error}", "user_busy")
+            return Problem(409, f"User is busy: {error}", "user_busy", {"rule": error.rule})
         case Unavailable():
             return unavailable(error, {})
         case web.HTTPException():

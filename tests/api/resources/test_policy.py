@@ -173,8 +173,9 @@ async def test_what_is_refused_is_no_error_of_the_preflight_and_the_call_is_refu
     assert (told["kind"], told["rule"], told["status"], told["code"]) == (kind, rule, status, code)
     assert told["allowed"] is (status is None)
     if status is not None:
-        refused = await office.refused("POST", "/v1/calls", {"user_id": office.user.id, "dial_string": dial_string})
-        assert refused[:2] == (status, code)
+        body = {"user_id": office.user.id, "dial_string": dial_string}
+        refused, named, details = await office.refused("POST", "/v1/calls", body)
+        assert (refused, named, details["rule"]) == (status, code, rule)
 
 
 async def test_a_preflight_tells_of_a_used_up_limit_and_uses_up_none(office: Office) -> None:

@@ -14,7 +14,9 @@ class ErrorCode:
 ERRORS = {
     "missing_field": ErrorCode(400, "a field that is required is missing, null or empty"),
     "invalid_user_id": ErrorCode(400, "`user_id` has not the form of one"),
-    "validation_error": ErrorCode(400, "a field is wrong or unknown; `details` names it and says why"),
+    "validation_error": ErrorCode(
+        400, "a field is wrong or unknown; `details` names it and says why, and for a dial string which rule it breaks"
+    ),
     "not_supported": ErrorCode(400, "a field is known and not supported yet"),
     "invalid_json": ErrorCode(400, "the body is not one JSON object; `details.body` says why"),
     "invalid_account_header": ErrorCode(400, "`DialStack-Account` is missing, empty, or there more than once"),
@@ -43,7 +45,7 @@ ERRORS = {
     "method_not_allowed": ErrorCode(405, "the path has no such method"),
     "header_timeout": ErrorCode(408, "the header did not arrive within 10 s"),
     "body_timeout": ErrorCode(408, "the body did not arrive within 10 s"),
-    "user_busy": ErrorCode(409, "the user has as many calls as may be"),
+    "user_busy": ErrorCode(409, "the user has as many calls as may be; `details.rule` says so"),
     "idempotency_conflict": ErrorCode(409, "the `Idempotency-Key` was sent with another body within 24 hours"),
     "already_in_use": ErrorCode(409, "what must be unique belongs to somebody already; `details` names the field"),
     "in_use": ErrorCode(409, "something still needs it; `error` says what"),
