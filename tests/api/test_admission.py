@@ -2,13 +2,14 @@
 
 import resource
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
-from c2c_stasis.api.admission import OWN_DESCRIPTORS, Admission, Place, group_of
+from c2c_stasis.api.admission import OWN_DESCRIPTORS, RESERVED, Admission, Place, group_of
 from c2c_stasis.api.clients import client_of, scheme_of
 from c2c_stasis.api.problems import Problem
 from c2c_stasis.config import Http, Networks
@@ -32,9 +33,9 @@ def taken(place: Place | None) -> Place:
 def test_who_is_one_too_many_is_turned_away_until_somebody_leaves() -> None:
     door = admission(max_connections=2)
     first, _ = taken(door.connect(FAR)), taken(door.connect(OTHER))
-    assert door.connect("203.0.113.9") is None
+    assert taken(door.connect("203.0.113.9")).reserved
     first.leave()
-    assert door.connect("203.0.113.9") is not None
+    assert not taken(door.connect("203.0.113.9")).reserved
 
 
 def test_to_leave_twice_is_to_leave_once() -> None:
@@ -48,47 +49,48 @@ def test_to_leave_twice_is_to_leave_once() -> None:
 def test_one_address_cannot_have_all_the_places() -> None:
     door = admission(max_connections_per_address=1)
     taken(door.connect(FAR))
-    assert door.connect(FAR) is None
-    assert door.connect(f"::ffff:{FAR}") is None
-    assert door.connect(OTHER) is not None
+    assert taken(door.connect(FAR)).reserved
+    assert taken(door.connect(f"::ffff:{FAR}")).reserved
+    assert not taken(door.connect(OTHER)).reserved
 
 
 def test_of_ipv6_a_whole_64_counts_as_one_address() -> None:
     door = admission(max_connections_per_address=1)
     taken(door.connect("2001:db8::1"))
-    assert door.connect("2001:db8::ffff:2") is None
-    assert door.connect("2001:db8:0:1::1") is not None
+    assert taken(door.connect("2001:db8::ffff:2")).reserved
+    assert not taken(door.connect("2001:db8:0:1::1")).reserved
     assert group_of("fe80::1%eth0") == "fe80::"
 
 
 def test_a_trusted_proxy_speaks_for_many() -> None:
     door = admission(max_connections_per_address=1, max_connections=3)
     for _ in range(3):
-        taken(door.connect("10.1.2.3"))
-    assert door.connect("10.1.2.3") is None
+        assert not taken(door.connect("10.1.2.3")).reserved
+    assert taken(door.connect("10.1.2.3")).reserved
 
 
 def test_requests_of_one_client_behind_a_proxy_are_bounded_like_connections() -> None:
     door = admission(max_connections_per_address=1)
-    door.begin(FAR, "10.0.0.1")
+    first = door.turn(FAR, "10.0.0.1")
     with pytest.raises(Problem, match="Too many requests") as refused:
-        door.begin(FAR, "10.0.0.2")
+        door.turn(FAR, "10.0.0.2")
     assert (refused.value.status, refused.value.headers) == (429, {"Retry-After": "1"})
-    door.begin(OTHER, "10.0.0.1")
-    door.begin("127.0.0.1", "10.0.0.1")
-    door.begin("127.0.0.1", "10.0.0.1")  # whoever is trusted speaks for many
-    door.end(FAR, "10.0.0.1")
-    door.begin(FAR, "10.0.0.1")
+    door.turn(OTHER, "10.0.0.1")
+    door.turn("127.0.0.1", "10.0.0.1")
+    door.turn("127.0.0.1", "10.0.0.1")  # whoever is trusted speaks for many
+    first.end()
+    door.turn(FAR, "10.0.0.1")
 
 
 def test_more_requests_than_can_be_answered_are_refused_at_once() -> None:
     door = admission(max_requests=1)
-    door.begin(FAR, FAR)
+    first = door.turn(FAR, FAR)
     with pytest.raises(Problem, match="overloaded") as refused:
-        door.begin(OTHER, OTHER)
+        door.turn(OTHER, OTHER)
     assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "1"})
-    door.end(FAR, FAR)
-    door.begin(OTHER, OTHER)
+    first.end()
+    first.end()
+    door.turn(OTHER, OTHER)
 
 
 def test_nothing_is_kept_of_who_is_gone() -> None:
@@ -96,10 +98,73 @@ def test_nothing_is_kept_of_who_is_gone() -> None:
     for number in range(100):
         address = f"203.0.113.{number}"
         place = taken(door.connect(address))
-        door.begin(address, "10.0.0.1")
-        door.end(address, "10.0.0.1")
+        turn = door.turn(address, "10.0.0.1")
+        turn.end()
         place.leave()
     assert (len(door._by_address), len(door._requests_by_address), door.connections, door.requests) == (0, 0, 0, 0)
+
+
+# --- when all places are taken ---
+
+
+def full(**limits: int) -> Admission:
+    """A door behind which there is no ordinary place left."""
+    door = admission(max_connections=2, **limits)
+    taken(door.connect("198.51.100.1")), taken(door.connect("198.51.100.2"))
+    return door
+
+
+def test_of_those_who_wait_in_reserved_places_the_one_of_the_address_with_most_makes_room() -> None:
+    door = full()
+    turned_out: list[int] = []
+    for number in range(RESERVED):
+        place = taken(door.connect(OTHER if number == 0 else FAR))
+        place.turn_out = partial(turned_out.append, number)
+    assert taken(door.connect("203.0.113.9")).reserved
+    assert turned_out == [1]  # the oldest of the flood, although somebody else has waited longer
+    assert door.in_reserve == RESERVED
+
+
+def test_who_is_being_answered_in_a_reserved_place_keeps_it() -> None:
+    door = full()
+    places = [taken(door.connect(FAR)) for _ in range(RESERVED)]
+    for place in places:
+        place.asking = True
+    assert door.connect(OTHER) is None
+    places[0].leave()
+    assert taken(door.connect(OTHER)).reserved
+    for place in places:
+        place.leave()
+    assert door.in_reserve == 1
+
+
+def test_what_may_be_an_emergency_call_is_let_in_however_many_requests_there_are() -> None:
+    door = admission(max_requests=1, max_connections_per_address=1)
+    ordinary = door.turn(FAR, FAR, may_be_emergency=True)
+    assert ordinary.refusal is None
+    reserved = [door.turn(OTHER, OTHER, may_be_emergency=True) for _ in range(RESERVED)]
+    assert all(turn.refusal for turn in reserved)
+    with pytest.raises(Problem, match="overloaded"):
+        door.turn(OTHER, OTHER, may_be_emergency=True)
+    reserved[0].end()
+    reserved[0].end()
+    door.turn(OTHER, OTHER, may_be_emergency=True)
+    ordinary.end()
+    assert door.requests == 0
+
+
+def test_one_client_behind_a_proxy_that_asks_too_much_has_emergency_calls_all_the_same() -> None:
+    door = admission(max_connections_per_address=1)
+    door.turn(FAR, "10.0.0.1")
+    assert door.turn(FAR, "10.0.0.1", may_be_emergency=True).refusal
+    assert door.requests == 1
+
+
+def test_over_a_reserved_connection_only_what_may_be_an_emergency_call_is_asked() -> None:
+    door = admission()
+    with pytest.raises(Problem, match="overloaded"):
+        door.turn(FAR, FAR, reserved=True)
+    assert door.turn(FAR, FAR, may_be_emergency=True, reserved=True).refusal
 
 
 def test_a_flood_is_told_once_and_counted(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,8 +187,8 @@ def test_there_are_no_more_places_than_descriptors(
     monkeypatch.setattr(resource, "getrlimit", lambda _what: (descriptors, 4096))
     door = admission(max_connections=800)
     assert "raise the limit of open files" in caplog.text
-    found = [door.connect(f"203.0.{number >> 8}.{number & 255}") is not None for number in range(places + 1)]
-    assert found == [True] * places + [False]
+    found = [taken(door.connect(f"203.0.{number >> 8}.{number & 255}")).reserved for number in range(places + 1)]
+    assert found == [False] * places + [True]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -9,6 +10,7 @@ import aiohttp
 import pytest
 
 from c2c_stasis.api import protocol
+from c2c_stasis.api.admission import RESERVED
 from c2c_stasis.api.server import HttpServer, build_app
 from c2c_stasis.config import Address, Http, Networks
 from tests.api.fakes import NO_STORE, FakeService
@@ -101,19 +103,64 @@ async def test_a_request_that_is_answered_slowly_is_not_one_that_comes_slowly(
         assert (await asking).status == 202
 
 
-async def test_one_connection_too_many_is_closed_and_room_is_made_again(serve: Serve) -> None:
-    address = await serve(max_connections=10, trusted_proxies=Networks())
+def asked(path: str = "/v1/calls", **fields: str) -> bytes:
+    """A request that places a call, or one without a body, as bytes."""
+    if path != "/v1/calls":
+        return f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    body = json.dumps(GOOD | fields).encode()
+    headers = HEADERS | {"Host": "x", "Content-Type": "application/json", "Content-Length": str(len(body))}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"POST /v1/calls HTTP/1.1\r\n{lines}\r\n".encode() + body
+
+
+async def status(address: Address, data: bytes) -> int:
+    """What is answered over a connection of its own, which the service ends."""
+    found = await exchange(address.host, address.port, data)
+    assert found.closed
+    (only,) = found.responses
+    return only.status
+
+
+@pytest.mark.parametrize("limit", ["max_connections", "max_connections_per_address"])
+async def test_when_all_places_are_taken_emergency_calls_and_probes_are_answered_and_nothing_else(
+    serve: Serve, service: FakeService, limit: str
+) -> None:
+    address = await serve(**{limit: 10}, trusted_proxies=Networks())
     holders = [await asyncio.open_connection(address.host, address.port) for _ in range(10)]
-    found = await exchange(address.host, address.port, REQUEST)
-    assert (found.responses, found.closed) == ([], True)
-    holders.pop()[1].close()
+    assert await status(address, asked(dial_string="911")) == 202
+    assert await status(address, asked(dial_string="9-1-1")) == 202
+    assert await status(address, asked()) == 503
+    assert await status(address, asked("/v1/calls/x")) == 503
+    assert await status(address, asked("/livez")) == 200
+    assert await status(address, b"GET\r\n\r\n") == 400
+    assert sorted(call.dial_string for call in service.calls.values()) == ["9-1-1", "911"]
+
+    # Those who hold the reserved places as well, and say nothing, make room one after the other.
+    holders += [await asyncio.open_connection(address.host, address.port) for _ in range(RESERVED + 5)]
+    assert await status(address, asked(dial_string="911")) == 202
+    assert await holders[10][0].read() == b""
+
+    for _, writer in holders:
+        writer.close()
 
     async def answered() -> bool:
-        return bool((await exchange(address.host, address.port, REQUEST, only=1)).responses)
+        found = await exchange(address.host, address.port, REQUEST, only=1)
+        return bool(found.responses) and not found.closed
 
     async with asyncio.timeout(5):
         while not await answered():
             pass
+
+
+async def test_whoever_has_no_credential_keeps_nobody_from_the_reserved_places(serve: Serve) -> None:
+    address = await serve(max_connections=10, trusted_proxies=Networks())
+    holders = [await asyncio.open_connection(address.host, address.port) for _ in range(10 + RESERVED)]
+    head = asked(dial_string="911").partition(b"\r\n\r\n")[0]
+    nobodys = b"\r\n".join(line for line in head.splitlines() if not line.startswith(b"Authorization"))
+    for reader, writer in holders[10:]:
+        writer.write(nobodys + b"\r\n\r\n")  # and its body never comes
+        assert await reader.readline() == b"HTTP/1.1 401 Unauthorized\r\n"
+    assert await status(address, asked(dial_string="911")) == 202
     for _, writer in holders:
         writer.close()
 
@@ -129,9 +176,12 @@ async def test_requests_over_the_limit_are_503_and_whether_we_live_is_told_all_t
         async with session.post("/v1/calls", json=GOOD, headers=HEADERS) as refused:
             assert (refused.status, (await refused.json())["code"]) == (503, "overloaded")
             assert refused.headers["Retry-After"] == "1"
+        assert (await session.get("/v1/calls/x", headers=HEADERS)).status == 503
         assert (await session.get("/livez")).status == 200
         assert (await session.get("/readyz")).status == 200
         service.hold.set()
+        emergency = await session.post("/v1/calls", json=GOOD | {"dial_string": "911"}, headers=HEADERS)
+        assert emergency.status == 202
         assert (await asking).status == 202
         service.hold = None
         assert (await session.post("/v1/calls", json=GOOD, headers=HEADERS)).status == 202

@@ -1,5 +1,7 @@
 """Pages of configured origins may ask from a browser, and read every answer; no others; and none with a platform key."""
 
+import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 
@@ -11,6 +13,7 @@ from c2c_stasis.api.server import ROUTES, HttpServer, build_app
 from c2c_stasis.config import Address, Http, Origins
 from tests.api.fakes import ACCOUNT, KEY, NO_STORE, FakeService
 from tests.api.requests import GOOD, Client
+from tests.node import NODE
 
 APP, CRM = "https://app.example.com", "http://localhost:3000"
 PREFLIGHT = {"Origin": APP, "Access-Control-Request-Method": "POST"}
@@ -167,6 +170,32 @@ async def test_a_platform_key_in_a_browser_is_refused_whether_it_is_one_or_not(
         ("platform key sent by a browser", origin)
     ] * 2
     assert key not in str([record.__dict__ for record in caplog.records])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "same-origin"},  # a page of our own origin that only looks sends no `Origin`
+        {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-User": "?1"},
+        {"Sec-Fetch-Dest": "empty"},
+        {"Sec-Fetch-User": "?1"},
+    ],
+    ids=str,
+)
+async def test_a_browser_is_known_by_more_than_the_origin(client: Client, headers: dict[str, str]) -> None:
+    response = await client.get("/v1/users", headers={"Authorization": f"Bearer {KEY}", **headers})
+    assert (response.status, (await response.json())["code"]) == (403, "key_in_browser")
+
+
+async def test_a_server_in_node_js_is_no_browser(client: Client, address: Address) -> None:
+    """Its fetch sends `Sec-Fetch-Mode`, as browsers do, and nothing else of that kind."""
+    headers = {"Authorization": f"Bearer {KEY}", "DialStack-Account": ACCOUNT, "Content-Type": "application/json"}
+    asking = f"""fetch("http://{address}/v1/calls", {{
+        method: "POST", headers: {json.dumps(headers)}, body: {json.dumps(json.dumps(GOOD))}
+    }}).then((answer) => console.log(answer.status))"""
+    node = await asyncio.create_subprocess_exec(NODE, "-e", asking, stdout=asyncio.subprocess.PIPE)
+    told, _ = await node.communicate()
+    assert told == b"202\n"
 
 
 async def test_origins_change_while_the_service_runs(service: FakeService) -> None:

@@ -1,24 +1,28 @@
 """Who may come in: how many connections and requests there may be, overall and from one address.
 
 One client that opens thousands of connections shall not take the descriptors that the database and Asterisk need, nor the
-places of all others.
+places of all others. And when all places are taken, there are some for emergency calls: whoever comes then is let in for one
+request, which must be one that places a call, and is refused when that turns out to be an ordinary one.
 """
 
 import logging
 import resource
 import time
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TypeVar
 
-from c2c_stasis.api.problems import overloaded, too_many_requests, too_many_streams
+from c2c_stasis.api.problems import Problem, overloaded, too_many_requests, too_many_streams
 from c2c_stasis.config import Http
 
 logger = logging.getLogger(__name__)
 
-OWN_DESCRIPTORS = 400  # for 256 receivers of webhooks, the database, Asterisk, the log and what is being closed
+RESERVED = 64  # connections, and as many requests, that emergency calls have when all others are taken
+OWN_DESCRIPTORS = (
+    400 + RESERVED
+)  # for 256 receivers of webhooks, the database, Asterisk, the log and what is being closed
 _TOLD_EVERY = 10.0  # seconds between two lines about refused connections: a flood shall not fill the log
 
 
@@ -26,33 +30,43 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Place:
-    """A connection that was let in. To leave twice is to leave once."""
+    """A connection that was let in. To leave twice is to leave once.
 
-    def __init__(self, admission: "Admission", group: str) -> None:
+    A `reserved` one was let in for one request that may be an emergency call, or asks whether we are alive.
+    """
+
+    def __init__(self, admission: "Admission", group: str, *, reserved: bool = False) -> None:
+        self.reserved = reserved
+        self.asking = False  # whether a request that came over it is being answered
+        self.turn_out: Callable[[], None] = lambda: None  # ends the connection
+        self.group = group
         self._admission = admission
-        self._group = group
         self._taken = True
 
     def leave(self) -> None:
         """Make room for another one."""
         if self._taken:
             self._taken = False
-            self._admission.left(self._group)
+            self._admission.left(self)
 
 
 class Turn:
-    """A request that is being answered. To end it twice is to end it once."""
+    """A request that is being answered. To end it twice is to end it once.
 
-    def __init__(self, admission: "Admission", client: str, peer: str) -> None:
+    One with a `refusal` was let in for the sake of emergency calls alone: whoever learns that it is none must raise that.
+    """
+
+    def __init__(self, admission: "Admission", group: str, refusal: Problem | None = None) -> None:
+        self.refusal = refusal
+        self.group = group
         self._admission = admission
-        self._whose = client, peer
         self._taken = True
 
     def end(self) -> None:
         """It is answered."""
         if self._taken:
             self._taken = False
-            self._admission.end(*self._whose)
+            self._admission.end(self)
 
 
 class Admission:
@@ -61,6 +75,8 @@ class Admission:
     def __init__(self, http: Http) -> None:
         self.connections = 0
         self.requests = 0
+        self._reserved: list[Place] = []  # the oldest first
+        self._reserved_requests = 0
         self.leaving = False  # whether each connection shall end with the response to its request
         self._by_address: Counter[str] = Counter()
         self._requests_by_address: Counter[str] = Counter()
@@ -75,38 +91,57 @@ class Admission:
         self._tell_after = 0.0
 
     def connect(self, address: str) -> Place | None:
-        """A place for a connection from this address, or nothing when there is none left."""
+        """A place for a connection from this address: a reserved one when there is no other; nothing when there is none."""
         group = "" if self.trusts(address) else group_of(address)
         if self.connections >= self._most_connections:
-            self._turned_away(address, "all places are taken")
-            return None
+            return self._reserve(group, address, "all places are taken")
         if group and self._by_address[group] >= self._most_per_address:
-            self._turned_away(address, "its address has as many as it may")
-            return None
+            return self._reserve(group, address, "its address has as many as it may")
         self.connections += 1
         self._by_address[group] += 1
         return Place(self, group)
 
-    def left(self, group: str) -> None:
+    @property
+    def in_reserve(self) -> int:
+        """How many reserved places are taken."""
+        return len(self._reserved)
+
+    def left(self, place: Place) -> None:
         """A connection is gone."""
+        if place.reserved:
+            self._reserved.remove(place)
+            return
         self.connections -= 1
-        _less(self._by_address, group)
+        _less(self._by_address, place.group)
 
-    def begin(self, client: str, peer: str) -> None:
-        """Count a request of this client that came over a connection of this peer. Raises `Problem` when it is one too many."""
-        if self.requests >= self._most_requests:
-            raise overloaded()
+    def turn(self, client: str, peer: str, *, may_be_emergency: bool = False, reserved: bool = False) -> Turn:
+        """Begin a request of this client that came over a connection of this peer, which was perhaps a reserved one.
+
+        Raises `Problem` when it is one too many. One that may turn out to be an emergency call is let in all the same, if there
+        are not too many such.
+        """
         group = self._counted(client, peer)
+        refusal = overloaded() if reserved or self.requests >= self._most_requests else None
         if group and self._requests_by_address[group] >= self._most_per_address:
-            raise too_many_requests()
-        self.requests += 1
-        if group:
-            self._requests_by_address[group] += 1
+            refusal = refusal or too_many_requests()
+        if refusal is None:
+            self.requests += 1
+            if group:
+                self._requests_by_address[group] += 1
+            return Turn(self, group)
+        if not may_be_emergency or self._reserved_requests >= RESERVED:
+            raise refusal
+        self._reserved_requests += 1
+        return Turn(self, group, refusal)
 
-    def turn(self, client: str, peer: str) -> Turn:
-        """Begin a request that ends by itself. Raises as `begin` does."""
-        self.begin(client, peer)
-        return Turn(self, client, peer)
+    def end(self, turn: Turn) -> None:
+        """A request that was begun is answered."""
+        if turn.refusal is not None:
+            self._reserved_requests -= 1
+            return
+        self.requests -= 1
+        if turn.group:
+            _less(self._requests_by_address, turn.group)
 
     @contextmanager
     def stream(self, account_id: str, credential: str) -> Iterator[None]:
@@ -123,12 +158,6 @@ class Admission:
             for one in whose:
                 _less(self._streams, one)
 
-    def end(self, client: str, peer: str) -> None:
-        """A request that was begun is answered."""
-        self.requests -= 1
-        if group := self._counted(client, peer):
-            _less(self._requests_by_address, group)
-
     def trusts(self, address: str) -> bool:
         """Whether a trusted proxy has this address."""
         found = parsed(address)
@@ -137,6 +166,22 @@ class Admission:
     def _counted(self, client: str, peer: str) -> str:
         """Under which address a request counts: only where a connection does not say who asks."""
         return group_of(client) if client != peer and not self.trusts(client) else ""
+
+    def _reserve(self, group: str, address: str, why: str) -> Place | None:
+        """A reserved place, if need be one whose request has not come yet or was answered: of the address with the most of
+        those, the oldest is turned out."""
+        self._turned_away(address, why)
+        if len(self._reserved) >= RESERVED:
+            waiting = [place for place in self._reserved if not place.asking]
+            if not waiting:
+                return None
+            most = Counter(place.group for place in waiting)
+            longest = next(place for place in waiting if most[place.group] == max(most.values()))
+            longest.leave()
+            longest.turn_out()
+        place = Place(self, group, reserved=True)
+        self._reserved.append(place)
+        return place
 
     def _turned_away(self, address: str, why: str) -> None:
         self._refused += 1

@@ -7,6 +7,7 @@ from aiohttp import hdrs, web
 
 from c2c_stasis.api import problems
 from c2c_stasis.api.clients import CLIENT
+from c2c_stasis.api.failed_logins import FAILED_LOGINS
 from c2c_stasis.api.port import Service
 from c2c_stasis.call.model import Call
 from c2c_stasis.directory.model import Account, Key
@@ -18,6 +19,10 @@ logger = logging.getLogger(__name__)
 
 ACCOUNT_HEADER = "DialStack-Account"
 _KEYS_BEGIN = "sk_"
+# What browsers send, and servers have no reason to: whoever opens that page can read the key. A page of our own origin asks
+# without `Origin` when it only looks, but not without `Sec-Fetch-Site` (Fetch Metadata). `Sec-Fetch-Mode` tells nothing: the
+# fetch of Node.js sends it as well (seen in 24).
+_OF_BROWSERS = (hdrs.ORIGIN, "Sec-Fetch-Site", "Sec-Fetch-Dest", "Sec-Fetch-User")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +52,8 @@ class Acting:
 def authenticate(request: web.Request, service: Service) -> Acting:
     """For whom a request acts, by its key and account or by its session; checked in this order.
 
-    Raises `NotAuthenticated`, `KeyInBrowser`, `Problem` when the account header is missing or there twice, and
-    `AccountNotAllowed`.
+    Raises `NotAuthenticated`, `KeyInBrowser`, `Problem` after too many failed logins, or when the account header is missing or
+    there twice, and `AccountNotAllowed`.
     """
     match _credential(request, service):
         case Key() as key:
@@ -76,14 +81,15 @@ def authenticate_key(request: web.Request, service: Service) -> Key:
 
 def _credential(request: web.Request, service: Service) -> Key | Session:
     token = _bearer(request)
-    if token.startswith(_KEYS_BEGIN) and hdrs.ORIGIN in request.headers:
-        # Browsers send it, and servers have no reason to: whoever opens that page can read the key.
-        logger.warning(
-            "platform key sent by a browser",
-            extra={"origin": request.headers[hdrs.ORIGIN][:200], "remote": request.get(CLIENT, "")},
-        )
+    if token.startswith(_KEYS_BEGIN) and any(name in request.headers for name in _OF_BROWSERS):
+        origin = request.headers.get(hdrs.ORIGIN, "")[:200]
+        logger.warning("platform key sent by a browser", extra={"origin": origin, "remote": request.get(CLIENT, "")})
         raise KeyInBrowser
-    return service.authenticate(token)
+    try:
+        return service.authenticate(token)
+    except NotAuthenticated:
+        request.app[FAILED_LOGINS].count(request.get(CLIENT, ""), token)
+        raise
 
 
 def _bearer(request: web.Request) -> str:

@@ -14,7 +14,7 @@ from c2c_stasis.api import call_csv, problems
 from c2c_stasis.api.auth import Acting, authenticate
 from c2c_stasis.api.bodies import read_json
 from c2c_stasis.api.call_list import CallFilters, ListFilters, ShownWith, expanded
-from c2c_stasis.api.edge import CALL_ID
+from c2c_stasis.api.edge import CALL_ID, TURN
 from c2c_stasis.api.fields import called
 from c2c_stasis.api.health import checked
 from c2c_stasis.api.idempotency import HEADER, REPLAYED, fingerprint, idempotency_key
@@ -26,6 +26,7 @@ from c2c_stasis.api.records import record_of, tells_of_others
 from c2c_stasis.api.resources.phone_numbers import number_record
 from c2c_stasis.api.routes import (
     EVERYONE_WITH_AN_ACCOUNT,
+    PLACES_CALLS,
     AskedForAccount,
     Doors,
     Route,
@@ -72,10 +73,10 @@ class CallRoutes:
 
     def routes(self) -> list[Route]:
         """For the route table. These handlers prove the credential themselves: the way of a call shall be short."""
-        every, one, everyone = "/v1/calls", "/v1/calls/{call_id:[^/]+}", EVERYONE_WITH_AN_ACCOUNT
+        every, one, everyone = PLACES_CALLS[1], "/v1/calls/{call_id:[^/]+}", EVERYONE_WITH_AN_ACCOUNT
         return [
             Route(
-                *("POST", every, self.place, everyone),
+                *(*PLACES_CALLS, self.place, everyone),
                 takes=CallBody,
                 errors=(
                     *("invalid_user_id", "not_supported", "not_allowed", "destination_not_allowed"),
@@ -127,7 +128,10 @@ class CallRoutes:
         user_id = read_user_id(body)
         acting.require_user(user_id)
         user = self._service.user(account, user_id)
-        asked = read_place_call(body, is_emergency=partial(is_emergency, region=account.region))
+        emergency = partial(is_emergency, region=account.region)
+        asked = read_place_call(body, is_emergency=emergency)
+        if (refusal := request[TURN].refusal) is not None and not emergency(asked.dial_string):
+            raise refusal
         once = _once(request, acting, asked, body)
         try:
             accepted = await self._finish(self._accept(acting, user, asked, once))

@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, web
 
-from c2c_stasis.api.admission import Admission, Turn
+from c2c_stasis.api.admission import Admission, Place, Turn
 from c2c_stasis.api.clients import CLIENT, client_of, scheme_of
 from c2c_stasis.api.cors import CORS
 from c2c_stasis.api.metrics import METRICS, count_request
 from c2c_stasis.api.problems import problem_of, response_to
-from c2c_stasis.api.protocol import REQUEST_ID_HEADER
-from c2c_stasis.api.routes import PROBES
+from c2c_stasis.api.protocol import REQUEST_ID_HEADER, Protocol
+from c2c_stasis.api.routes import PLACES_CALLS, PROBES
 from c2c_stasis.ids import new_id
 from c2c_stasis.logs import mask_number
 
@@ -46,7 +46,7 @@ async def answer_everything(request: web.Request, handler: Handler) -> web.Strea
         if problem.status == 500:
             logger.exception("request failed", extra={"request_id": request_id})
         response = response_to(problem, request_id)
-    if request.app[ADMISSION].leaving and not response.prepared:
+    if _is_last(request) and not response.prepared:
         response.force_close()
     seconds = time.perf_counter() - began
     count_request(request.app[METRICS], request, response, seconds)
@@ -55,14 +55,34 @@ async def answer_everything(request: web.Request, handler: Handler) -> web.Strea
 
 
 async def _admitted(request: web.Request, client: str, handler: Handler) -> web.StreamResponse:
-    """Let it be answered, unless there are too many. Whether we are alive is always told."""
+    """Let it be answered, unless there are too many. Whether we are alive is always told, and emergency calls get through."""
     if request.path in PROBES:
         return await handler(request)
-    turn = request[TURN] = request.app[ADMISSION].turn(client, request.remote or "")
+    place = _place(request)
+    reserved = place is not None and place.reserved
+    may_be_emergency = (request.method, request.path) == PLACES_CALLS
+    turn = request[TURN] = request.app[ADMISSION].turn(
+        client, request.remote or "", may_be_emergency=may_be_emergency, reserved=reserved
+    )
+    if place is not None:
+        place.asking = True
     try:
         return await handler(request)
     finally:
         turn.end()
+        if place is not None:
+            place.asking = False  # the rest of a body that nobody wants may be long in coming
+
+
+def _place(request: web.Request) -> Place | None:
+    """The place of the connection over which it came."""
+    return request.protocol.place if isinstance(request.protocol, Protocol) else None
+
+
+def _is_last(request: web.Request) -> bool:
+    """Whether the connection ends with the answer: we are leaving, or it was let in for one request."""
+    place = _place(request)
+    return request.app[ADMISSION].leaving or (place is not None and place.reserved)
 
 
 async def finish_headers(request: web.Request, response: web.StreamResponse) -> None:

@@ -5,6 +5,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from c2c_stasis.api.admission import Admission, Place
@@ -77,9 +78,12 @@ class Listener:
         timeout = HEADER_TIMEOUT if tls is not None else None
         loop = asyncio.get_running_loop()
         begun = False
+        if (task := asyncio.current_task()) is not None:
+            place.turn_out = partial(_cancel, task)  # in the middle of a handshake
         try:
             await loop.connect_accepted_socket(lambda: one, connection, ssl=tls, ssl_handshake_timeout=timeout)
             begun = True
+            place.turn_out = one.force_close
         except OSError as error:  # no TLS, or nobody there any more; an error of TLS is an OSError too
             logger.debug("connection not begun", extra={"error": type(error).__name__})
         finally:
@@ -95,6 +99,10 @@ class Listener:
         for one in self._sockets:
             one.close()
         self._sockets.clear()
+
+
+def _cancel(task: asyncio.Task[object]) -> None:
+    task.cancel()
 
 
 def _listening(family: int, kind: int, protocol: int, place: tuple[object, ...]) -> socket.socket:

@@ -121,6 +121,12 @@ def too_many_requests() -> Problem:
     return Problem(429, "Too many requests at a time", "too_many_requests", headers={"Retry-After": "1"})
 
 
+def too_many_failed_logins(seconds: int) -> Problem:
+    """So many wrong credentials came before this one, which is as wrong; what is right would have been let in."""
+    headers = {"Retry-After": str(seconds)}
+    return Problem(429, "Too many failed logins; this one failed as well", "too_many_failed_logins", headers=headers)
+
+
 def too_many_streams(most: int) -> Problem:
     """The account, or one credential for it, has as many event streams as may be."""
     return Problem(429, f"Too many event streams: {most} are open", "too_many_streams", headers={"Retry-After": "5"})

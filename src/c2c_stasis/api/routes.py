@@ -26,6 +26,10 @@ PROBES = ("/livez", "/readyz")
 """What is answered however much is asked: an orchestrator would restart a service that is merely busy."""
 
 
+PLACES_CALLS = ("POST", "/v1/calls")
+"""Method and path of what may be an emergency call: these alone are let in when all places are taken."""
+
+
 class Scope(StrEnum):
     """Whom a route serves."""
 

@@ -14,6 +14,7 @@ from c2c_stasis.api.document.routes import DocumentRoutes
 from c2c_stasis.api.edge import ADMISSION, answer_everything, finish_headers
 from c2c_stasis.api.event_streams import STREAMS
 from c2c_stasis.api.events import EventRoutes
+from c2c_stasis.api.failed_logins import FAILED_LOGINS, FailedLogins
 from c2c_stasis.api.health import HealthRoutes
 from c2c_stasis.api.listener import Listener
 from c2c_stasis.api.metrics import METRICS, MetricRoutes
@@ -83,7 +84,8 @@ class HttpServer:
 
     def __init__(self, app: web.Application, http: Http) -> None:
         self._admission = admission = app[ADMISSION] = Admission(http)
-        ask(app[METRICS].http_connections, lambda: admission.connections)
+        app[FAILED_LOGINS] = FailedLogins(http.max_failed_logins, admission.trusts)
+        ask(app[METRICS].http_connections, lambda: self.connections)
         ask(app[METRICS].http_in_progress, lambda: admission.requests)
         self._listener = Listener(http.listen, self._admission, context_for(http))
         self._runner = _Runner(
@@ -109,7 +111,7 @@ class HttpServer:
     @property
     def connections(self) -> int:
         """How many there are."""
-        return self._admission.connections
+        return self._admission.connections + self._admission.in_reserve
 
     async def renew_certificate(self, http: Http) -> None:
         """Encrypt every new connection with what is in the files now. Raises `CertificateNotUsable`, and changes nothing."""

@@ -166,7 +166,7 @@ async def opened(place: Place) -> AsyncIterator[Office]:
     await service.start()
     await service.connected()
     app = build_app(service, place.store)
-    server = HttpServer(app, Http(Address("127.0.0.1", 0)))
+    server = HttpServer(app, Http(Address("127.0.0.1", 0), max_failed_logins=100_000))
     try:
         url = f"http://{await server.start()}"
         async with ClientSession(url) as client:

@@ -57,6 +57,9 @@ ERRORS = {
     "too_many_requests": ErrorCode(
         429, "too many requests at a time from one address; repeat it after `Retry-After` seconds"
     ),
+    "too_many_failed_logins": ErrorCode(
+        429, "the credential is wrong, as were many before from this address or for this key; a right one is let in"
+    ),
     "too_many_streams": ErrorCode(429, "the account, or this credential, has as many event streams as may be"),
     "limit_reached": ErrorCode(
         429,

@@ -135,7 +135,7 @@ class Operation:
         if route.path not in PROBES:
             found |= {"too_many_requests", "overloaded"}
         if route.scopes != OPEN:
-            found |= {"unauthorized", "key_in_browser", "unavailable"}
+            found |= {"unauthorized", "key_in_browser", "too_many_failed_logins", "unavailable"}
             found.add("validation_error")  # a filter that is not known
         if route.scopes in (KEYS, KEYS_FOR_ACCOUNT):
             found.add("not_allowed")  # to a session

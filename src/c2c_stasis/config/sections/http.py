@@ -58,8 +58,8 @@ class Http:
         int,
         Number(10, 100_000, "connections", whole=True),
         About(
-            "How many connections there may be; each needs a file descriptor, of which the service keeps 400 for itself, "
-            "or three of four when there are few"
+            "How many connections there may be; each needs a file descriptor, of which the service keeps 464 for itself, "
+            "or three of four when there are few. When all are taken, there are 64 of these for emergency calls alone"
         ),
     ] = 800
     max_connections_per_address: Annotated[
@@ -73,8 +73,18 @@ class Http:
     max_requests: Annotated[
         int,
         Number(1, 100_000, "requests", whole=True),
-        About("How many requests are answered at a time; what is too much is answered 503 at once"),
+        About(
+            "How many requests are answered at a time; what is too much is answered 503 at once, but for emergency calls"
+        ),
     ] = 500
+    max_failed_logins: Annotated[
+        int,
+        Number(1, 100_000, "failures a minute", whole=True),
+        About(
+            "How many wrong credentials a minute one address may present (IPv6: one /64; not a trusted proxy), and how many"
+            " may be presented for one key; more are answered 429, and right ones are always let in"
+        ),
+    ] = 20
     max_streams_per_account: Annotated[
         int,
         Number(1, 100_000, "streams", whole=True),
