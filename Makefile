@@ -3,18 +3,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test check bench images fuzz fuzz-policy cuts faults races
+.PHONY: help demo test check bench images fuzz fuzz-policy cuts faults races nasty sbom audit
 
 help:
 	@echo "make demo     watch a real Asterisk ring two phones; ARGS=--once ends after one call"
 	@echo "make test     everything, against the same real Asterisk; ARGS=\"-k ringback\" chooses"
-	@echo "make check    formatting, lint, types, import contracts, drawn documents"
+	@echo "make check    formatting, lint, types, import contracts, drawn documents, known flaws of dependencies"
 	@echo "make bench    latencies and throughput on this machine"
 	@echo "make cuts     a client of the event stream that is cut off 200 times while the service is killed 10 times"
 	@echo "make faults   the service, Asterisk and the line between them broken some 550 times while people call: hours"
 	@echo "make races    two phones that answer at once, answers that cross a CANCEL, users who hang up: 1,100 calls"
 	@echo "make fuzz     what schemathesis makes up of the OpenAPI document, against the running service"
 	@echo "make fuzz-policy  a million dial strings, led by the branches of the policy, against an oracle"
+	@echo "make nasty    5,000 dial strings that try to be something else than a number, against a real carrier"
+	@echo "make sbom     what the service is installed with, into docs/sbom.cdx.json; make audit asks for known flaws of it"
 	@echo "make images   the Dockerfiles, carried out without an engine: as root, with mmdebstrap"
 
 demo: $(VENV)/.for-demo
@@ -48,6 +50,16 @@ check: $(VENV)/.for-work
 	$(BIN)/python tools/draw_openapi.py --check
 	$(BIN)/python tools/draw_traces.py --check
 	$(BIN)/python tools/draw_policy.py --check
+	$(BIN)/python tools/draw_sbom.py --check
+	$(BIN)/python tools/audit.py --if-reachable
+
+# What the service is installed with, as CycloneDX: docs/sbom.cdx.json. The same files give the same bytes.
+sbom: $(VENV)/.for-work
+	$(BIN)/python tools/draw_sbom.py
+
+# Known flaws of these packages, by an advisory service; fails when there are some, and when nobody could be asked.
+audit: $(VENV)/.for-work
+	$(BIN)/python tools/audit.py $(ARGS)
 
 # The Dockerfiles, carried out without a container engine, and containers of them run: as root, with mmdebstrap installed.
 images: $(VENV)/.for-work
@@ -74,6 +86,9 @@ fuzz: $(VENV)/.for-work
 # A million dial strings, judged by the policy and by an oracle that was written from its rules; eight minutes.
 fuzz-policy: $(VENV)/.for-fuzz
 	$(BIN)/python -m tests.policy.fuzz 1000000 $(ARGS)
+# 5,000 dial strings more that try to be something else than a number; what the carrier is asked for is one, or nothing.
+nasty: $(VENV)/.for-work
+	C2C_NASTY=5000 $(BIN)/pytest -q -s --show-capture=no tests/live/test_injection.py $(ARGS)
 
 # Figures of this machine, into bench/RESULTS.md.
 bench: $(VENV)/.for-work
