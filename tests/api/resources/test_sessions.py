@@ -10,6 +10,7 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import OKPAlgorithm
@@ -346,6 +347,20 @@ def hmac_with_the_public_key(form: Encoding, of: PublicFormat) -> Forge:
     return forge
 
 
+def signed_otherwise(algorithm: str) -> Forge:
+    """Signed with a key of the forger's own, as another algorithm wants it."""
+
+    def forge(claims: dict[str, Any], key: SigningKey) -> str:
+        stranger: Any = rsa.generate_private_key(65537, 2048)
+        if algorithm.startswith("ES"):
+            stranger = ec.generate_private_key(ec.SECP256R1())
+        elif algorithm.startswith("HS"):
+            stranger = key.id.encode() * 4  # what everybody knows: the `kid`
+        return jwt.encode(claims, stranger, algorithm=algorithm, headers={"kid": key.id, "typ": TYPE})
+
+    return forge
+
+
 def with_its_own_key(claims: dict[str, Any], key: SigningKey) -> str:
     """Signed by somebody else, who sends the key to verify it with (`jwk`)."""
     stranger = Ed25519PrivateKey.generate()
@@ -370,6 +385,7 @@ def text(form: str) -> Forge:
     return lambda claims, key: form.format(token=signed(claims, key))
 
 
+EVIL = "https://evil.example/keys.json"
 FORGED: dict[str, Forge] = {
     "alg none": unsigned("none"),
     "alg None": unsigned("None"),
@@ -377,10 +393,20 @@ FORGED: dict[str, Forge] = {
     "alg EdDSA, no signature": unsigned("EdDSA"),
     "HS256 with the public key in PEM": hmac_with_the_public_key(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
     "HS256 with the raw public key": hmac_with_the_public_key(Encoding.Raw, PublicFormat.Raw),
+    "HS256 with the public key in DER": hmac_with_the_public_key(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+    **{f"signed with {name}": signed_otherwise(name) for name in ("RS256", "PS256", "ES256", "HS256", "HS512")},
+    "alg Ed25519": with_header(alg="Ed25519"),
+    "alg a list": with_header(alg=["EdDSA"]),
+    "no alg": with_header(alg=None),
+    "jku and x5u": lambda claims, key: signed(claims, SigningKey(key.id, b"x" * 32, 0.0), jku=EVIL, x5u=EVIL),
+    "x5c": lambda claims, key: signed(claims, SigningKey(key.id, b"x" * 32, 0.0), x5c=["MIIB"]),
     "another's signature": lambda claims, key: signed(claims, SigningKey(key.id, b"x" * 32, 0.0)),
     "another's signature with its key": with_its_own_key,
     "unknown kid": with_header(kid="sig_01h2xcejqtf2nbrexx3vqjhp41"),
     "no kid": with_header(kid=None),
+    "kid empty": with_header(kid=""),
+    "kid that is a query": with_header(kid="' UNION SELECT 'x"),
+    "kid null in a text": with_header(kid="sig_1\x00"),
     "kid that is a path": with_header(kid="../../etc/passwd"),
     "kid that is a list": lambda claims, key: signed(claims, key, kid=[key.id]),
     "typ JWT": with_header(typ="JWT"),
@@ -394,6 +420,9 @@ FORGED: dict[str, Forge] = {
     "several aud": with_claims(aud=["c2c-stasis/v1", "other"]),
     "expired": later("exp", -LEEWAY - 2),
     "exp far in the past": with_claims(exp=0),
+    "exp not a number": lambda claims, key: signed(claims | {"exp": float("nan")}, key),
+    "exp without end": lambda claims, key: signed(claims | {"exp": float("inf")}, key),
+    "exp true": with_claims(exp=True),
     "exp a text": with_claims(exp="never"),
     "exp null": with_claims(exp=None),
     "nbf in the future": later("nbf", LEEWAY + 30),
