@@ -92,6 +92,8 @@ class Story:
         """Messages of level ERROR that this story is about, in their order."""
         self.app: App | None = None
         self.database_url = ""
+        self.http = Http(Address("127.0.0.1", 0))
+        """Where the service listens, and whom it lets in."""
         self.webhooks = Webhooks()
         """Where the service may send events."""
         self.trunks: tuple[Trunk, ...] = (Trunk("carrier", "PJSIP/{number}@carrier"),)
@@ -231,7 +233,7 @@ class Story:
                 username=asterisk.ari_username,
                 app=asterisk.app,
             ),
-            http=Http(Address("127.0.0.1", 0)),
+            http=self.http,
             database=Database(self.database_url),
             trunks=self.trunks,
             routes=self.routes,
