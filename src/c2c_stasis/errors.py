@@ -13,7 +13,8 @@ ClickToCallError
 ├── TooMany                  there are as many as there may be
 ├── WebhookDisabled          nothing is sent to an endpoint that is disabled
 ├── NotAllowed               this key or session may not do that
-│   └── KeyInBrowser         a platform key where everybody can read it
+│   ├── KeyInBrowser         a platform key where everybody can read it
+│   └── OriginNotAllowed     the web page may not act for this account
 ├── DestinationNotAllowed    a rule forbids this destination             (rule)
 ├── LimitReached             there were as many calls as may be     (rule, retry_after)
 ├── UserBusy                 the user has as many calls as may be            (rule)
@@ -160,6 +161,13 @@ class KeyInBrowser(NotAllowed):
         super().__init__(
             "a platform key must stay on your server; open a session there, and give the browser its client_secret"
         )
+
+
+class OriginNotAllowed(NotAllowed):
+    """A web page asks that may not act for this account."""
+
+    def __init__(self) -> None:
+        super().__init__("pages of this origin may not act for this account; name it in cors_origins")
 
 
 class DestinationNotAllowed(ClickToCallError):

@@ -80,6 +80,9 @@ class FakeService:
     def public_keys(self) -> list[dict[str, str]]:
         return []
 
+    def page_origins(self) -> frozenset[str]:
+        return frozenset()
+
     def account(self, key: Key, account_id: str) -> Account:
         if account_id != ACCOUNT:
             raise AccountNotAllowed

@@ -96,11 +96,11 @@ async def test_the_log_tells_once_in_a_while_which_page_was_refused(
     assert told() == []
     for _ in range(3):
         await client.options("/v1/calls", headers=PREFLIGHT | stranger)
-    assert told() == ["page of http://crm.local:3001 refused; name it in [http] cors_origins"]
+    assert told() == ["page of http://crm.local:3001 refused; name it in [http] cors_origins, or at an account"]
     later = time.monotonic() + 11
     monkeypatch.setattr("c2c_stasis.api.cors.time.monotonic", lambda: later)
     await client.options("/v1/calls", headers=PREFLIGHT | {"Origin": "null"})
-    assert told()[1:] == ["page of null refused; name it in [http] cors_origins"]
+    assert told()[1:] == ["page of null refused; name it in [http] cors_origins, or at an account"]
 
 
 async def test_two_origins_are_none(client: Client) -> None:

@@ -7,12 +7,20 @@ from aiohttp import hdrs, web
 
 from c2c_stasis.api import problems
 from c2c_stasis.api.clients import CLIENT
+from c2c_stasis.api.cors import CORS
 from c2c_stasis.api.failed_logins import FAILED_LOGINS
 from c2c_stasis.api.port import Service
 from c2c_stasis.call.model import Call
 from c2c_stasis.directory.model import Account, Key
 from c2c_stasis.directory.sessions import Session
-from c2c_stasis.errors import AccountNotAllowed, CallNotFound, KeyInBrowser, NotAllowed, NotAuthenticated
+from c2c_stasis.errors import (
+    AccountNotAllowed,
+    CallNotFound,
+    KeyInBrowser,
+    NotAllowed,
+    NotAuthenticated,
+    OriginNotAllowed,
+)
 from c2c_stasis.ids import ACCOUNT, UserId, is_id
 
 logger = logging.getLogger(__name__)
@@ -50,7 +58,20 @@ class Acting:
 
 
 def authenticate(request: web.Request, service: Service) -> Acting:
-    """For whom a request acts, by its key and account or by its session; checked in this order.
+    """For whom a request acts, and may. Raises as `recognise` does, and `OriginNotAllowed`."""
+    acting = recognise(request, service)
+    require_page(request, acting)
+    return acting
+
+
+def require_page(request: web.Request, acting: Acting) -> None:
+    """Raises `OriginNotAllowed` when a web page asks that may not act for this account."""
+    if not request.app[CORS].allows(request, acting.account.page_origins):
+        raise OriginNotAllowed
+
+
+def recognise(request: web.Request, service: Service) -> Acting:
+    """For whom a request acts, by its key and account or by its session; checked in this order. From which page, is not.
 
     Raises `NotAuthenticated`, `KeyInBrowser`, `Problem` after too many failed logins, or when the account header is missing or
     there twice, and `AccountNotAllowed`.

@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from c2c_stasis.api import call_csv, problems
-from c2c_stasis.api.auth import Acting, authenticate
+from c2c_stasis.api.auth import Acting, authenticate, recognise, require_page
 from c2c_stasis.api.bodies import read_json
 from c2c_stasis.api.call_list import CallFilters, ListFilters, ShownWith, expanded
 from c2c_stasis.api.edge import CALL_ID, TURN
@@ -121,7 +121,7 @@ class CallRoutes:
 
     async def place(self, request: web.Request) -> web.Response:
         """Place a call. The answer has an empty body, for some clients throw on any other; `Location` is the call."""
-        acting = authenticate(request, self._service)
+        acting = recognise(request, self._service)
         refuse_query(request)
         account = acting.account
         body, by_other_names = with_own_names(await read_json(request))
@@ -132,6 +132,8 @@ class CallRoutes:
         asked = read_place_call(body, is_emergency=emergency)
         if (refusal := request[TURN].refusal) is not None and not emergency(asked.dial_string):
             raise refusal
+        if not emergency(asked.dial_string):
+            require_page(request, acting)
         once = _once(request, acting, asked, body)
         try:
             accepted = await self._finish(self._accept(acting, user, asked, once))

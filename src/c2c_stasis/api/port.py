@@ -52,6 +52,10 @@ class Service(Protocol):
         """What verifies sessions, as JSON Web Keys."""
         ...
 
+    def page_origins(self) -> frozenset[str]:
+        """Of every web page that may act for an account that names its own."""
+        ...
+
     def account(self, key: Key, account_id: str) -> Account:
         """The account a key may act for. Raises `AccountNotAllowed`."""
         ...

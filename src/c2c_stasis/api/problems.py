@@ -21,6 +21,7 @@ from c2c_stasis.errors import (
     NotAuthenticated,
     NotFound,
     NumberNotDialable,
+    OriginNotAllowed,
     StillInUse,
     TooMany,
     Unavailable,
@@ -173,6 +174,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem(409, f"Webhook endpoint disabled: {error}", "webhook_endpoint_disabled")
         case KeyInBrowser():
             return Problem(403, f"Not allowed: {error}", "key_in_browser")
+        case OriginNotAllowed():
+            return Problem(403, f"Not allowed: {error}", "origin_not_allowed")
         case NotAllowed():
             return Problem(403, f"Not allowed: {error}", "not_allowed")
         case DestinationNotAllowed():

@@ -63,6 +63,7 @@ def build_app(
         )
     app = web.Application(middlewares=[answer_everything], client_max_size=MAX_BYTES)
     app[CORS] = cors or Cors()
+    app[CORS].of_accounts = lambda: service.page_origins()  # the document is drawn without a service
     figures = app[METRICS] = metrics or Metrics()
     calls, events = CallRoutes(service), EventRoutes(service)
     routes = [*calls.routes(), *events.routes(), *resource_routes(service, store, vet), *HealthRoutes(service).routes()]

@@ -72,6 +72,11 @@ def show_account(remote: Remote, account: str) -> None:
 @click.option("--extension-length", type=int, metavar="DIGITS", help="3 to 6; its extensions must fit.")
 @click.option("--caller-number", metavar="+NUMBER|ID", help='The number that its calls show; "" for none.')
 @click.option("--policy", metavar="JSON", help="What it may dial, where that is other than configured; {} for nothing.")
+@click.option(
+    "--cors-origins",
+    metavar="ORIGINS",
+    help='Pages that may act for it, with commas; "" for those of the whole service.',
+)
 def update_account(
     remote: Remote,
     account: str,
@@ -79,6 +84,7 @@ def update_account(
     email: str | None,
     caller_number: str | None,
     policy: str | None,
+    cors_origins: str | None,
     **config: Any,
 ) -> None:
     """Change an account, by id or name."""
@@ -89,6 +95,8 @@ def update_account(
         body["caller_number_id"] = chosen
     if policy is not None:
         body["policy"] = _json(policy)
+    if cors_origins is not None:
+        body["cors_origins"] = cors_origins.replace(",", " ").split() or None
     print_record(remote, remote.post("accounts", account_id, body=body))
 
 

@@ -1,6 +1,6 @@
 """What may be changed of what is in the directory; what is not named stays as it is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 from c2c_stasis.ids import LocationId, NumberId, UserId
@@ -17,6 +17,7 @@ class AccountChanges(TypedDict, total=False):
     timezone: str
     caller_number_id: NumberId | None
     policy: str
+    cors_origins: Sequence[str] | str | None
     kept: Mapping[str, object]
 
 

@@ -29,6 +29,8 @@ class Directory:
     _extensions: dict[tuple[AccountId, str], Extension] = field(default_factory=dict)
     _devices_by_user: dict[UserId, tuple[Device, ...]] = field(default_factory=dict)
     _extensions_by_user: dict[UserId, tuple[Extension, ...]] = field(default_factory=dict)
+    page_origins: frozenset[str] = frozenset()
+    """Of every page that may act for an account that names its own."""
 
     @classmethod
     def of(cls, rows: DirectoryRows) -> "Directory":
@@ -43,6 +45,7 @@ class Directory:
             {(extension.account_id, extension.number): extension for extension in rows.extensions},
             _by_user((device.user_id, device) for device in rows.devices),
             _by_user((extension.user_id, extension) for extension in rows.extensions),
+            frozenset(origin for account in rows.accounts for origin in account.page_origins or ()),
         )
 
     def key(self, digest: str) -> Key | None:

@@ -38,6 +38,12 @@ class Account:
     created_at: float = field(default=0.0, compare=False)
     updated_at: float = field(default=0.0, compare=False)
     sessions_revoked_at: float | None = None  # whatever session of the account began until then is over
+    cors_origins: str | None = None  # the pages that may act for it, with commas; None for those of the whole service
+
+    @property
+    def page_origins(self) -> tuple[str, ...] | None:
+        """The origins of those pages, one by one."""
+        return None if self.cors_origins is None else tuple(filter(None, self.cors_origins.split(", ")))
 
 
 @dataclass(frozen=True, slots=True)

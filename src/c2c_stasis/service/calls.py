@@ -187,6 +187,10 @@ class CallService:
         signing_keys = believed(self._directory.signing_keys, self._clock.now().wall)
         return [public_jwk(key) for key in signing_keys.values()]
 
+    def page_origins(self) -> frozenset[str]:
+        """Of every web page that may act for an account that names its own."""
+        return self._directory.page_origins
+
     def key_uses(self) -> dict[str, float]:
         """When which platform key was used last, by its id, as far as that was not given out yet; for the store to keep."""
         return self._credentials.uses_to_tell()

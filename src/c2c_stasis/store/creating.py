@@ -1,6 +1,6 @@
 """How something new comes into the directory."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, insert
 
@@ -43,6 +43,7 @@ class Creating(Changing):
         email: str = "",
         primary_contact_name: str = "",
         policy: str = "{}",
+        cors_origins: Sequence[str] | None = None,
         kept: Mapping[str, object] | None = None,
     ) -> Account:
         """A new account of a platform."""
@@ -58,6 +59,7 @@ class Creating(Changing):
                 "primary_contact_name", primary_contact_name, validation.NAME_LENGTH
             ),
             policy=policy,
+            cors_origins=None if cors_origins is None else validation.origins(cors_origins),
             kept=kept_json("{}", kept or {}),
         )
 

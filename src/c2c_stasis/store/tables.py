@@ -58,6 +58,7 @@ accounts = Table(
     Column("kept", Text, server_default=text("'{}'"), nullable=False),
     Column("deleted_at", Float),  # the row stays, without what is personal: the call log refers to it
     Column("sessions_revoked_at", Float),
+    Column("cors_origins", Text),  # without any, those of the whole service count
     Column("policy", Text, server_default=text("'{}'"), nullable=False),
 )
 

@@ -47,6 +47,8 @@ class Updating(Changing):
     async def update_account(self, account_id: AccountId, changes: AccountChanges) -> Account:
         """Change an account; its extensions must fit what it becomes."""
         _check(changes)
+        if (named := changes.get("cors_origins")) is not None:
+            changes = {**changes, "cors_origins": validation.origins(named)}
 
         def change(connection: Connection) -> Account:
             account = account_of(connection, account_id)

@@ -2,16 +2,19 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
 
+from c2c_stasis.config.problems import Wrong
+from c2c_stasis.config.sections.network import parse_origins
 from c2c_stasis.directory.dial_strings import E164, is_emergency
 from c2c_stasis.errors import InvalidRequest
 
 ENDPOINT = re.compile(r"[A-Za-z0-9_-]{1,64}")  # safe inside a dial string and a section name of Asterisk
 NAME_LENGTH = 128
+MOST_ORIGINS = 64  # of one account
 EMAIL_LENGTH = 254  # RFC 5321 4.5.3.1.3, less the angle brackets
 ADDRESS_REQUIRED = ("street", "city", "country")  # states and postal codes are not known everywhere
 EXTENSION_LENGTHS = range(3, 7)
@@ -89,6 +92,21 @@ def timezone(text: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise InvalidRequest("timezone", "must be an IANA time zone name, such as Europe/Berlin") from error
     return text
+
+
+def origins(texts: Sequence[str]) -> str:
+    """The origins of web pages, each as a browser writes it (`https://app.example.com`), as they are kept."""
+    if len(texts) > MOST_ORIGINS:
+        raise InvalidRequest("cors_origins", f"are more than {MOST_ORIGINS}")
+    try:
+        found = [name for text in texts for name in parse_origins(text).names]
+    except Wrong as error:
+        raise InvalidRequest(
+            "cors_origins", "must be origins, such as https://app.example.com, without a path"
+        ) from error
+    if len(found) != len(texts):
+        raise InvalidRequest("cors_origins", "must be one origin each, such as https://app.example.com")
+    return ", ".join(dict.fromkeys(found))
 
 
 def extension_length(length: int) -> int:

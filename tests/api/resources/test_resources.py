@@ -33,6 +33,7 @@ async def test_an_account(office: Office) -> None:
         "primary_contact_name": None,
         "config": {"region": "DE", "extension_length": 4, "timezone": "UTC"},
         "policy": {},
+        "cors_origins": None,
         "caller_number": None,
         "caller_number_id": None,
         "address": None,

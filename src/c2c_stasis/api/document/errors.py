@@ -29,6 +29,7 @@ ERRORS = {
     "destination_not_allowed": ErrorCode(403, "a rule forbids the destination; `details.rule` names it"),
     "not_allowed": ErrorCode(403, "the credential may not do this"),
     "key_in_browser": ErrorCode(403, "a browser sent a platform key, which must stay on a server"),
+    "origin_not_allowed": ErrorCode(403, "a web page asks with a session of an account for which it may not act"),
     "user_not_found": ErrorCode(404, "the account has no such user"),
     "call_not_found": ErrorCode(404, "the account has no such call, or a credential of the other mode placed it"),
     "account_not_found": ErrorCode(404, "the platform has no such account"),

@@ -137,6 +137,8 @@ class Operation:
         if route.scopes != OPEN:
             found |= {"unauthorized", "key_in_browser", "too_many_failed_logins", "unavailable"}
             found.add("validation_error")  # a filter that is not known
+        if Scope.USER_SESSION in route.scopes:
+            found.add("origin_not_allowed")
         if route.scopes in (KEYS, KEYS_FOR_ACCOUNT):
             found.add("not_allowed")  # to a session
         if Scope.ACCOUNT in route.scopes:

@@ -109,6 +109,11 @@ WORDS: dict[str, Word] = {
     "user_id": _USER,
     "account_id": id_word(ids.ACCOUNT, "the account"),
     "email": Word("e-mail address", "carol@example.com", {"maxLength": 254}),
+    "cors_origins": Word(
+        "origins of the web pages that may act for the account, as browsers write them; null for those of the whole service",
+        ["https://app.example.com"],
+        {"maxItems": 64},
+    ),
     "primary_contact_name": Word("whom to ask for", "Carol Jones", {"maxLength": 128}),
     "config": _CONFIG,
     "address": _KEPT,

@@ -50,6 +50,7 @@ class AccountFields(KeptFields, kw_only=True):
     primary_contact_name: Text = UNSET
     config: dict[str, Any] | UnsetType | None = UNSET
     policy: dict[str, Any] | UnsetType | None = UNSET
+    cors_origins: list[str] | UnsetType | None = UNSET
 
 
 class CreateAccount(AccountFields, kw_only=True):
@@ -79,6 +80,7 @@ class AccountRecord(Struct, frozen=True):
     policy: dict[str, Any]
     caller_number: str | None
     caller_number_id: str | None
+    cors_origins: list[str] | None
     address: Any
     billing_address: Any
     pricing: Any
@@ -160,6 +162,7 @@ def account_record(account: Account) -> AccountRecord:
         policy=json.loads(account.policy),
         caller_number=account.caller_number_id,
         caller_number_id=account.caller_number_id,
+        cors_origins=None if account.page_origins is None else list(account.page_origins),
         hold_music_clip=kept.get("hold_music_clip_id"),
         main_location=kept.get("main_location_id"),
         **{name: kept.get(name) for name in KeptFields.__struct_fields__},

@@ -99,7 +99,7 @@ class Http:
         Origins,
         ORIGINS,
         About(
-            "The web pages that may use the API from a browser, with sessions; browsers keep all others out",
+            "The web pages that may use the API from a browser, with sessions of accounts that name none of their own",
             reloads=True,
         ),
     ] = NO_ORIGINS

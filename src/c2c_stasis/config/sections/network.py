@@ -126,7 +126,8 @@ _USUAL_PORTS = {"http": 80, "https": 443}  # browsers leave them out
 _ORIGINS_FIX = 'Write each as the browser does, without a path: cors_origins = "https://app.example.com"'
 
 
-def _origins(text: str) -> Origins:
+def parse_origins(text: str) -> Origins:
+    """The origins that are written so, with commas or blanks between them. Raises `Wrong`."""
     names = []
     for part in text.replace(",", " ").lower().split():
         found = _ORIGIN.fullmatch(part)
@@ -139,4 +140,4 @@ def _origins(text: str) -> Origins:
     return Origins(tuple(dict.fromkeys(names)))
 
 
-ORIGINS = Text(_ORIGINS_FIX, "origins, with commas between them; or none", r"[^\x00-\x1f\x7f]*", parse=_origins)
+ORIGINS = Text(_ORIGINS_FIX, "origins, with commas between them; or none", r"[^\x00-\x1f\x7f]*", parse=parse_origins)
