@@ -2,15 +2,19 @@
 
 import logging
 from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network
 
 from aiohttp import hdrs, web
 
 from c2c_stasis.api import problems
+from c2c_stasis.api.admission import parsed
 from c2c_stasis.api.clients import CLIENT
 from c2c_stasis.api.cors import CORS
 from c2c_stasis.api.failed_logins import FAILED_LOGINS
 from c2c_stasis.api.port import Service
 from c2c_stasis.call.model import Call
+from c2c_stasis.config.sections.network import parse_networks
 from c2c_stasis.directory.model import Account, Key
 from c2c_stasis.directory.sessions import Session
 from c2c_stasis.errors import (
@@ -106,11 +110,30 @@ def _credential(request: web.Request, service: Service) -> Key | Session:
         origin = request.headers.get(hdrs.ORIGIN, "")[:200]
         logger.warning("platform key sent by a browser", extra={"origin": origin, "remote": request.get(CLIENT, "")})
         raise KeyInBrowser
+    client = request.get(CLIENT, "")
     try:
-        return service.authenticate(token)
+        found = service.authenticate(token)
+        if isinstance(found, Key) and not _may_come_from(found, client):
+            logger.warning("key used from elsewhere", extra={"key_id": found.id, "remote": client})
+            raise NotAuthenticated
     except NotAuthenticated:
-        request.app[FAILED_LOGINS].count(request.get(CLIENT, ""), token)
+        request.app[FAILED_LOGINS].count(client, token)
         raise
+    return found
+
+
+def _may_come_from(key: Key, client: str) -> bool:
+    """Whether this client may use the key. Who comes from elsewhere is answered as if there were no such key."""
+    if not key.networks:
+        return True
+    address = parsed(client)
+    ranges = _ranges(key.networks)
+    return address is not None and any(address in one for one in ranges if one.version == address.version)
+
+
+@lru_cache(256)
+def _ranges(networks: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return parse_networks(networks).ranges
 
 
 def _bearer(request: web.Request) -> str:

@@ -199,6 +199,7 @@ class DirectoryStore(Protocol):
         email: str = ...,
         primary_contact_name: str = ...,
         policy: str = ...,
+        cors_origins: Sequence[str] | None = ...,
         kept: Mapping[str, object] | None = ...,
     ) -> Account:
         """A new account."""
@@ -316,7 +317,9 @@ class DirectoryStore(Protocol):
         """Remove a location where nobody is."""
         ...
 
-    async def create_key(self, platform_id: PlatformId, *, livemode: bool = ...) -> tuple[str, Key]:
+    async def create_key(
+        self, platform_id: PlatformId, *, livemode: bool = ..., networks: Sequence[str] = ...
+    ) -> tuple[str, Key]:
         """A new key, and what is kept of it."""
         ...
 

@@ -17,6 +17,7 @@ _COLUMNS: tuple[Column, ...] = (
     ("CREATED", "created_at"),
     ("LAST USED", "last_used_at"),
     ("EXPIRES", "expires_at"),
+    ("FROM", lambda key: ", ".join(key["networks"])),
     ("REVOKED", "revoked_at"),
 )
 
@@ -36,9 +37,13 @@ def list_keys(remote: Remote) -> None:
 @keys.command("create", epilog=EXIT_STATUS)
 @for_platform
 @click.option("--live/--test", "livemode", default=None, help="For calls or for tests.  [as the key that asks]")
-def create_key(remote: Remote, livemode: bool | None) -> None:
+@click.option(
+    "--from", "networks", metavar="NETWORK", multiple=True, help="Where it may be used; several times for several."
+)
+def create_key(remote: Remote, livemode: bool | None, networks: tuple[str, ...]) -> None:
     """Make a key. It is shown now and never again."""
     body: dict[str, Any] = {} if livemode is None else {"livemode": livemode}
+    body |= {"networks": list(networks)} if networks else {}
     print_record(remote, remote.post("keys", body=body))
     click.echo("The secret is shown this once and cannot be read again: keep it safe.", err=True)
 

@@ -139,6 +139,7 @@ class Key:
     revoked_at: float | None = None
     expires_at: float | None = None  # a key that was rotated opens nothing from then on
     last_used_at: float | None = field(default=None, compare=False)  # to the minute
+    networks: str = ""  # from where it may be used, with commas; empty for everywhere
 
 
 @dataclass(frozen=True, slots=True)

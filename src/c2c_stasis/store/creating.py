@@ -202,9 +202,12 @@ class Creating(Changing):
 
         return await self._change(change)
 
-    async def create_key(self, platform_id: PlatformId, *, livemode: bool = True) -> tuple[str, Key]:
+    async def create_key(
+        self, platform_id: PlatformId, *, livemode: bool = True, networks: Sequence[str] = ()
+    ) -> tuple[str, Key]:
         """A new platform key: the key itself, which is kept nowhere and cannot be shown again, and what is kept of it."""
-        secret, key = new_platform_key(platform_id, livemode=livemode, at=self._wall())
+        allowed = validation.networks(networks)
+        secret, key = new_platform_key(platform_id, livemode=livemode, at=self._wall(), networks=allowed)
 
         def change(connection: Connection) -> Key:
             require_platform(connection, platform_id)
@@ -214,8 +217,8 @@ class Creating(Changing):
         return secret, await self._change(change)
 
 
-def new_platform_key(platform_id: PlatformId, *, livemode: bool, at: float) -> tuple[str, Key]:
+def new_platform_key(platform_id: PlatformId, *, livemode: bool, at: float, networks: str = "") -> tuple[str, Key]:
     """A key that nobody has yet, and what is to be kept of it."""
     secret = key_format.new_key(livemode)
     digest, hint = key_format.digest(secret), key_format.hint(secret)
-    return secret, Key(new_id(ids.KEY), platform_id, digest, hint, livemode, created_at=at)
+    return secret, Key(new_id(ids.KEY), platform_id, digest, hint, livemode, created_at=at, networks=networks)

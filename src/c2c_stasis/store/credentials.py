@@ -30,7 +30,7 @@ class Credentials(Changing):
             old = _key_of(connection, key_id)
             if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= now):
                 raise NotAllowed("the key opens nothing any more; create a new one")
-            secret, key = new_platform_key(old.platform_id, livemode=old.livemode, at=now)
+            secret, key = new_platform_key(old.platform_id, livemode=old.livemode, at=now, networks=old.networks)
             connection.execute(insert(tables.keys).values(row_of(key)))
             expires_at = min(now + overlap, old.expires_at or now + overlap)
             connection.execute(update(tables.keys).where(tables.keys.c.id == key_id).values(expires_at=expires_at))

@@ -160,6 +160,7 @@ keys = Table(
     Column("revoked_at", Float),
     Column("expires_at", Float),
     Column("last_used_at", Float),
+    Column("networks", Text, server_default=text("''"), nullable=False),  # empty: from everywhere
 )
 
 # A secret that is kept as it is: who can read it can make sessions.

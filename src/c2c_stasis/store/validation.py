@@ -8,13 +8,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import phonenumbers
 
 from c2c_stasis.config.problems import Wrong
-from c2c_stasis.config.sections.network import parse_origins
+from c2c_stasis.config.sections.network import parse_networks, parse_origins
 from c2c_stasis.directory.dial_strings import E164, is_emergency
 from c2c_stasis.errors import InvalidRequest
 
 ENDPOINT = re.compile(r"[A-Za-z0-9_-]{1,64}")  # safe inside a dial string and a section name of Asterisk
 NAME_LENGTH = 128
 MOST_ORIGINS = 64  # of one account
+MOST_NETWORKS = 64  # of one key
 EMAIL_LENGTH = 254  # RFC 5321 4.5.3.1.3, less the angle brackets
 ADDRESS_REQUIRED = ("street", "city", "country")  # states and postal codes are not known everywhere
 EXTENSION_LENGTHS = range(3, 7)
@@ -106,6 +107,22 @@ def origins(texts: Sequence[str]) -> str:
         ) from error
     if len(found) != len(texts):
         raise InvalidRequest("cors_origins", "must be one origin each, such as https://app.example.com")
+    return ", ".join(dict.fromkeys(found))
+
+
+def networks(texts: Sequence[str]) -> str:
+    """Addresses and networks (`10.0.0.0/8`), as they are kept."""
+    if len(texts) > MOST_NETWORKS:
+        raise InvalidRequest("networks", f"are more than {MOST_NETWORKS}")
+    found = []
+    for text in texts:
+        try:
+            parsed = parse_networks(text).ranges
+        except Wrong as error:
+            raise InvalidRequest("networks", "must be addresses or networks, such as 10.0.0.0/8") from error
+        if len(parsed) != 1:
+            raise InvalidRequest("networks", "must be one address or network each, such as 10.0.0.0/8")
+        found.append(str(parsed[0]))
     return ", ".join(dict.fromkeys(found))
 
 

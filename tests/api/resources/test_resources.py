@@ -140,6 +140,7 @@ async def test_a_key_is_shown_once(office: Office) -> None:
         "revoked_at": None,
         "expires_at": None,
         "last_used_at": None,
+        "networks": [],
     }
     assert await office.get(f"/v1/keys/{made['id']}") == made
     assert secret not in str(await office.get("/v1/keys"))

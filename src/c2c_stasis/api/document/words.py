@@ -182,6 +182,11 @@ WORDS: dict[str, Word] = {
     "inbound_routing": Word("kept as it is"),
     "fax_enabled": Word("kept as it is", False),
     # keys
+    "networks": Word(
+        "addresses and networks from which the key may be used; none for everywhere",
+        ["203.0.113.0/24"],
+        {"maxItems": 64},
+    ),
     "hint": Word("how the key begins", "sk_live_7Qb2"),
     "livemode": Word("false when it is for tests", True),
     "revoked_at": _moment("when it was revoked; null while it is valid"),

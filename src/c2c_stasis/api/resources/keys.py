@@ -20,6 +20,7 @@ class CreateKey(Struct, kw_only=True):
     """A new key; without `livemode` it is of the same kind as the key that asks."""
 
     livemode: bool | UnsetType = UNSET
+    networks: list[str] | UnsetType | None = UNSET
 
 
 class RotateKey(Struct, kw_only=True):
@@ -39,6 +40,7 @@ class KeyRecord(Struct, frozen=True):
     revoked_at: str | None
     expires_at: str | None
     last_used_at: str | None
+    networks: list[str]
     secret: str | UnsetType = UNSET
 
 
@@ -68,10 +70,12 @@ class KeyRoutes(ResourceRoutes):
 
     async def create(self, asked: Asked) -> web.Response:
         """A new key. A test key makes test keys only, else it would be a live one to whoever holds it."""
-        livemode = said(await asked.body(CreateKey)).get("livemode", asked.key.livemode)
+        given = said(await asked.body(CreateKey))
+        livemode, networks = given.get("livemode", asked.key.livemode), given.get("networks") or ()
         if livemode and not asked.key.livemode:
             raise NotAllowed("a test key makes test keys only")
-        secret, key = await self._changed(self._store.create_key(asked.key.platform_id, livemode=livemode))
+        change = self._store.create_key(asked.key.platform_id, livemode=livemode, networks=networks)
+        secret, key = await self._changed(change)
         return answer(key_record(key, secret), 201)
 
     async def show(self, asked: Asked) -> web.Response:
@@ -113,6 +117,7 @@ def key_record(key: Key, secret: str | UnsetType = UNSET) -> KeyRecord:
         revoked_at=rfc3339(key.revoked_at),
         expires_at=rfc3339(key.expires_at),
         last_used_at=rfc3339(key.last_used_at),
+        networks=[text for text in key.networks.split(", ") if text],
         secret=secret,
     )
 
