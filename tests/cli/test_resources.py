@@ -65,6 +65,16 @@ async def test_a_key_is_rotated_and_both_open_for_a_while(office: Office, line: 
         assert (await office.ask("GET", "/v1/users", key=key["secret"]))[0] == 200
 
 
+async def test_which_pages_act_for_an_account_and_from_where_a_key_is_used(office: Office, line: Line) -> None:
+    pages = "https://app.example.com, http://localhost:3000"
+    account = await line.json("accounts", "update", "Bakery", "--cors-origins", pages)
+    assert account["cors_origins"] == pages.split(", ")
+    assert (await line.json("accounts", "update", "Bakery", "--cors-origins", ""))["cors_origins"] is None
+    made = await line.json("keys", "create", "--from", "203.0.113.7", "--from", "10.0.0.0/8")
+    assert made["networks"] == ["203.0.113.7/32", "10.0.0.0/8"]
+    assert "203.0.113.7/32, 10.0.0.0/8" in await line.says("keys", "list")
+
+
 async def test_columns_are_aligned(office: Office, line: Line) -> None:
     for name in ("A", "Somebody with a long name"):
         await line.says("users", "create", name, "--email", "x@example.org")
