@@ -20,6 +20,7 @@ from tests.api.fakes import KEY, NO_STORE, FakeService
 from tests.api.requests import GOOD, HEADERS, Client
 
 MOST = 20
+FEW = 2  # a test over HTTP may take up to half a minute then, and finds what it expects
 PROXY = parse_networks("127.0.0.1")
 FAR, OTHER = "203.0.113.7", "203.0.113.8"
 TOKEN = "eyJhbGciOiJFZERTQSJ9.e30.x"  # of no use to anybody
@@ -133,7 +134,7 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 
 async def opened(stack: AsyncExitStack, service: FakeService, trusted: Networks = PROXY) -> Client:
-    http = Http(Address("127.0.0.1", 0), trusted_proxies=trusted)
+    http = Http(Address("127.0.0.1", 0), trusted_proxies=trusted, max_failed_logins=FEW)
     server = HttpServer(build_app(service, NO_STORE), http)
     address = await server.start()
     stack.push_async_callback(server.stop)
@@ -148,14 +149,14 @@ async def asked(client: Client, credential: str, *of: str) -> tuple[int, str]:
         return response.status, response.headers.get("Retry-After", "")
 
 
-async def test_after_twenty_wrong_credentials_a_wrong_one_is_429_and_a_right_one_is_let_in(
+async def test_after_so_many_wrong_credentials_a_wrong_one_is_429_and_a_right_one_is_let_in(
     stack: AsyncExitStack, service: FakeService
 ) -> None:
     client = await opened(stack, service, Networks())
-    assert [await asked(client, TOKEN) for _ in range(MOST)] == [(401, "")] * MOST
+    assert [await asked(client, TOKEN) for _ in range(FEW)] == [(401, "")] * FEW
     for wrong in (TOKEN, "sk_live_x", new_key(livemode=True)):
         status, wait = await asked(client, wrong)
-        assert (status, wait in ("1", "2", "3")) == (429, True)
+        assert (status, 0 < int(wait) <= PERIOD / FEW) == (429, True)
     assert (await asked(client, KEY))[0] == 202
     assert len(service.calls) == 1
     assert (await client.get("/v1/calls/x")).status == 401  # nobody said who he is
@@ -165,8 +166,8 @@ async def test_nobody_is_locked_out_by_guesses_at_his_key_from_everywhere(
     stack: AsyncExitStack, service: FakeService
 ) -> None:
     client = await opened(stack, service)
-    guesses = [await asked(client, KEY[:16] + str(number), f"198.51.100.{number}") for number in range(MOST + 5)]
-    assert [status for status, _ in guesses] == [401] * MOST + [429] * 5
+    guesses = [await asked(client, KEY[:16] + str(number), f"198.51.100.{number}") for number in range(FEW + 5)]
+    assert [status for status, _ in guesses] == [401] * FEW + [429] * 5
     assert (await asked(client, KEY, FAR))[0] == 202
 
 
@@ -174,7 +175,7 @@ async def test_behind_a_proxy_each_client_is_counted_and_what_it_claims_to_be_is
     stack: AsyncExitStack, service: FakeService
 ) -> None:
     client = await opened(stack, service)
-    for number in range(MOST):
+    for number in range(FEW):
         assert await asked(client, TOKEN, f"192.0.2.{number}", FAR) == (
             401,
             "",
@@ -185,8 +186,8 @@ async def test_behind_a_proxy_each_client_is_counted_and_what_it_claims_to_be_is
 
 async def test_without_a_proxy_nobody_passes_for_somebody_else(stack: AsyncExitStack, service: FakeService) -> None:
     client = await opened(stack, service, Networks())
-    answers = [await asked(client, TOKEN, f"192.0.2.{number}") for number in range(MOST + 1)]
-    assert [status for status, _ in answers] == [401] * MOST + [429]
+    answers = [await asked(client, TOKEN, f"192.0.2.{number}") for number in range(FEW + 1)]
+    assert [status for status, _ in answers] == [401] * FEW + [429]
 
 
 async def test_how_many_is_configured(service: FakeService) -> None:
