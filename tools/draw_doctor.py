@@ -11,6 +11,7 @@ import click
 
 from c2c_stasis.doctor import checks
 from c2c_stasis.doctor.advisories import ADVISORIES, ADVISORY, CHANGE_LOG
+from c2c_stasis.doctor.check import Check
 from c2c_stasis.doctor.examination import EVERY_FAULT
 from c2c_stasis.doctor.findings import Level, Status
 
@@ -42,11 +43,31 @@ written; one channel is made in Asterisk, never dialled, and removed (Asterisk r
 service makes phones, one is made that nobody can use, and removed; and ports and the folder of the ARI log are
 tried for a moment.
 
-Everything of Asterisk is asked over ARI; its files are not read. Four modules help it to see: `func_config` (limits in
-`http.conf` and `ari.conf`), `func_dialplan` (where a phone's context leads), `func_pjsip_aor` and `func_pjsip_contact` (whether
-a trunk answers). Without one, the check says so, and the others are made. What ARI does not tell at all: whether Asterisk is
-registered at a carrier (`asterisk -rx 'pjsip show registrations'`). Contexts of trunks are not judged: from outside, an inbound
-route looks like a way out.
+Without `--security`, everything of Asterisk is asked over ARI, and its files are not read. Four modules help it to see:
+`func_config` (limits in `http.conf` and `ari.conf`), `func_dialplan` (where a phone's context leads), `func_pjsip_aor` and
+`func_pjsip_contact` (whether a trunk answers). Without one, the check says so, and the others are made. What ARI does not tell
+at all: whether Asterisk is registered at a carrier (`asterisk -rx 'pjsip show registrations'`). Contexts of trunks are not
+judged: from outside, an inbound route looks like a way out.
+
+## With --security
+
+`c2c-stasis doctor --security` asks instead who could get in, dial out, or read along. It looks at every endpoint that Asterisk
+has, not only at those of the directory. A carrier is left out of what is asked of phones: a trunk of the configuration, or an
+endpoint without a password that an `identify` section knows by its address.
+
+What ARI cannot tell it reads in Asterisk's files, templates and includes carried out: the users of `ari.conf` and
+`manager.conf`, access lists, `identify` sections, and who may read each file. They are looked for in `/etc/asterisk` if
+`[ari] url` is this machine; `--asterisk-etc FOLDER` names another folder, such as the one that a container mounts, or a copy
+with its rights kept. Whether it is the folder that this Asterisk reads is held against Asterisk's own reader. Run it as root,
+or as a user who may read them. What cannot be read is `not seen`, and says why; it is never `ok`. Where ARI and the manager
+interface listen, `live_dangerously` and `allowed_origins` are then asked of Asterisk itself, over ARI.
+
+What it does not see: firewalls, and what a network in between forwards; a setting that was changed after Asterisk read it
+(`asterisk.conf` counts as it was at the start, most others as they were at the last reload); objects of a realtime database
+beyond what ARI tells; where the contexts of carriers lead; how long SIP passwords are; what a line with `#exec` would print,
+for no program is run.
+
+## For programs
 
 `--json` prints `{"exit_status": …, "findings": [{"check", "level", "code", "fact", "fix", "exit_status"}]}`; `code` and `fix`
 are null where there is no fault. Codes, levels and exit statuses stay as they are; facts and fixes are prose."""
@@ -69,6 +90,11 @@ def faults() -> list[str]:
         for check, fault in EVERY_FAULT
     )
     return table(("Code", "Check", "Level", "Exit status", "Meaning", "Fix"), rows)
+
+
+def questions(asked: Iterable[Check]) -> list[str]:
+    """What each check asks."""
+    return table(("Check", "Asks"), ((check.name, check.question) for check in asked))
 
 
 def advisories() -> list[str]:
@@ -94,7 +120,8 @@ def page() -> str:
             *table(("Exit status", "Means"), ((str(int(status)), STATUSES[status]) for status in Status)),
         ],
         ["## Levels", "", *table(("Level", "Means"), ((level.value, LEVELS[level]) for level in Level))],
-        ["## Checks", "", *table(("Check", "Asks"), ((check.name, check.question) for check in checks.ALL))],
+        ["## Checks", "", *questions(checks.ALL)],
+        ["## Checks with --security", "", *questions(checks.SECURITY)],
         [
             "## Advisories",
             "",

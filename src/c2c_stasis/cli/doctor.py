@@ -39,20 +39,31 @@ _BREAK = "\n"
     metavar="CODE",
     help="A fault that is meant to be so: said, and not counted; repeatable.",
 )
-def doctor(path: Path, as_json: bool, ignored: tuple[str, ...]) -> None:
+@click.option("--security", is_flag=True, help="Ask instead who could get in, dial out or read along.")
+@click.option(
+    "--asterisk-etc",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="With --security: where Asterisk's files are; /etc/asterisk where it runs on this machine.",
+)
+def doctor(path: Path, as_json: bool, ignored: tuple[str, ...], security: bool, asterisk_etc: Path | None) -> None:
     """Name every fault of this installation, with its fix.
 
     Looks at Asterisk, the database and this machine. It changes nothing, rings nothing and disturbs no call: run it beside a
-    service that works, as the user who runs the service. All codes: docs/doctor.md.
+    service that works, as the user who runs the service. With --security it reads Asterisk's files as well: run that as root.
+    All codes: docs/doctor.md.
     """
+    if asterisk_etc is not None and not security:
+        raise click.UsageError("--asterisk-etc is read with --security only")
     with reporting():
-        report = asyncio.run(_examine(path, ignored))
+        report = asyncio.run(_examine(path, ignored, security, asterisk_etc))
     click.echo(json.dumps(as_object(report)) if as_json else _as_text(report))
     raise SystemExit(int(report.status))
 
 
-async def _examine(path: Path, ignored: tuple[str, ...]) -> "Report":
+async def _examine(path: Path, ignored: tuple[str, ...], security: bool, asterisk_etc: Path | None) -> "Report":
     # asyncari takes its time, and other commands need none of this
+    from c2c_stasis.doctor import checks
     from c2c_stasis.doctor.examination import EVERY_FAULT, examine, unreadable
     from c2c_stasis.doctor.patient import Patient
 
@@ -62,8 +73,8 @@ async def _examine(path: Path, ignored: tuple[str, ...]) -> "Report":
         config = load_config(path)
     except ConfigError as error:
         return unreadable(error)
-    async with Patient(config) as patient:
-        return await examine(patient, ignored)
+    async with Patient(config, asterisk_etc=asterisk_etc, config_file=path) as patient:
+        return await examine(patient, ignored, checks.SECURITY if security else checks.ALL)
 
 
 def as_object(report: "Report") -> dict[str, object]:

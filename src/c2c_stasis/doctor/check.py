@@ -14,8 +14,8 @@ DEADLINE_OF_ALL_ENDPOINTS = 60.0  # seconds; each endpoint is one request of abo
 class Check:
     """One question, the faults it can find, and how it looks.
 
-    `look` gives at least one finding. It may raise `CannotSee`, `NotLoaded`, `SwitchUnavailable` or `SwitchRefused`: then the
-    check was not made, and that is said.
+    `look` gives at least one finding. It may raise `CannotSee`, `Unseen`, `FileUnread`, `NotLoaded`, `SwitchUnavailable` or
+    `SwitchRefused`: then the check was not made, and that is said.
     """
 
     name: str

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 from c2c_stasis.config import ConfigError
 from c2c_stasis.doctor import checks
+from c2c_stasis.doctor.asterisk_files import FileUnread
 from c2c_stasis.doctor.check import Check
 from c2c_stasis.doctor.findings import Fault, Finding, Level, Status, skipped, unseen, well
-from c2c_stasis.doctor.patient import CannotSee, NotLoaded, Patient
+from c2c_stasis.doctor.patient import NAME_THEM, CannotSee, NotLoaded, Patient, Unseen
 from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
 
 INVALID = Fault(
@@ -26,9 +27,11 @@ NO_ANSWER = Fault(
 
 CONFIGURATION = "configuration"
 EVERY_OTHER = "every other"  # check, where none can be made
+_EVERYDAY = {fault for check in checks.ALL for fault in check.faults}
 EVERY_FAULT: tuple[tuple[str, Fault], ...] = (
     (CONFIGURATION, INVALID),
     *((check.name, fault) for check in checks.ALL for fault in check.faults),
+    *((check.name, fault) for check in checks.SECURITY for fault in check.faults if fault not in _EVERYDAY),
     ("any", NO_ANSWER),
 )
 
@@ -82,6 +85,10 @@ async def _make(check: Check, patient: Patient) -> list[Finding]:
     except NotLoaded as reason:
         fix = f"Add `load = {reason.module}` to modules.conf, and run `asterisk -rx 'module load {reason.module}'`."
         return [unseen(str(reason), fix)]
+    except Unseen as reason:
+        return [unseen(str(reason), reason.fix)]
+    except FileUnread as reason:
+        return [unseen(str(reason), NAME_THEM)]
     except TimeoutError:
         return [NO_ANSWER.found(f"no answer within {check.deadline:g} s to: {check.question}")]
     except (SwitchUnavailable, SwitchRefused, ValueError, KeyError) as error:

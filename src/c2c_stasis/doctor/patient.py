@@ -15,6 +15,7 @@ import aiohttp
 from c2c_stasis.ari.inspector import CONNECTIONS, Helper, Inspector
 from c2c_stasis.config import Address, Config, Http
 from c2c_stasis.directory.model import DirectoryRows
+from c2c_stasis.doctor.asterisk_files import WHERE_ASTERISK_LOOKS, AsteriskFiles, FileUnread
 from c2c_stasis.errors import ClickToCallError, SwitchRefused, SwitchUnavailable
 from c2c_stasis.ids import CallId
 from c2c_stasis.store.ownership import is_served
@@ -24,12 +25,24 @@ T = TypeVar("T")
 
 MOUNTS = Path("/proc/self/mountinfo")
 SERVICE_ANSWERS_WITHIN = 6.0  # seconds; `/readyz` of a service that is unwell takes 5
+COPY = "Run doctor where Asterisk runs, or copy its files with their rights and name the copy: --asterisk-etc FOLDER."
+NAME_THEM = (
+    "Name the folder that holds them, --asterisk-etc FOLDER, and run doctor as a user who may read it, such as root."
+)
 _PARTS = {"asterisk", "database", "service"}  # by these a c2c-stasis is known
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 # where to reach who listens everywhere
 
 
 class CannotSee(Exception):
     """A check cannot be made because of something that another check reports; the text says what."""
+
+
+class Unseen(Exception):
+    """Something cannot be seen from here; the text says why, and `fix` how it could be."""
+
+    def __init__(self, why: str, fix: str = "") -> None:
+        super().__init__(why)
+        self.fix = fix
 
 
 class NotLoaded(Exception):
@@ -43,13 +56,25 @@ class NotLoaded(Exception):
 class Patient:
     """One installation: its configuration, its Asterisk, its database, its machine. `async with` lets go of it all.
 
-    `now` and `mounts` are the machine's clock and its table of mounts.
+    `now` and `mounts` are the machine's clock and its table of mounts. `asterisk_etc` is the folder of Asterisk's files;
+    without it they are looked for where Asterisk looks, if it runs here. `config_file` is where the configuration came from.
     """
 
-    def __init__(self, config: Config, *, now: Callable[[], float] = time.time, mounts: Path = MOUNTS) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        now: Callable[[], float] = time.time,
+        mounts: Path = MOUNTS,
+        asterisk_etc: Path | None = None,
+        config_file: Path | None = None,
+    ) -> None:
         self.config = config
+        self.config_file = config_file
+        self._asterisk_etc = asterisk_etc
         self.now = now
         self.mounts = mounts
+        self._files: AsteriskFiles | None = None
         self._known: dict[str, asyncio.Task[Any]] = {}
         self._stack = AsyncExitStack()
 
@@ -121,6 +146,38 @@ class Patient:
         if not await self.may_write():
             raise CannotSee("the ARI user may only read")
         return await self._once("helper", lambda: self._stack.enter_async_context(self.inspector.helper()))
+
+    def asterisk_files(self) -> AsteriskFiles:
+        """Asterisk's configuration files. Raises `Unseen` when there is no folder that can be read."""
+        if self._files is None:
+            folder = self._asterisk_etc
+            if folder is None and not self.beside_asterisk:
+                raise Unseen("Asterisk's files are not on this machine", COPY)
+            files = AsteriskFiles(folder or WHERE_ASTERISK_LOOKS)
+            try:
+                if "asterisk.conf" not in files.names():
+                    raise Unseen(f"there is no asterisk.conf in {files.folder}", NAME_THEM)
+            except FileUnread as error:
+                raise Unseen(str(error), NAME_THEM) from error
+            self._files = files
+        return self._files
+
+    async def setting(self, file: str, section: str, key: str) -> str:
+        """A setting of Asterisk's files, empty when it is not there: from the folder, else from Asterisk's own reader.
+
+        Raises `Unseen`, `NotLoaded` or `CannotSee` when neither can be read.
+        """
+        try:
+            return self.asterisk_files().whole(file).named(section).value(key)
+        except (Unseen, FileUnread):
+            return await self.asterisks_own(file, section, key)
+
+    async def asterisks_own(self, file: str, section: str, key: str) -> str:
+        """A setting as Asterisk itself reads it now, empty when it is not there. Raises `NotLoaded` or `CannotSee`."""
+        helper = await self.helper("func_config.so")
+        return (
+            await helper.read(f"AST_CONFIG({file},{section},{key},-1)") or ""
+        ).strip()  # -1: the last one, which counts
 
     @property
     def beside_asterisk(self) -> bool:

@@ -3,8 +3,10 @@
 import phonenumbers
 from phonenumbers import PhoneNumber, PhoneNumberFormat, ValidationResult
 
+from c2c_stasis.ari.inspector import Helper
+from c2c_stasis.doctor.asterisk_files import is_true
 from c2c_stasis.doctor.check import DEADLINE_OF_ALL_ENDPOINTS, Check
-from c2c_stasis.doctor.endpoints import in_use
+from c2c_stasis.doctor.endpoints import in_use, listed, phones
 from c2c_stasis.doctor.findings import Fault, Finding, Status, well
 from c2c_stasis.doctor.patient import Patient
 
@@ -15,6 +17,15 @@ DIALS_OUT = Fault(
     " and records. Whoever steals a phone's password can use it.",
     "Give the endpoint a context without extensions, such as locked-phones of the shipped extensions.conf. Where phones are"
     " meant to dial by themselves: doctor --ignore context_dials_out.",
+)
+
+TRANSFERS_OUT = Fault(
+    "transfer_dials_out",
+    Status.CONFIG,
+    "A phone may transfer a call (REFER), and its context leads somewhere when a telephone number is dialled on it: it sends"
+    " whom it talks with to any number, past the service's rules and records.",
+    "Set allow_transfer = no for the endpoint in pjsip.conf, or give it a context without extensions; then `asterisk -rx"
+    " 'module reload res_pjsip.so'`.",
 )
 
 ABROAD = "+442079460018"  # Ofcom's number for drama
@@ -35,13 +46,38 @@ async def look(patient: Patient) -> list[Finding]:
     numbers = examples({account.region for account in directory.accounts})
     faults = []
     for context, names in contexts.items():
-        for number in numbers:
-            if await helper.read(f"DIALPLAN_EXISTS({context},{number},1)") == "1":
-                faults.append(
-                    DIALS_OUT.found(f"context {context} ({len(names)} devices, {names[0]} among them) takes {number}")
-                )
-                break
+        if number := await _taken(helper, context, numbers):
+            faults.append(
+                DIALS_OUT.found(f"context {context} ({len(names)} devices, {names[0]} among them) takes {number}")
+            )
     return faults or [well(f"no number leads anywhere in {', '.join(sorted(contexts)) or 'any context'}")]
+
+
+async def look_at_all(patient: Patient) -> list[Finding]:
+    """Ask the same for every phone that Asterisk has, whether the directory knows it or not, and which of them may transfer."""
+    helper = await patient.helper("func_dialplan.so")
+    numbers = examples({account.region for account in (await patient.directory()).accounts})
+    contexts: dict[str, list[str]] = {}
+    all_phones = await phones(patient)
+    for name, settings in all_phones.items():
+        contexts.setdefault(settings.get("context", ""), []).append(name)
+    faults = []
+    for context, names in contexts.items():
+        if not (number := await _taken(helper, context, numbers)):
+            continue
+        faults.append(DIALS_OUT.found(f"context {context} takes {number}: {listed(names)}"))
+        transferring = [name for name in names if is_true(all_phones[name].get("allow_transfer", "yes"))]
+        if transferring:
+            faults.append(TRANSFERS_OUT.found(f"context {context} takes {number} in transfers: {listed(transferring)}"))
+    return faults or [well(f"no number leads anywhere for {len(all_phones)} phones")]
+
+
+async def _taken(helper: Helper, context: str, numbers: list[str]) -> str | None:
+    """The first of some numbers that leads somewhere in a context."""
+    for number in numbers:
+        if await helper.read(f"DIALPLAN_EXISTS({context},{number},1)") == "1":
+            return number
+    return None
 
 
 def examples(regions: set[str]) -> list[str]:
@@ -74,4 +110,11 @@ def _digits(text: str) -> str:
 
 CHECK = Check(
     "dial plan", "Can a phone dial out by itself, past the service?", (DIALS_OUT,), look, DEADLINE_OF_ALL_ENDPOINTS
+)
+EVERY_CHECK = Check(
+    "dial plan",
+    "Can a phone dial out by itself, past the service?",
+    (DIALS_OUT, TRANSFERS_OUT),
+    look_at_all,
+    DEADLINE_OF_ALL_ENDPOINTS,
 )

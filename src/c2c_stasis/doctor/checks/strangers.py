@@ -1,0 +1,55 @@
+"""Does Asterisk take calls from somebody whom it does not know?"""
+
+from ipaddress import ip_network
+
+from c2c_stasis.doctor.asterisk_files import FileUnread, Section
+from c2c_stasis.doctor.check import DEADLINE_OF_ALL_ENDPOINTS, Check
+from c2c_stasis.doctor.endpoints import every, is_anonymous
+from c2c_stasis.doctor.findings import Fault, Finding, Status, unseen, well
+from c2c_stasis.doctor.patient import NAME_THEM, Patient, Unseen
+
+ANONYMOUS = Fault(
+    "endpoint_anonymous",
+    Status.CONFIG,
+    "Asterisk takes calls from anybody on the network, without a password. Where they may lead only its dial plan limits.",
+    "Remove the endpoint that the fact names from pjsip.conf, and res_pjsip_endpoint_identifier_anonymous.so from modules.conf;"
+    " in an identify section, name the addresses of the carrier in match. Then restart Asterisk.",
+)
+
+IDENTIFIER = "res_pjsip_endpoint_identifier_anonymous.so"
+
+
+async def look(patient: Patient) -> list[Finding]:
+    """Look for endpoints that are given to strangers, by name or because they take every address."""
+    strangers = [name for name in await every(patient) if is_anonymous(name)]
+    serves = IDENTIFIER in await patient.modules()
+    state = "is there, and strangers are given it" if serves else f"is there; it waits only for {IDENTIFIER}"
+    faults = [ANONYMOUS.found(f"endpoint {name} {state}") for name in strangers]
+    try:
+        sections = patient.asterisk_files().whole("pjsip.conf").of_type("identify")
+    except (Unseen, FileUnread) as reason:
+        known = "no endpoint is called anonymous; whether an identify section takes every address cannot be seen"
+        return faults or [unseen(f"{known}: {reason}", NAME_THEM)]
+    faults += [
+        ANONYMOUS.found(f"the identify section {one.name} gives endpoint {one.value('endpoint')} to every address")
+        for one in sections
+        if _takes_everybody(one)
+    ]
+    return faults or [well("no endpoint takes calls from strangers")]
+
+
+def _takes_everybody(identify: Section) -> bool:
+    matches = [text.strip() for key, value in identify.settings if key == "match" for text in value.split(",")]
+    return any(_is_everything(text) for text in matches)
+
+
+def _is_everything(match: str) -> bool:
+    try:
+        return ip_network(match, strict=False).prefixlen == 0
+    except ValueError:  # a name
+        return False
+
+
+CHECK = Check(
+    "strangers", "Does Asterisk take calls from somebody unknown?", (ANONYMOUS,), look, DEADLINE_OF_ALL_ENDPOINTS
+)
