@@ -1,9 +1,11 @@
 """What `doctor --security` finds: nothing in the shipped configuration, and each hole that is planted, once."""
 
+import asyncio
 import json
 import os
 import re
 import secrets
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +23,8 @@ from c2c_stasis.doctor.findings import Level, Status
 from c2c_stasis.doctor.patient import Patient
 from c2c_stasis.lab.configuration import DeviceAccount
 from c2c_stasis.lab.deployment import DISCARD
-from tests.live.clinic import DESK, MORE_USERS, PASSWORD, READER, Clinic, commanded, pretending
+from tests.live.clinic import CALLER, DESK, MORE_USERS, PASSWORD, READER, TRUNK, Clinic, commanded, pretending
+from tests.live.waiting import eventually
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 
@@ -57,6 +60,32 @@ async def security_of(clinic: Clinic, config: Config | None = None, **surroundin
     """What the doctor says, having been told where the files are."""
     async with Patient(config or clinic.config, **{"asterisk_etc": etc(clinic), **surroundings}) as patient:
         return await examine(patient, every=checks.SECURITY)
+
+
+async def invited(clinic: Clinic, source: str, name: str) -> str:
+    """What Asterisk answers to a call from another address of this machine, by somebody of that name."""
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.setblocking(False)
+        stranger.bind((source, 0))
+        host, port = stranger.getsockname()
+        call = secrets.token_hex(8)
+        lines = (
+            f"INVITE sip:{CALLER}@127.0.0.1 SIP/2.0",
+            f"Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{call}",
+            "Max-Forwards: 70",
+            f"From: <sip:{name}@stranger.example>;tag={call}",
+            f"To: <sip:{CALLER}@127.0.0.1>",
+            f"Call-ID: {call}",
+            "CSeq: 1 INVITE",
+            f"Contact: <sip:{name}@{host}:{port}>",
+            "Content-Length: 0",
+        )
+        await loop.sock_sendto(stranger, "\r\n".join((*lines, "", "")).encode(), clinic.asterisk.sip_address)
+        async with asyncio.timeout(10):
+            while (status := (await loop.sock_recv(stranger, 4096)).decode().splitlines()[0]).endswith("Trying"):
+                pass
+        return status
 
 
 # --- as it is shipped ---
@@ -127,7 +156,27 @@ async def test_the_command_says_it_for_people_and_for_programs(shipped: Clinic, 
     assert shipped.config.ari.password not in text + told
 
 
+async def test_a_stranger_who_takes_the_carriers_name_is_asked_for_a_password(shipped: Clinic) -> None:
+    assert await invited(shipped, "127.0.0.2", TRUNK.name) == "SIP/2.0 401 Unauthorized"
+
+
 # --- one hole at a time ---
+
+
+async def test_where_a_name_is_enough_the_stranger_is_the_carrier(shipped: Clinic) -> None:
+    text = (etc(shipped) / "pjsip.conf").read_text()
+    shipped.change("pjsip.conf", r"(?m)^identify_by = ip.*", "")
+    try:
+        await shipped.asterisk.cli("module reload res_pjsip.so")
+        report = await eventually(lambda: security_of(shipped), lambda said: said.codes != AS_ROOT, "the reload")
+        answer = await invited(shipped, "127.0.0.2", TRUNK.name)
+    finally:
+        (etc(shipped) / "pjsip.conf").write_text(text)
+        await shipped.asterisk.cli("module reload res_pjsip.so")
+        await eventually(lambda: security_of(shipped), lambda said: said.codes == AS_ROOT, "the reload")
+
+    assert answer == "SIP/2.0 404 Not Found"  # taken for the carrier, whose context is empty
+    assert report.codes == ["endpoint_by_name", *AS_ROOT]
 
 
 @pytest.mark.parametrize("release", [b"22.10.0", b"21.12.3"])
@@ -178,7 +227,7 @@ SPOILED = {
     "functions": ["live_dangerously"],
     "manager": ["manager_originate"],
     "doors": ["module_door"],
-    "strangers": ["endpoint_anonymous", "endpoint_anonymous"],
+    "strangers": ["endpoint_anonymous", "endpoint_by_name", "endpoint_anonymous"],
     "sip accounts": ["device_without_password", "device_guessable"],
     "contacts": ["contact_acl_missing", "contact_acl_missing"],
     "redirects": ["redirect_followed"],
@@ -208,6 +257,7 @@ def spoil(clinic: Clinic) -> None:
     clinic.change("extensions.conf", r"\Z", OPEN)
     clinic.change("acl.conf", r"\Z", "permit = 0.0.0.0/0\n")  # of its one section, phone-contacts
     clinic.change("pjsip.conf", r"\Z", ANONYMOUS)
+    clinic.change("pjsip.conf", r"(?m)^identify_by = ip", "identify_by = username,ip")
     clinic.change("pjsip.conf", r"(?m)^match = .*", r"\g<0>,0.0.0.0/0")
     clinic.change(
         "pjsip-devices.conf",
@@ -255,6 +305,7 @@ async def test_the_facts_name_what_was_planted(report: Report) -> None:
     assert facts["manager"] == "console may originate, system"
     assert "res_http_post.so" in facts["doors"]
     assert "endpoint anonymous is there, and strangers are given it" in facts["strangers"]
+    assert "known by name: carrier" in facts["strangers"]
     assert "gives endpoint carrier to every address" in facts["strangers"]
     assert facts["sip accounts"] == f"without a password: {NUMBERED.name}; numbers for names: {NUMBERED.name}"
     assert f"no contact_acl: {NUMBERED.name}" in facts["contacts"]

@@ -63,6 +63,7 @@ ALL: tuple[Check, ...] = (
 SECURITY: tuple[Check, ...] = (
     asterisk.CHECK,
     version.CHECK,
+    database.CHECK,
     asterisk_folder.CHECK,
     ari_address.CHECK,
     ari_users.USERS_CHECK,
