@@ -312,6 +312,7 @@ async def test_the_facts_name_what_was_planted(report: Report) -> None:
     assert "the list phone-contacts lets in the whole internet" in facts["contacts"]
     assert facts["redirects"] == f"redirect_method is not user: {DESK.name}"
     assert facts["dial plan"].count(f": {DESK.name}") == 2
+    assert facts["dial plan"].endswith("it waits only for res_pjsip_refer.so")  # which is not loaded here either
     assert "pjsip-devices.conf" in facts["secret files"]
 
 

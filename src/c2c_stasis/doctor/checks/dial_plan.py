@@ -28,6 +28,7 @@ TRANSFERS_OUT = Fault(
     " 'module reload res_pjsip.so'`.",
 )
 
+TRANSFERS = "res_pjsip_refer.so"  # without it Asterisk does not hear a REFER
 ABROAD = "+442079460018"  # Ofcom's number for drama
 # Before what a person dials: for an outside line, or the one for long distance where that is not part of the number.
 PREFIXES = ("", *"0123456789", "00", "90", "810", "*9")
@@ -68,7 +69,10 @@ async def look_at_all(patient: Patient) -> list[Finding]:
         faults.append(DIALS_OUT.found(f"context {context} takes {number}: {listed(names)}"))
         transferring = [name for name in names if is_true(all_phones[name].get("allow_transfer", "yes"))]
         if transferring:
-            faults.append(TRANSFERS_OUT.found(f"context {context} takes {number} in transfers: {listed(transferring)}"))
+            waits = "" if TRANSFERS in await patient.modules() else f"; it waits only for {TRANSFERS}"
+            faults.append(
+                TRANSFERS_OUT.found(f"context {context} takes {number} in transfers: {listed(transferring)}{waits}")
+            )
     return faults or [well(f"no number leads anywhere for {len(all_phones)} phones")]
 
 
