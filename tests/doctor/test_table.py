@@ -53,3 +53,21 @@ def test_every_module_that_is_asked_for_is_in_the_shipped_configuration() -> Non
 
     assert set(NEEDED) - shipped == set()
     assert {f"func_{name}.so" for name in ("config", "dialplan", "pjsip_aor", "pjsip_contact")} <= shipped
+
+
+def test_the_security_checklist_names_every_fault_of_the_command_and_no_other() -> None:
+    checklist = (ROOT / "docs/operations.md").read_text().partition("## Security checklist")[2]
+    asked = {fault.code for check in checks.SECURITY for fault in check.faults}
+    of_the_service = {fault.code for check in checks.ALL for fault in check.faults} & asked
+    named = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", checklist.partition("What only you can look at")[0]))
+    of_the_files = {"asterisk_etc_other"}  # tells of the command itself, not of a hole
+
+    assert asked - of_the_service - of_the_files <= named
+    assert named - asked == {"contact_acl"}  # the setting
+
+
+def test_every_test_that_security_md_names_is_there() -> None:
+    named = re.findall(r"`(tests/[a-z_/]+(?:\.py)?)`", (ROOT / "SECURITY.md").read_text())
+
+    assert len(named) > 10
+    assert [name for name in named if not (ROOT / name).exists()] == []
