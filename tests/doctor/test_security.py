@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from c2c_stasis.cli import main
 from c2c_stasis.config import Ari, Config
 from c2c_stasis.doctor.checks import ari_address, manager, own_user, secret_files, security_log
 from c2c_stasis.doctor.findings import Level
@@ -77,6 +79,13 @@ async def test_our_own_way_to_ari(tmp_path: Path, url: str, codes: list[str]) ->
     sick = patient(tmp_path, url, http="[general]\nbindaddr = 127.0.0.1\n")
 
     assert [finding.code for finding in await ari_address.look(sick)] == codes
+
+
+def test_a_folder_of_files_without_the_question_is_a_mistake_that_is_said(tmp_path: Path) -> None:
+    said = CliRunner().invoke(main, ["doctor", "--asterisk-etc", str(tmp_path)])
+
+    assert said.exit_code == 2
+    assert "with --security only" in said.output
 
 
 MANAGER = "[general]\nenabled = yes\n[a](!)\nwrite = all\n[console]\nsecret = x\nwrite = "

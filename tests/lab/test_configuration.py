@@ -148,6 +148,7 @@ def test_every_module_is_named_once_and_none_is_loaded_by_itself() -> None:
         ("pjsip.conf", "leg", "redirect_method", "user"),
         ("pjsip.conf", "phone", "context", "locked-phones"),
         ("pjsip.conf", "phone", "contact_acl", "phone-contacts"),
+        ("pjsip.conf", "trunk", "identify_by", "ip"),
         ("pjsip.conf", "phone-aor", "max_contacts", "5"),
         ("pjsip.conf", "phone-aor", "remove_existing", "yes"),
         ("pjsip.conf", "trunk", "context", "locked-trunk"),

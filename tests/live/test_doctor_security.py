@@ -24,6 +24,7 @@ from c2c_stasis.doctor.patient import Patient
 from c2c_stasis.lab.configuration import DeviceAccount
 from c2c_stasis.lab.deployment import DISCARD
 from tests.live.clinic import CALLER, DESK, MORE_USERS, PASSWORD, READER, TRUNK, Clinic, commanded, pretending
+from tests.live.test_asterisk import alarms
 from tests.live.waiting import eventually
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
@@ -120,6 +121,15 @@ async def test_without_asterisks_files_nothing_that_stands_only_there_is_called_
     # What Asterisk's own reader tells is seen all the same.
     for check in ("ari address", "ari origins", "functions", "manager"):
         assert [finding.level for finding in report.of(check)] == [Level.OK]
+
+
+async def test_the_doctor_raises_no_alarm_in_asterisks_log(shipped: Clinic, tmp_path: Path) -> None:
+    before = alarms(shipped.asterisk.log_path)
+
+    await security_of(shipped)
+    await security_of(shipped, asterisk_etc=tmp_path)
+
+    assert alarms(shipped.asterisk.log_path) == before
 
 
 async def test_files_of_an_asterisk_elsewhere_are_not_looked_for_here(shipped: Clinic) -> None:
