@@ -27,7 +27,19 @@ from cryptography.x509.oid import NameOID
 from c2c_stasis.app import App
 from c2c_stasis.ari.connection import Connection
 from c2c_stasis.ari.inspector import Inspector
-from c2c_stasis.config import Address, Config, Database, Http, MetricsAt, RouteRule, Sip, Trunk, Words
+from c2c_stasis.config import (
+    AccountLimits,
+    Address,
+    Config,
+    Database,
+    Http,
+    MetricsAt,
+    Policy,
+    RouteRule,
+    Sip,
+    Trunk,
+    Words,
+)
 from c2c_stasis.directory.sip_account import SipAccount, new_account, new_username
 from c2c_stasis.doctor.advisories import Advisory
 from c2c_stasis.doctor.checks import tones, version
@@ -566,6 +578,34 @@ async def test_an_account_whose_calls_show_no_number(well: Clinic, tmp_path: Pat
     assert (report.codes, report.status) == (["caller_number_none"], Status.WARNING)
     assert report.of("caller numbers")[0].fact == "account Acme: the calls of Alice show no number"
     assert (await well.examined(replace(anonymous, trunks=()))).codes == ["trunk_none"]
+
+
+async def test_a_rate_file_that_cannot_be_used(well: Clinic, tmp_path: Path) -> None:
+    file = tmp_path / "rates.csv"
+    priced = replace(well.config, policy=Policy(rate_file=str(file)))
+
+    report = await well.examined(priced)
+    assert (report.codes, report.status) == (["rate_file_unusable"], Status.CONFIG)
+    assert report.of("prices")[0].fact == f"{file}: [policy] rate_file cannot be read: No such file or directory"
+
+    file.write_text("prefix,price_per_minute,first_seconds,next_seconds\n+1,cheap,60,60\n")
+    report = await well.examined(priced)
+    assert report.codes == ["rate_file_unusable"]
+    assert report.of("prices")[0].fact == f"{file}:2: price_per_minute is 'cheap'"
+
+
+async def test_a_limit_of_money_and_no_price_for_numbers_at_home(well: Clinic, tmp_path: Path) -> None:
+    file = tmp_path / "rates.csv"
+    file.write_text("prefix,price_per_minute,first_seconds,next_seconds\n+1,0.009,60,60\n")
+    priced = replace(well.config, policy=Policy(rate_file=str(file)))
+    limited = replace(priced, account_limits=AccountLimits(spend_per_day=10.0))
+
+    assert (await well.examined(priced)).codes == []
+    report = await well.examined(limited)
+    assert (report.codes, report.status) == (["rate_missing"], Status.UNAVAILABLE)
+    assert report.of("prices")[0].fact == "account Acme: numbers of GB have no price"
+    file.write_text(file.read_text() + "+44,0.012,1,1\n")
+    assert (await well.examined(limited)).codes == []
 
 
 # --- phones that the service makes ---

@@ -24,6 +24,7 @@ from c2c_stasis.doctor.checks import (
     modules,
     own_user,
     port,
+    prices,
     provisioning,
     redirects,
     secret_files,
@@ -56,6 +57,7 @@ ALL: tuple[Check, ...] = (
     database.DISK_CHECK,
     port.CHECK,
     certificate.CHECK,
+    prices.CHECK,
     ari_log.CHECK,
     application.CHECK,
 )
