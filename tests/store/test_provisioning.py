@@ -214,6 +214,26 @@ async def test_an_extension_may_not_hide_an_emergency_number(place: Place, regio
     await place.store.create_extension(account.id, "201", user.id)
 
 
+LONDON = {"street": "1 Cornhill", "city": "London", "country": "GB"}
+
+
+async def test_nor_one_of_where_its_locations_are_whichever_of_the_two_is_made_first(place: Place) -> None:
+    store, account = place.store, await place.store.create_account(place.platform.id, "Hotel", extension_length=3)
+    user = await store.create_user(account.id, "Ben")
+    site = await store.create_location(account.id, "London", LONDON)
+    with pytest.raises(InvalidRequest, match="number: is an emergency number"):
+        await store.create_extension(account.id, "999", user.id)
+    await store.delete_location(account.id, site.id)
+    await store.create_extension(account.id, "999", user.id)
+    refusal = "address.country: does not fit the extension 999, which is an emergency number there; delete that first"
+    with pytest.raises(InvalidRequest, match=refusal):
+        await store.create_location(account.id, "London", LONDON)
+    paris = await store.create_location(account.id, "Paris", LONDON | {"city": "Paris", "country": "FR"})
+    with pytest.raises(InvalidRequest, match=refusal):
+        await store.update_location(account.id, paris.id, {"address": LONDON})
+    await store.update_location(account.id, paris.id, {"name": "Lutetia"})
+
+
 async def test_where_933_is_no_emergency_number_it_may_be_an_extension(place: Place) -> None:
     account = await place.store.create_account(place.platform.id, "Inn", region="GB", extension_length=3)
     user = await place.store.create_user(account.id, "Ben")

@@ -49,7 +49,6 @@ from c2c_stasis.api.strict_json import Json
 from c2c_stasis.call.model import Call
 from c2c_stasis.directory.call_log import Accepted, Once
 from c2c_stasis.directory.call_options import CallOptions
-from c2c_stasis.directory.dial_strings import is_emergency
 from c2c_stasis.directory.model import User
 from c2c_stasis.directory.pages import Wish
 from c2c_stasis.errors import CallNotFound, StoreUnavailable, Unavailable
@@ -128,13 +127,13 @@ class CallRoutes:
         user_id = read_user_id(body)
         acting.require_user(user_id)
         user = self._service.user(account, user_id)
-        emergency = partial(is_emergency, region=account.region)
-        asked = read_place_call(body, is_emergency=emergency)
-        if (refusal := request[TURN].refusal) is not None and not emergency(asked.dial_string):
+        asked = read_place_call(body, is_emergency=partial(self._service.is_emergency, account, user.id))
+        emergency = self._service.is_emergency(account, user.id, asked.dial_string)
+        if (refusal := request[TURN].refusal) is not None and not emergency:
             raise refusal
-        if not emergency(asked.dial_string):
+        if not emergency:
             require_page(request, acting)
-        once = _once(request, acting, asked, body)
+        once = None if emergency else _once(request, acting, body)
         try:
             accepted = await self._finish(self._accept(acting, user, asked, once))
         except Unavailable as error:
@@ -159,10 +158,10 @@ class CallRoutes:
         body, _ = with_own_names(await read_json(request))
         user_id = read_user_id(body)
         acting.require_user(user_id)
-        self._service.user(account, user_id)
-        asked = read_place_call(body, is_emergency=partial(is_emergency, region=account.region))
+        user = self._service.user(account, user_id)
+        asked = read_place_call(body, is_emergency=partial(self._service.is_emergency, account, user.id))
         told = self._service.preflight(
-            *(account, user_id, asked.dial_string),
+            *(account, user.id, asked.dial_string),
             livemode=acting.livemode,
             options=_options(acting, asked),
             key_id=acting.key_id,
@@ -298,13 +297,13 @@ def _options(acting: Acting, asked: PlaceCall) -> CallOptions:
     return replace(asked.options, own_number=True)
 
 
-def _once(request: web.Request, acting: Acting, asked: PlaceCall, body: Mapping[str, Json]) -> Once | None:
-    """The name of a request. Raises `Problem`.
+def _once(request: web.Request, acting: Acting, body: Mapping[str, Json]) -> Once | None:
+    """The name of a request, if it has one. Raises `Problem`.
 
     An emergency call has none: whoever asks for help again gets the same call as long as it lives, and another one after it,
     whatever the header says.
     """
-    if HEADER not in request.headers or is_emergency(asked.dial_string, acting.account.region):
+    if HEADER not in request.headers:
         return None
     return Once(acting.account.id, acting.livemode, idempotency_key(request), fingerprint(body))
 

@@ -64,6 +64,10 @@ class Service(Protocol):
         """A user of this account. Raises `UserNotFound`."""
         ...
 
+    def is_emergency(self, account: Account, user_id: UserId, dial_string: str) -> bool:
+        """Whether this user calls for help with it."""
+        ...
+
     def phone_number(self, account: Account, number_id: NumberId) -> PhoneNumber | None:
         """A phone number of this account."""
         ...

@@ -38,7 +38,7 @@ _TOO_LONG_OR_SHORT = {
 
 @dataclass(frozen=True, slots=True)
 class Dialled:
-    """What was dialled, from which region (ISO 3166-1 alpha-2).
+    """What was dialled, and the region of the account (ISO 3166-1 alpha-2).
 
     `number` full-matches `\\+[1-9][0-9]{6,14}` for an external destination, and is ASCII digits alone otherwise.
     """
@@ -48,9 +48,10 @@ class Dialled:
     region: str
 
 
-def parse(dial_string: str, *, region: str, extension_length: int) -> Dialled:
-    """Say what a dial string means to an account of this region.
+def parse(dial_string: str, *, region: str, extension_length: int, dialled_in: str | None = None) -> Dialled:
+    """Say what a dial string means to an account of this region, from somebody who may be in another one (`dialled_in`).
 
+    Telephone numbers are read as they are dialled there; emergency numbers are those of both regions.
     Digits of the extension length are an extension whether or not the account has it: the caller looks, and answers
     `NumberNotDialable` when it has not. Everything that is no number at all raises `NumberNotDialable` here.
     """
@@ -58,16 +59,17 @@ def parse(dial_string: str, *, region: str, extension_length: int) -> Dialled:
         raise NumberNotDialable(
             "may hold 2 to 32 digits, spaces and ( ) . - after an optional leading +, and nothing else", MALFORMED
         )
-    if is_emergency(dial_string, region):
+    there = dialled_in or region
+    if is_emergency(dial_string, there, region):
         return Dialled(DestinationKind.EMERGENCY, _SEPARATORS.sub("", dial_string), region)
     bare = dial_string.strip(" ")
     if bare.isdecimal() and len(bare) == extension_length:
         return Dialled(DestinationKind.EXTENSION, bare, region)
-    return Dialled(DestinationKind.EXTERNAL, _e164(dial_string, region), region)
+    return Dialled(DestinationKind.EXTERNAL, _e164(dial_string, there), region)
 
 
-def is_emergency(dial_string: str, region: str) -> bool:
-    """Whether this text reaches emergency services in this region, however it is punctuated: `911`, `9-1-1`, not `+911`.
+def is_emergency(dial_string: str, *regions: str) -> bool:
+    """Whether this text reaches emergency services in one of these regions, however punctuated: `911`, `9-1-1`, not `+911`.
 
     The exact number only (`is_emergency_number`): a number that merely begins like one, such as 9116666666, is none. The
     North American test number 933 counts, so that a test takes the road a real call would take.
@@ -77,8 +79,11 @@ def is_emergency(dial_string: str, region: str) -> bool:
     digits = _SEPARATORS.sub("", dial_string)
     if not digits:
         return False
-    known = _EMERGENCY_TEST_NUMBERS.get(region, frozenset())
-    return digits in known or shortnumberinfo.is_emergency_number(digits, region)
+    return any(
+        digits in _EMERGENCY_TEST_NUMBERS.get(region, frozenset())
+        or shortnumberinfo.is_emergency_number(digits, region)
+        for region in dict.fromkeys(regions)
+    )
 
 
 def _e164(dial_string: str, region: str) -> str:

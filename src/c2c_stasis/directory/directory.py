@@ -6,8 +6,17 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from c2c_stasis.call.model import Party
-from c2c_stasis.directory.model import Account, Device, DirectoryRows, Extension, Key, PhoneNumber, SigningKey, User
-from c2c_stasis.ids import AccountId, NumberId, PlatformId, UserId
+from c2c_stasis.directory.model import (
+    Account,
+    Device,
+    DirectoryRows,
+    Extension,
+    Key,
+    PhoneNumber,
+    SigningKey,
+    User,
+)
+from c2c_stasis.ids import AccountId, LocationId, NumberId, PlatformId, UserId
 
 CALLER_ID_NAME_LENGTH = 64
 NOT_IN_A_NAME = frozenset('"\\<>')  # they end the display name of a SIP header, or begin an address
@@ -29,6 +38,7 @@ class Directory:
     _extensions: dict[tuple[AccountId, str], Extension] = field(default_factory=dict)
     _devices_by_user: dict[UserId, tuple[Device, ...]] = field(default_factory=dict)
     _extensions_by_user: dict[UserId, tuple[Extension, ...]] = field(default_factory=dict)
+    _countries: dict[LocationId, str] = field(default_factory=dict)
     page_origins: frozenset[str] = frozenset()
     """Of every page that may act for an account that names its own."""
 
@@ -45,6 +55,7 @@ class Directory:
             {(extension.account_id, extension.number): extension for extension in rows.extensions},
             _by_user((device.user_id, device) for device in rows.devices),
             _by_user((extension.user_id, extension) for extension in rows.extensions),
+            {location.id: location.country for location in rows.locations},
             frozenset(origin for account in rows.accounts for origin in account.page_origins or ()),
         )
 
@@ -77,6 +88,12 @@ class Directory:
     def account_of_user(self, user: User) -> Account | None:
         """The account a user belongs to."""
         return self._accounts.get(user.account_id)
+
+    def region_of(self, account: Account, user_id: UserId) -> str:
+        """Where a user dials: the country of the user's location, without one the account's region."""
+        user = self.user(account.id, user_id)
+        country = self._countries.get(user.location_id) if user and user.location_id else None
+        return country or account.region
 
     def devices(self, user_id: UserId) -> tuple[Device, ...]:
         """The devices of a user, oldest first; none for a user who is not known."""

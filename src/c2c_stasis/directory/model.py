@@ -4,6 +4,7 @@ When something was made and changed (Unix seconds) is told beside what it is: tw
 `kept` is JSON that published clients send and we do not use: it is given back as it came.
 """
 
+import json
 from dataclasses import dataclass, field
 
 from c2c_stasis.ids import AccountId, DeviceId, LocationId, NumberId, PlatformId, UserId
@@ -125,6 +126,11 @@ class Location:
     created_at: float = field(default=0.0, compare=False)
     updated_at: float = field(default=0.0, compare=False)
 
+    @property
+    def country(self) -> str:
+        """The country of the address, ISO 3166-1 alpha-2; empty if there is none."""
+        return str(json.loads(self.address).get("country", ""))
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -163,4 +169,12 @@ class DirectoryRows:
     numbers: tuple[PhoneNumber, ...] = ()
     keys: tuple[Key, ...] = ()
     signing_keys: tuple[SigningKey, ...] = ()
+    locations: tuple[Location, ...] = ()
     removed_endpoints: tuple[str, ...] = ()  # of provisioned devices that were deleted: Asterisk must not have them
+
+    @property
+    def regions(self) -> set[str]:
+        """Where users may be: the regions of accounts, and the countries of locations."""
+        return {account.region for account in self.accounts} | {
+            location.country for location in self.locations if location.country
+        }

@@ -13,8 +13,8 @@ from c2c_stasis.policy.rules import VERDICTS, Rule
 class Request(Struct, frozen=True):
     """Who wants to call what; the dial string has been read.
 
-    `number` is E.164, the extension, or the emergency digits; `region` is the account's. Calls of test keys are counted apart
-    from others. A session has no `key_id`: its account and its user have limits.
+    `number` is E.164, the extension, or the emergency digits; `region` is where the user is: home. Calls of test keys are
+    counted apart from others. A session has no `key_id`: its account and its user have limits.
     """
 
     kind: DestinationKind

@@ -8,6 +8,7 @@ from c2c_stasis.arilog import AriLog
 from c2c_stasis.call.model import Call
 from c2c_stasis.call.signals import CancelRequested, Signal
 from c2c_stasis.config import Calls, RouteRule, Trunk
+from c2c_stasis.directory import dial_strings
 from c2c_stasis.directory.call_log import Accepted, CallFilter, Once
 from c2c_stasis.directory.call_options import ORDINARY, CallOptions
 from c2c_stasis.directory.directory import Directory
@@ -205,6 +206,10 @@ class CallService:
     def user(self, account: Account, user_id: str) -> User:
         """The user, if it is one of the account's. Raises `UserNotFound`."""
         return self._current.user(account, user_id)
+
+    def is_emergency(self, account: Account, user_id: UserId, dial_string: str) -> bool:
+        """Whether this user calls for help with it: by the user's location, or by the account's region."""
+        return dial_strings.is_emergency(dial_string, self._directory.region_of(account, user_id), account.region)
 
     def phone_number(self, account: Account, number_id: NumberId) -> PhoneNumber | None:
         """A phone number of this account."""

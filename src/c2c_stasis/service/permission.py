@@ -2,10 +2,13 @@
 
 import logging
 from collections import defaultdict
+from functools import partial
 
 import msgspec
+from msgspec.structs import replace
 
 from c2c_stasis.call.model import Call, Now
+from c2c_stasis.config.sections.policy import EVERYWHERE
 from c2c_stasis.directory.directory import Directory
 from c2c_stasis.directory.model import Account
 from c2c_stasis.ids import AccountId
@@ -25,7 +28,7 @@ class Permission:
     def __init__(self, settings: Settings) -> None:
         self.usage = Usage()
         self._settings = settings
-        self._of_account: dict[AccountId, tuple[str, Settings]] = {}
+        self._of_account: dict[AccountId, tuple[str, str, Settings]] = {}
 
     def use(self, settings: Settings) -> None:
         """Let these count from now on; what was counted stays."""
@@ -33,12 +36,18 @@ class Permission:
         self._of_account.clear()
 
     def settings(self, account: Account) -> Settings:
-        """What is allowed to this account. Its own part is read again when it has changed, and not for every call."""
+        """What is allowed to this account. Its own part is read again when it has changed, and not for every call.
+
+        Its own region is, also to those of its users who are elsewhere.
+        """
         known = self._of_account.get(account.id)
-        if known is None or known[0] != account.policy:
-            known = account.policy, self._settings.for_account(_own(account))
+        if known is None or known[:2] != (account.policy, account.region):
+            settings = self._settings.for_account(_own(account))
+            if EVERYWHERE not in settings.regions:
+                settings = replace(settings, regions=(account.region, *settings.regions))
+            known = account.policy, account.region, settings
             self._of_account[account.id] = known
-        return known[1]
+        return known[2]
 
     def judge(self, request: Request, account: Account) -> Decision:
         """Whether this destination may be dialled at all."""
@@ -61,7 +70,8 @@ class Permission:
             account = directory.any_account(account_id)
             if account is not None:
                 settings = self.settings(account)
-                self.usage.restore(recall(calls, account, settings, now.wall), settings, now.mono)
+                where = partial(directory.region_of, account)
+                self.usage.restore(recall(calls, where, settings, now.wall), settings, now.mono)
 
 
 def count(usage: Usage, before: Call, call: Call) -> None:

@@ -80,8 +80,11 @@ class Planner:
         for options `InvalidRequest` or `DeviceNotFound`.
         """
         call_id = CallId(new_id(CALL))
-        dialled = dial_strings.parse(dial_string, region=account.region, extension_length=account.extension_length)
-        request = Request(dialled.kind, dialled.number, account.region, account.id, user.id, key_id, livemode)
+        region = self._directory.region_of(account, user.id)
+        dialled = dial_strings.parse(
+            dial_string, region=account.region, extension_length=account.extension_length, dialled_in=region
+        )
+        request = Request(dialled.kind, dialled.number, region, account.id, user.id, key_id, livemode)
         judged = self._permission.judge(request, account)
         judged.check()
         lenient = dialled.kind is DestinationKind.EMERGENCY
@@ -108,7 +111,7 @@ class Planner:
             dial_string=dial_string,
             destination=destination,
             caller=caller,
-            region=account.region,
+            region=region,
             limits=chosen.limits,
             legs=own_legs + far_legs,
             accepted_at=now.wall,

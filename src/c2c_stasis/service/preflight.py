@@ -63,7 +63,7 @@ class Rehearsal:
         if dialled is not None and decision.allowed:
             try:
                 callee, ways = self._ways(account, user, dialled, livemode=livemode)
-                request = _request(account, user, dialled, livemode=livemode, key_id=key_id)
+                request = self._request(account, user, dialled, livemode=livemode, key_id=key_id)
                 decision = self._permission.admit(request, decision, account, now)
             except NumberNotDialable as error:
                 decision = refused(error)
@@ -94,11 +94,22 @@ class Rehearsal:
         self, account: Account, user: User, dial_string: str, *, livemode: bool, key_id: str | None
     ) -> tuple[Dialled | None, Decision]:
         try:
-            dialled = dial_strings.parse(dial_string, region=account.region, extension_length=account.extension_length)
+            dialled = dial_strings.parse(
+                dial_string,
+                region=account.region,
+                extension_length=account.extension_length,
+                dialled_in=self._directory.region_of(account, user.id),
+            )
         except NumberNotDialable as error:
             return None, refused(error)
-        request = _request(account, user, dialled, livemode=livemode, key_id=key_id)
+        request = self._request(account, user, dialled, livemode=livemode, key_id=key_id)
         return dialled, self._permission.judge(request, account)
+
+    def _request(
+        self, account: Account, user: User, dialled: Dialled, *, livemode: bool, key_id: str | None
+    ) -> Request:
+        region = self._directory.region_of(account, user.id)
+        return Request(dialled.kind, dialled.number, region, account.id, user.id, key_id, livemode)
 
     def _ways(
         self, account: Account, user: User, dialled: Dialled, *, livemode: bool
@@ -130,10 +141,6 @@ class Rehearsal:
             found.append(Ringable(device, contacts, rings))
             places -= max(1, len(contacts))
         return tuple(found)
-
-
-def _request(account: Account, user: User, dialled: Dialled, *, livemode: bool, key_id: str | None) -> Request:
-    return Request(dialled.kind, dialled.number, account.region, account.id, user.id, key_id, livemode)
 
 
 def _limits(chosen: Chosen, decision: Decision) -> Limits:

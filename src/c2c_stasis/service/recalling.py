@@ -1,10 +1,10 @@
 """What the call log tells of the time before a start, as limits count it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from c2c_stasis.call.model import DestinationKind
-from c2c_stasis.directory.model import Account
+from c2c_stasis.ids import UserId
 from c2c_stasis.policy.counting import SECOND
 from c2c_stasis.policy.engine import judge
 from c2c_stasis.policy.request import Request
@@ -22,8 +22,10 @@ Ended = tuple[str, str | None, bool, int]
 """Whose talks are counted together: of which user, with which key, in which mode, when."""
 
 
-def recall(calls: Iterable[RecentCall], account: Account, settings: Settings, now: float) -> Iterator[Past]:
-    """Calls of one account as they count; `now` is Unix seconds.
+def recall(
+    calls: Iterable[RecentCall], region_of: Callable[[UserId], str], settings: Settings, now: float
+) -> Iterator[Past]:
+    """Calls of one account as they count; `region_of` tells where a user is, `now` is Unix seconds.
 
     What is long over is added up, unless it had a price: a day of a busy account has a hundred thousand calls, and one that is
     counted by itself takes as long as fifty that are added up.
@@ -31,13 +33,13 @@ def recall(calls: Iterable[RecentCall], account: Account, settings: Settings, no
     together: dict[Ended, RecentCall] = {}
     for one in calls:
         if one.live or now - one.started_at <= LATELY or settings.rates is not None:
-            yield _past(one, account, settings, now)
+            yield _past(one, region_of(one.user_id), settings, now)
         elif one.kind is DestinationKind.EXTERNAL:
             whose = one.user_id, one.key_id, one.livemode, int((one.ended_at or 0.0) // _TOGETHER)
             before = together.get(whose)
             together[whose] = one if before is None else _added(before, one)
     for one in together.values():
-        yield _past(replace(one, number=""), account, settings, now)
+        yield _past(replace(one, number=""), region_of(one.user_id), settings, now)
 
 
 def _added(one: RecentCall, other: RecentCall) -> RecentCall:
@@ -53,9 +55,9 @@ def _talked(one: RecentCall) -> float:
     return max(0.0, one.ended_at - one.connected_at)
 
 
-def _past(one: RecentCall, account: Account, settings: Settings, now: float) -> Past:
+def _past(one: RecentCall, region: str, settings: Settings, now: float) -> Past:
     """Whether it was international, and its price, are asked again; nobody can say it of a number that was erased."""
-    request = Request(one.kind, one.number, account.region, one.account_id, one.user_id, one.key_id, one.livemode)
+    request = Request(one.kind, one.number, region, one.account_id, one.user_id, one.key_id, one.livemode)
     judged = judge(request, settings) if one.number else None
     return Past(
         one.id,

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Table, insert, select, update
 
+from c2c_stasis.directory.dial_strings import is_emergency
 from c2c_stasis.directory.model import Account, Device, Extension, Location, PhoneNumber, Platform, User
 from c2c_stasis.errors import AccountNotAllowed, AlreadyInUse, InvalidRequest, UserNotFound
 from c2c_stasis.ids import AccountId, LocationId, NumberId, PlatformId, UserId
@@ -99,6 +100,20 @@ def require_location(connection: Connection, account_id: AccountId, location_id:
     mine = (tables.locations.c.id == location_id, tables.locations.c.account_id == account_id)
     if location_id is not None and not read(connection, Location, *mine):
         raise InvalidRequest("location_id", "is no location of this account")
+
+
+def regions_of(connection: Connection, account: Account) -> set[str]:
+    """Where users of an account may be: in its region, and where its locations are."""
+    locations = read(connection, Location, tables.locations.c.account_id == account.id)
+    return {account.region, *(location.country for location in locations)}
+
+
+def require_no_emergency(connection: Connection, location: Location) -> None:
+    """Raises `InvalidRequest` when who dials an extension of the account at this location would call for help."""
+    for extension in read(connection, Extension, tables.extensions.c.account_id == location.account_id):
+        if is_emergency(extension.number, location.country):
+            reason = f"does not fit the extension {extension.number}, which is an emergency number there"
+            raise InvalidRequest("address.country", f"{reason}; delete that first")
 
 
 def require_free_endpoint(connection: Connection, endpoint: str) -> None:

@@ -14,9 +14,11 @@ from c2c_stasis.store.changing import (
     Changing,
     account_of,
     kept_json,
+    regions_of,
     require_free,
     require_free_endpoint,
     require_location,
+    require_no_emergency,
     require_number,
     require_platform,
     user_of,
@@ -140,7 +142,7 @@ class Creating(Changing):
 
         def change(connection: Connection) -> Extension:
             account = account_of(connection, account_id)
-            validation.extension(number, account.extension_length, account.region)
+            validation.extension(number, account.extension_length, regions_of(connection, account))
             user_of(connection, account_id, user_id)
             mine, same = tables.extensions.c.account_id == account_id, tables.extensions.c.number == number
             require_free(connection, "number", tables.extensions, mine, same)
@@ -198,6 +200,7 @@ class Creating(Changing):
         def change(connection: Connection) -> Location:
             account_of(connection, account_id)
             require_number(connection, account_id, primary_number_id, "primary_number_id")
+            require_no_emergency(connection, location)
             return self._add(connection, location)
 
         return await self._change(change)

@@ -63,6 +63,7 @@ def read_directory(connection: Connection) -> DirectoryRows:
         numbers=read(connection, PhoneNumber),
         keys=read(connection, Key),
         signing_keys=read(connection, SigningKey),
+        locations=read(connection, Location),
         removed_endpoints=tuple(connection.execute(select(tables.removed_endpoints.c.endpoint)).scalars()),
     )
 

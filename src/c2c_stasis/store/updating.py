@@ -1,6 +1,7 @@
 """How something in the directory becomes different."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -22,8 +23,10 @@ from c2c_stasis.store.changing import (
     Changing,
     account_of,
     kept_json,
+    regions_of,
     require_free_endpoint,
     require_location,
+    require_no_emergency,
     require_number,
     user_of,
 )
@@ -135,6 +138,7 @@ class Updating(Changing):
         def change(connection: Connection) -> Location:
             location = location_of(connection, account_id, location_id)
             require_number(connection, account_id, changes.get("primary_number_id"), "primary_number_id")
+            require_no_emergency(connection, replace(location, address=address.get("address", location.address)))
             return self._alter(connection, location, _with_kept(location.kept, changes) | address)
 
         return await self._change(change)
@@ -203,7 +207,7 @@ def _require_fitting_extensions(connection: Connection, account: Account) -> Non
     """Raises `InvalidRequest` when an extension could not be dialled any more."""
     for extension in read(connection, Extension, tables.extensions.c.account_id == account.id):
         try:
-            validation.extension(extension.number, account.extension_length, account.region)
+            validation.extension(extension.number, account.extension_length, regions_of(connection, account))
         except InvalidRequest as error:
             reason = f"does not fit the extension {extension.number}, which {error.reason}; delete that first"
             field = "region" if "emergency" in error.reason else "extension_length"

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
@@ -133,10 +133,10 @@ def extension_length(length: int) -> int:
     return length
 
 
-def extension(number: str, length: int, of_region: str) -> str:
-    """Digits of the account's extension length that no emergency number of its region uses."""
+def extension(number: str, length: int, regions: Iterable[str]) -> str:
+    """Digits of the account's extension length that are no emergency number where its users are."""
     if not re.fullmatch(f"[0-9]{{{length}}}", number):
         raise InvalidRequest("number", f"must be {length} digits")
-    if is_emergency(number, of_region):
+    if is_emergency(number, *regions):
         raise InvalidRequest("number", "is an emergency number")
     return number

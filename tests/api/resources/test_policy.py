@@ -232,3 +232,48 @@ async def test_a_colleague_who_wants_no_calls_and_one_who_has_no_phone(office: O
     told = await preflight(office, "1002")
     assert told["destination_devices"][0]["rings"] is False
     assert "wants no calls now" in told["warnings"][-1]
+
+
+# --- where a user is ---
+
+LONDON_OFFICE = {"street": "1 Cornhill", "city": "London", "country": "GB"}
+
+
+async def test_who_is_elsewhere_dials_as_people_do_there_and_still_reaches_the_accounts_own_country(
+    office: Office,
+) -> None:
+    location = await office.make("/v1/locations", name="London", address=LONDON_OFFICE)
+    assert (await preflight(office, "020 7946 0018"))["rule"] == "impossible_number"
+    await office.change(f"/v1/users/{office.user.id}", location=location["id"])
+    told = await preflight(office, "020 7946 0018")
+    assert (told["number"], told["rule"], told["international"]) == (LONDON, "home_region", False)
+    told = await preflight(office, "+12125550123")
+    assert (told["rule"], told["international"]) == ("allowed_region", True)
+    assert (await preflight(office, "+33142685300"))["reason"] == "the number belongs to FR; only GB or US is dialled"
+    record = await office.get(await office.call(office.user.id, "020 7946 0018"))
+    assert (record["to_number"], record["rule"]) == (LONDON, "home_region")
+
+
+@pytest.mark.parametrize("dial_string", ["999", "112", "911"])
+async def test_the_emergency_numbers_of_the_place_count_and_those_of_the_account(
+    office: Office, dial_string: str
+) -> None:
+    location = await office.make("/v1/locations", name="London", address=LONDON_OFFICE)
+    await office.change(f"/v1/users/{office.user.id}", location=location["id"])
+    await set_policy(office, {"outbound_enabled": False, "limits": {"calls_at_a_time": 0}})
+    told = await preflight(office, dial_string)
+    assert (told["kind"], told["allowed"], told["emergency"]["location"]) == ("emergency", True, location["id"])
+    # A field that is wrong does not hold up an emergency request, so it is known as one before anything else is read.
+    body = {"user_id": office.user.id, "dial_string": dial_string, "ring_timeout": "soon"}
+    status, _ = await office.ask("POST", "/v1/calls", body)
+    assert status == 202
+    await eventually(lambda: office.service.live == 0)
+
+
+async def test_a_location_that_moves_counts_for_the_next_request(office: Office) -> None:
+    location = await office.make("/v1/locations", name="London", address=LONDON_OFFICE)
+    await office.change(f"/v1/users/{office.user.id}", location=location["id"])
+    assert (await preflight(office, "999"))["kind"] == "emergency"
+    await office.change(f"/v1/locations/{location['id']}", address=LONDON_OFFICE | {"city": "Paris", "country": "FR"})
+    assert (await preflight(office, "999"))["kind"] != "emergency"
+    assert (await preflight(office, LONDON))["rule"] == "other_region"

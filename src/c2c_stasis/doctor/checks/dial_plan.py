@@ -44,7 +44,7 @@ async def look(patient: Patient) -> list[Finding]:
     for name in (device.endpoint for device in directory.devices):
         if name in used:
             contexts.setdefault(used[name].get("context", ""), []).append(name)
-    numbers = examples({account.region for account in directory.accounts})
+    numbers = examples(directory.regions)
     faults = []
     for context, names in contexts.items():
         if number := await _taken(helper, context, numbers):
@@ -57,7 +57,7 @@ async def look(patient: Patient) -> list[Finding]:
 async def look_at_all(patient: Patient) -> list[Finding]:
     """Ask the same for every phone that Asterisk has, whether the directory knows it or not, and which of them may transfer."""
     helper = await patient.helper("func_dialplan.so")
-    numbers = examples({account.region for account in (await patient.directory()).accounts})
+    numbers = examples((await patient.directory()).regions)
     contexts: dict[str, list[str]] = {}
     all_phones = await phones(patient)
     for name, settings in all_phones.items():

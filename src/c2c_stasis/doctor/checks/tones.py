@@ -30,7 +30,7 @@ async def look(patient: Patient) -> list[Finding]:
     if default is None:
         return [NONE.found("Asterisk knows no tone of any country")]
     try:
-        regions = sorted({account.region for account in (await patient.directory()).accounts})
+        regions = sorted((await patient.directory()).regions)
     except CannotSee:
         regions = []
     missing = [region for region in regions if await _takes(helper, tone_zone(region)) != tone_zone(region)]
