@@ -77,12 +77,21 @@ def test_without_routes_the_trunks_are_tried_in_the_order_of_the_file() -> None:
     assert choose([SECOND, FIRST], LONDON, ACME) == (SECOND, FIRST)
 
 
-def test_emergency_calls_have_their_own_trunk_if_there_is_one() -> None:
-    assert choose([FIRST, SECOND, HELP], POLICE, ACME) == (HELP,)
-    assert choose([FIRST, SECOND], POLICE, ACME) == (FIRST,)
-    assert choose([FIRST, SECOND, HELP], POLICE, ACME, [route("second")]) == (HELP,)
-    assert choose([FIRST, SECOND], POLICE, ACME, [route("second")]) == (SECOND,)
-    assert choose([FIRST, SECOND], POLICE, ACME, [route("second", "national")]) == (FIRST,)
+def test_emergency_calls_try_their_own_trunks_first_and_then_every_other() -> None:
+    sea = trunk("sea", emergency=True)
+    assert choose([FIRST, SECOND, HELP, sea], POLICE, ACME) == (HELP, sea, FIRST, SECOND)
+    assert choose([FIRST, SECOND], POLICE, ACME) == (FIRST, SECOND)
+    assert choose([FIRST, SECOND, HELP], POLICE, ACME, [route("second")]) == (HELP, SECOND, FIRST)
+    assert choose([FIRST, SECOND, HELP, sea], POLICE, ACME, [route("sea, second")]) == (sea, HELP, SECOND, FIRST)
+    assert choose([FIRST, SECOND], POLICE, ACME, [route("second")]) == (SECOND, FIRST)
+    assert choose([FIRST, SECOND], POLICE, ACME, [route("second", "national")]) == (FIRST, SECOND)
+    assert choose([FIRST, SECOND], POLICE, ACME, [route("second", accounts="acct_2")]) == (FIRST, SECOND)
+
+
+def test_no_emergency_call_of_a_customer_goes_through_a_trunk_for_tests_nor_the_other_way_round() -> None:
+    rehearsal = trunk("rehearsal", test=True)
+    assert choose([rehearsal, FIRST, HELP], POLICE, ACME) == (HELP, FIRST)
+    assert choose([FIRST, HELP, rehearsal], POLICE, ACME, livemode=False) == (rehearsal,)
 
 
 def test_the_first_route_that_fits_says_which_trunks_are_tried() -> None:

@@ -35,8 +35,8 @@ def choose(
 ) -> tuple[Trunk, ...]:
     """The trunks for this destination, in the order in which they are tried: those of the first route that fits, else all.
 
-    Emergency numbers go through one trunk: the first marked for them, else the first of the route, else the first. Calls of
-    test keys go through trunks marked `test` only, and no other call does. Raises `DestinationNotAllowed`.
+    For emergency numbers it is every trunk: those that are marked for them, then those of the first route that fits, then the
+    rest. Calls of test keys go through trunks marked `test` only, and no other call does. Raises `DestinationNotAllowed`.
     """
     emergency = dialled.kind is DestinationKind.EMERGENCY
     usable = [trunk for trunk in trunks if trunk.test is not livemode and (emergency or not trunk.emergency)]
@@ -46,7 +46,7 @@ def choose(
     ]
     routed = next(filter(None, found), [])
     if emergency:
-        return tuple(sorted(routed + usable, key=lambda trunk: not trunk.emergency)[:1]) or _none(livemode)
+        return tuple(dict.fromkeys(sorted(routed + usable, key=lambda trunk: not trunk.emergency))) or _none(livemode)
     return tuple(routed or usable) or _none(livemode)
 
 

@@ -124,6 +124,7 @@ class Planner:
             rule=judged.rule,
             key_id=key_id,
             routes=others,
+            on_any_failure=lenient,
             anonymous=chosen.anonymous,
         )
         return Planned(call, request, judged)
