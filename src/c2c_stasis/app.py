@@ -178,6 +178,7 @@ class App:
                 trunks=config.trunks,
                 routes=config.routes,
                 policy=policy,
+                emergency=config.emergency,
                 watch=connection.watch,
                 provision=connection.provision,
                 sip_server=sip_server(config),
@@ -264,7 +265,9 @@ class App:
         found = changes(self._config, read)
         policy = await asyncio.to_thread(policy_of, found.config)
         self._config = found.config
-        self.service.reconfigure(found.config.calls, found.config.trunks, found.config.routes, policy)
+        self.service.reconfigure(
+            found.config.calls, found.config.trunks, found.config.routes, policy, found.config.emergency
+        )
         self._tidying.days = found.config.retention.calls_days
         self._cors.use(found.config.http.cors_origins)
         if "trunks" in found.reloaded:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from c2c_stasis.call.commands import Command
 from c2c_stasis.call.events import Event
-from c2c_stasis.call.model import Call, DestinationKind, LegState, Limits, Now, Party
+from c2c_stasis.call.model import Call, DestinationKind, EmergencyDetails, LegState, Limits, Now, Party
 from c2c_stasis.call.signals import Signal
 from c2c_stasis.config import Trunk
 from c2c_stasis.directory.call_log import CallFilter, Once
@@ -319,6 +319,7 @@ class Preflight:
     limits: Limits
     switch: str
     warnings: tuple[str, ...]
+    emergency_details: EmergencyDetails | None = None
 
 
 class Publisher(Protocol):

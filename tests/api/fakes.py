@@ -21,7 +21,7 @@ from c2c_stasis.call.model import (
 from c2c_stasis.call.model import Limits as CallLimits
 from c2c_stasis.directory.call_log import Accepted, CallFilter, Once
 from c2c_stasis.directory.call_options import ORDINARY, CallOptions
-from c2c_stasis.directory.dial_strings import is_emergency, parse
+from c2c_stasis.directory.dial_strings import as_emergency, parse
 from c2c_stasis.directory.model import Account, Key, PhoneNumber, User
 from c2c_stasis.directory.pages import Page, Wish
 from c2c_stasis.directory.sessions import OpenedSession, Session
@@ -93,8 +93,12 @@ class FakeService:
             raise UserNotFound
         return User(USER, account.id, "Alice")
 
-    def is_emergency(self, account: Account, user_id: UserId, dial_string: str) -> bool:
-        return is_emergency(dial_string, account.region)
+    def emergency_number(self, account: Account, user: User, dial_string: str) -> str | None:
+        found = as_emergency(dial_string, [account.region])
+        return found.number if found else None
+
+    def outside_line(self) -> tuple[str, ...]:
+        return ("9",)
 
     def phone_number(self, account: Account, number_id: NumberId) -> PhoneNumber | None:
         return self.numbers.get(number_id)

@@ -121,6 +121,7 @@ def test_a_live_call() -> None:
         "anonymous": False,
         "livemode": True,
         "rule": None,
+        "emergency": None,
         "metadata": {"crm": "42"},
     }
     assert timings == {

@@ -248,8 +248,8 @@ endpoint = "PJSIP/{number}@x"
         ("[htp]\n" + MINIMAL, "1: htp is not known. Did you mean http?"),
         (
             "zzz = 1\n" + MINIMAL,
-            "1: zzz is not known. Known are http, ari, database, trunks, routes, calls, policy, user_limits, account_limits, "
-            "key_limits, sip, retention, metrics, webhooks, log, service",
+            "1: zzz is not known. Known are http, ari, database, trunks, routes, emergency, calls, policy, user_limits, "
+            "account_limits, key_limits, sip, retention, metrics, webhooks, log, service",
         ),
         ("http = 1\n" + MINIMAL, "1: http is not a section. Begin it with a line [http]"),
         ("[trunks]\n" + MINIMAL, "1: trunks is not a list of trunks. Begin each trunk with a line [[trunks]]"),

@@ -9,6 +9,8 @@ from c2c_stasis.call.model import (
     Call,
     Destination,
     DestinationKind,
+    EmergencyDetails,
+    Lack,
     Leg,
     LegOutcome,
     LegState,
@@ -21,9 +23,9 @@ from c2c_stasis.call.model import (
 from c2c_stasis.config import NumberFormat, RouteRule, Trunk, Words
 from c2c_stasis.directory.call_options import ORDINARY, CallOptions
 from c2c_stasis.directory.directory import Directory
-from c2c_stasis.directory.model import Account, Device, DirectoryRows, Extension, PhoneNumber, User
+from c2c_stasis.directory.model import Account, Device, DirectoryRows, Extension, Location, PhoneNumber, User
 from c2c_stasis.errors import DestinationNotAllowed, InvalidRequest, NumberNotDialable
-from c2c_stasis.ids import AccountId, DeviceId, LegId, NumberId, PlatformId, UserId
+from c2c_stasis.ids import AccountId, DeviceId, LegId, LocationId, NumberId, PlatformId, UserId
 from c2c_stasis.policy.settings import Settings
 from c2c_stasis.ports import Contact
 from c2c_stasis.service.permission import Permission
@@ -190,10 +192,35 @@ def test_a_user_never_shows_a_number_that_is_not_the_accounts() -> None:
         plan(rows=rows, options=CallOptions(did_id=foreign.id))
 
 
-def test_an_emergency_call_goes_through_its_own_trunk() -> None:
+def test_an_emergency_call_goes_through_its_own_trunk_and_then_through_all_others_whatever_the_failure() -> None:
     call = plan("9-1-1")
     assert call.emergency
     assert endpoints(call, Side.B) == ["PJSIP/911@rescue"]
+    assert call.routes == (Route("carrier", "PJSIP/911@carrier"),)
+    assert call.on_any_failure
+
+
+def test_an_emergency_call_knows_where_the_user_is_and_shows_who_is_called_back_whatever_is_asked() -> None:
+    desk = PhoneNumber(NumberId("did_2"), ACCOUNT.id, "+15557654322", outbound_enabled=False)
+    other = PhoneNumber(NumberId("did_3"), ACCOUNT.id, "+15557654323")
+    bakery = Location(LocationId("loc_1"), ACCOUNT.id, "Bakery", '{"street": "Main", "country": "GB"}', desk.id)
+    rows = replace(ROWS, numbers=(*ROWS.numbers, desk, other), locations=(bakery,))
+
+    call = plan("999", replace(ANN, location_id=bakery.id), rows=rows, options=CallOptions(did_id=other.id))
+
+    assert (call.caller.number, call.did_id) == (desk.number, desk.id)
+    assert call.emergency_details == EmergencyDetails(
+        location_id=bakery.id, location_name="Bakery", address={"street": "Main", "country": "GB"}
+    )
+    nobody = replace(ROWS, numbers=(other,))
+    assert plan("911", rows=nobody, options=CallOptions(did_id=other.id)).caller.number == other.number
+
+
+def test_an_emergency_call_that_lacks_everything_says_so_and_is_dialled() -> None:
+    call = plan("933", rows=replace(ROWS, numbers=()), trunks=TRUNKS[:1])
+    assert endpoints(call, Side.B) == ["PJSIP/933@carrier"]
+    assert call.emergency_details == EmergencyDetails(test=True, missing=tuple(Lack))
+    assert plan().emergency_details is None
 
 
 def test_a_test_call_goes_through_the_test_trunk_only() -> None:

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -49,7 +48,7 @@ from c2c_stasis.api.strict_json import Json
 from c2c_stasis.call.model import Call
 from c2c_stasis.directory.call_log import Accepted, Once
 from c2c_stasis.directory.call_options import CallOptions
-from c2c_stasis.directory.model import User
+from c2c_stasis.directory.model import Account, User
 from c2c_stasis.directory.pages import Wish
 from c2c_stasis.errors import CallNotFound, StoreUnavailable, Unavailable
 from c2c_stasis.ids import CALL, is_id
@@ -127,8 +126,7 @@ class CallRoutes:
         user_id = read_user_id(body)
         acting.require_user(user_id)
         user = self._service.user(account, user_id)
-        asked = read_place_call(body, is_emergency=partial(self._service.is_emergency, account, user.id))
-        emergency = self._service.is_emergency(account, user.id, asked.dial_string)
+        asked, emergency = self._asked(account, user, body)
         if (refusal := request[TURN].refusal) is not None and not emergency:
             raise refusal
         if not emergency:
@@ -158,15 +156,20 @@ class CallRoutes:
         body, _ = with_own_names(await read_json(request))
         user_id = read_user_id(body)
         acting.require_user(user_id)
-        user = self._service.user(account, user_id)
-        asked = read_place_call(body, is_emergency=partial(self._service.is_emergency, account, user.id))
+        asked, _ = self._asked(account, self._service.user(account, user_id), body)
         told = self._service.preflight(
-            *(account, user.id, asked.dial_string),
+            *(account, user_id, asked.dial_string),
             livemode=acting.livemode,
             options=_options(acting, asked),
             key_id=acting.key_id,
         )
         return answer(preflight_record(told, private=acting.user_id is not None))
+
+    def _asked(self, account: Account, user: User, body: Mapping[str, Json]) -> tuple[PlaceCall, bool]:
+        """What a body asks for, and whether that is an emergency call. Raises `Problem`."""
+        text = body.get("dial_string")
+        emergency = isinstance(text, str) and self._service.emergency_number(account, user, text) is not None
+        return read_place_call(body, emergency=emergency), emergency
 
     async def _accept(self, acting: Acting, user: User, asked: PlaceCall, once: Once | None) -> Accepted:
         service, account, dial_string = self._service, acting.account, asked.dial_string
@@ -298,7 +301,7 @@ def _options(acting: Acting, asked: PlaceCall) -> CallOptions:
 
 
 def _once(request: web.Request, acting: Acting, body: Mapping[str, Json]) -> Once | None:
-    """The name of a request, if it has one. Raises `Problem`.
+    """The name of an ordinary request. Raises `Problem`.
 
     An emergency call has none: whoever asks for help again gets the same call as long as it lives, and another one after it,
     whatever the header says.

@@ -64,8 +64,12 @@ class Service(Protocol):
         """A user of this account. Raises `UserNotFound`."""
         ...
 
-    def is_emergency(self, account: Account, user_id: UserId, dial_string: str) -> bool:
-        """Whether this user calls for help with it."""
+    def emergency_number(self, account: Account, user: User, dial_string: str) -> str | None:
+        """The emergency number that this user means by this text; None when it is none."""
+        ...
+
+    def outside_line(self) -> tuple[str, ...]:
+        """With which digits before it an emergency number is one as well."""
         ...
 
     def phone_number(self, account: Account, number_id: NumberId) -> PhoneNumber | None:

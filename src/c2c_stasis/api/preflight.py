@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from c2c_stasis.call.model import Lack
 from c2c_stasis.ports import Preflight, Ringable
 
 
@@ -20,12 +21,16 @@ class PreflightDevice(Struct, frozen=True):
 
 
 class PreflightEmergency(Struct, frozen=True):
-    """What an emergency call would be given: whether its first trunk is marked for it, a number to call back, its place."""
+    """What an emergency call would be given: a trunk of its own, a number to call back, its place; and what it would lack."""
 
     emergency_trunk: bool
+    test: bool
     callback_number: str | None
     location: str | None
     location_id: str | None
+    location_name: str | None
+    address: dict[str, str] | None
+    missing: list[str]
 
 
 class PreflightRecord(Struct, frozen=True):
@@ -115,13 +120,16 @@ def _device(one: Ringable, *, unnamed: bool = False) -> PreflightDevice:
 
 
 def _emergency(told: Preflight) -> PreflightEmergency | None:
-    if told.decision.rule != "emergency":
+    details = told.emergency_details
+    if details is None:
         return None
-    located = [told.user.location_id, *(one.device.location_id for one in told.devices)]
-    location_id = next((one for one in located if one is not None), None)
     return PreflightEmergency(
-        emergency_trunk=bool(told.trunks) and told.trunks[0].emergency,
+        emergency_trunk=Lack.TRUNK not in details.missing,
+        test=details.test,
         callback_number=told.did.number if told.did else None,
-        location=location_id,
-        location_id=location_id,
+        location=details.location_id,
+        location_id=details.location_id,
+        location_name=details.location_name or None,
+        address=details.address or None,
+        missing=[lack.value for lack in details.missing],
     )

@@ -7,8 +7,9 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from c2c_stasis.api.resources.phone_numbers import PhoneNumberRecord
-from c2c_stasis.api.schemas import CallRecord, LegRecord, Timings
+from c2c_stasis.api.schemas import CallRecord, EmergencyRecord, LegRecord, Timings
 from c2c_stasis.call.causes import status_of
+from c2c_stasis.call.emergency import told_of_emergency
 from c2c_stasis.call.model import Call, Leg, Side
 from c2c_stasis.call.quality import qualities
 from c2c_stasis.ports import StoredEvent
@@ -57,10 +58,16 @@ def record_of(call: Call, did: PhoneNumberRecord | UnsetType | None = UNSET, *, 
         anonymous=call.anonymous,
         livemode=call.livemode,
         rule=call.rule,
+        emergency=_emergency(call),
         metadata=call.metadata,
         timings=_timings(call),
         legs=[_leg(call, _unnamed(leg) if private and leg.side is Side.B else leg) for leg in call.legs],
     )
+
+
+def _emergency(call: Call) -> EmergencyRecord | None:
+    told = told_of_emergency(call)
+    return None if told is None else EmergencyRecord(**told)
 
 
 def tells_of_others(event: StoredEvent) -> bool:

@@ -1,6 +1,6 @@
 """The fields of the public API: what a request may hold, and what a record is made of."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as data_field
 from typing import Annotated, Any, Literal
@@ -83,7 +83,7 @@ def read_user_id(body: Mapping[str, Json]) -> str:
     return user_id
 
 
-def read_place_call(body: Mapping[str, Json], *, is_emergency: Callable[[str], bool]) -> PlaceCall:
+def read_place_call(body: Mapping[str, Json], *, emergency: bool) -> PlaceCall:
     """Understand the rest of the body of `POST /v1/calls`, for a user who is known.
 
     On an emergency call a bad optional field is let pass and named, never refused. Raises `Problem`.
@@ -99,7 +99,7 @@ def read_place_call(body: Mapping[str, Json], *, is_emergency: Callable[[str], b
     found |= {name: problems.invalid(name, _STRANGE.get(name, _UNKNOWN)) for name in asked if name not in _OPTIONS}
     metadata = _read_metadata(asked, found)
     options = _read_options(asked, found)
-    if found and not is_emergency(dial_string):
+    if found and not emergency:
         raise next(iter(found.values()))
     return PlaceCall(dial_string, metadata, options, tuple(found))
 
@@ -191,6 +191,18 @@ class Timings(Struct, frozen=True):
     ended_ms: int | None
 
 
+class EmergencyRecord(Struct, frozen=True):
+    """What is known of an emergency call, for whoever helps: is it a test, where is the user, how to call back."""
+
+    test: bool
+    callback_number: str | None
+    location: str | None
+    location_id: str | None
+    location_name: str | None
+    address: dict[str, str] | None
+    missing: list[str]
+
+
 class CallRecord(Struct, frozen=True):
     """A call of the call log. While it is live, `status` and everything that follows from the end is null."""
 
@@ -225,6 +237,7 @@ class CallRecord(Struct, frozen=True):
     anonymous: bool  # the number was withheld from who was called
     livemode: bool
     rule: str | None  # of the policy, that let the call through
+    emergency: EmergencyRecord | None
     metadata: dict[str, str]
     timings: Timings
     legs: list[LegRecord]
@@ -276,6 +289,7 @@ class EventData(Struct, frozen=True):
     sip_code: int | UnsetType | None = UNSET
     quality_metrics: list[LegQuality] | UnsetType | None = UNSET
     leg: EventLeg | UnsetType = UNSET
+    emergency: EmergencyRecord | UnsetType | None = UNSET
 
 
 class EventRecord(Struct, frozen=True):

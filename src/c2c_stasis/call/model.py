@@ -9,7 +9,7 @@ from enum import StrEnum
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from c2c_stasis.ids import AccountId, CallId, DeviceId, LegId, NumberId, PlatformId, UserId
+from c2c_stasis.ids import AccountId, CallId, DeviceId, LegId, LocationId, NumberId, PlatformId, UserId
 
 
 class Side(StrEnum):
@@ -142,6 +142,27 @@ class Destination(Struct, frozen=True):
     kind: DestinationKind
     party: Party
     user_id: UserId | None = None  # whose devices ring, when it is an extension
+
+
+class Lack(StrEnum):
+    """What an emergency call should have and has not."""
+
+    TRUNK = "emergency_trunk"  # no trunk is marked for emergency calls: it goes through ordinary ones
+    CALLBACK_NUMBER = "callback_number"  # no number is shown: nobody can call back
+    LOCATION = "location"  # nobody has said where the user is
+
+
+class EmergencyDetails(Struct, frozen=True):
+    """What is known of an emergency call: whether it is only a test, where the user is, and what it should have and has not.
+
+    `address` holds the parts of a postal address by their names; a location that nobody has said has none.
+    """
+
+    test: bool = False
+    location_id: LocationId | None = None
+    location_name: str = ""
+    address: dict[str, str] = field(default_factory=dict)
+    missing: tuple[Lack, ...] = ()
 
 
 class Limits(Struct, frozen=True):
@@ -304,6 +325,7 @@ class Call(Struct, frozen=True):
     routes: tuple[Route, ...] = ()  # what is tried, in this order, when the trunk of the newest leg fails
     on_any_failure: bool = False  # the next route is tried also when the destination rang, is busy or declines
     anonymous: bool = False
+    emergency_details: EmergencyDetails | None = None  # of an emergency call; unknown of those of older versions
 
     @property
     def live(self) -> bool:

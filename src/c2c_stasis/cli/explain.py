@@ -88,4 +88,5 @@ def _device(one: Record) -> str:
 def _emergency(one: Record) -> str:
     trunk = "a trunk for it" if one["emergency_trunk"] else "an ordinary trunk"
     back = f"called back at {one['callback_number']}" if one["callback_number"] else "no number to call back"
-    return f"no limit counts; {trunk}; {back}; location {one['location_id'] or 'not known'}"
+    what = "a test; " if one["test"] else ""
+    return f"{what}no limit counts; {trunk}; {back}; location {one['location_name'] or 'not known'}"

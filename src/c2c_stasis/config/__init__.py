@@ -7,6 +7,7 @@ from c2c_stasis.config.problems import ConfigError, Problem
 from c2c_stasis.config.rules import Words
 from c2c_stasis.config.sections.asterisk import Ari, LogNumbers, NumberFormat, Sip, Trunk
 from c2c_stasis.config.sections.calls import Calls
+from c2c_stasis.config.sections.emergency import Emergency
 from c2c_stasis.config.sections.http import Http, MetricsAt
 from c2c_stasis.config.sections.keeping import Database, Log, LogFormat, Retention
 from c2c_stasis.config.sections.network import Address, Networks, Origins, Ports
@@ -26,6 +27,7 @@ __all__ = [
     "ConfigError",
     "CostlyType",
     "Database",
+    "Emergency",
     "Http",
     "KeyLimits",
     "Limit",

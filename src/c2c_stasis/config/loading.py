@@ -19,6 +19,7 @@ from c2c_stasis.config.problems import ConfigError, Problem, Wrong
 from c2c_stasis.config.rules import UNLIMITED, Rule
 from c2c_stasis.config.sections.asterisk import Ari, NumberFormat, Sip, Trunk
 from c2c_stasis.config.sections.calls import Calls
+from c2c_stasis.config.sections.emergency import Emergency
 from c2c_stasis.config.sections.http import Http, MetricsAt
 from c2c_stasis.config.sections.keeping import Database, Log, Retention
 from c2c_stasis.config.sections.policy import AccountLimits, KeyLimits, Policy, UserLimits
@@ -244,7 +245,8 @@ class _Reader:
                   "user_limits": UserLimits() as user_limits, "account_limits": AccountLimits() as account_limits,
                   "key_limits": KeyLimits() as key_limits, "sip": Sip() as sip,
                   "retention": Retention() as retention, "metrics": MetricsAt() as metrics,
-                  "webhooks": Webhooks() as webhooks, "log": Log() as log, "service": Process() as service}:  # fmt: skip
+                  "webhooks": Webhooks() as webhooks, "log": Log() as log, "service": Process() as service,
+                  "emergency": Emergency() as emergency}:  # fmt: skip
                 ways_out = tuple(trunk for trunk in trunks if isinstance(trunk, Trunk))
                 limits = (user_limits, account_limits, key_limits)
                 rules = tuple(route for route in routes if isinstance(route, RouteRule))
@@ -263,6 +265,7 @@ class _Reader:
                     log,
                     service,
                     rules,
+                    emergency,
                 )
         return None
 

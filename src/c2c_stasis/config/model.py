@@ -10,6 +10,7 @@ from c2c_stasis.config.rules import Rule
 from c2c_stasis.config.sections.about import About
 from c2c_stasis.config.sections.asterisk import Ari, Sip, Trunk
 from c2c_stasis.config.sections.calls import Calls
+from c2c_stasis.config.sections.emergency import Emergency
 from c2c_stasis.config.sections.http import Http, MetricsAt
 from c2c_stasis.config.sections.keeping import Database, Log, Retention
 from c2c_stasis.config.sections.policy import AccountLimits, KeyLimits, Policy, UserLimits
@@ -38,6 +39,7 @@ class Config:
     log: Log = field(default_factory=Log)
     service: Process = field(default_factory=Process)
     routes: tuple[RouteRule, ...] = ()
+    emergency: Emergency = field(default_factory=Emergency)
 
 
 SECTIONS: dict[str, type] = {
@@ -46,6 +48,7 @@ SECTIONS: dict[str, type] = {
     "database": Database,
     "trunks": Trunk,
     "routes": RouteRule,
+    "emergency": Emergency,
     "calls": Calls,
     "policy": Policy,
     "user_limits": UserLimits,

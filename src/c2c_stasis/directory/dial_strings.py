@@ -7,12 +7,14 @@ anything else can refuse or claim them.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import phonenumbers
 from phonenumbers import NumberParseException, ValidationResult, shortnumberinfo
 
 from c2c_stasis.call.model import DestinationKind
+from c2c_stasis.config import Emergency, Words
 from c2c_stasis.errors import NumberNotDialable
 
 _RAW = re.compile(r"[+]?[0-9 ().\-]{2,32}")
@@ -26,6 +28,9 @@ E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 # 933 reads the caller's number and address back in North America: it must travel the road of a 911 call to prove anything.
 _EMERGENCY_TEST_NUMBERS = {"US": frozenset({"933"}), "CA": frozenset({"933"})}
+
+ALONE = Emergency(outside_line=Words())
+"""Nothing but the numbers of the regions themselves."""
 
 _TOO_LONG_OR_SHORT = {
     ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "lacks its area code",
@@ -84,6 +89,29 @@ def is_emergency(dial_string: str, *regions: str) -> bool:
         or shortnumberinfo.is_emergency_number(digits, region)
         for region in dict.fromkeys(regions)
     )
+
+
+def as_emergency(dial_string: str, regions: Iterable[str], settings: Emergency = ALONE) -> Dialled | None:
+    """The emergency number of one of these regions that a text means, the first that fits; with what is configured beside."""
+    if _RAW.fullmatch(dial_string) is None or dial_string.startswith("+"):
+        return None
+    digits = _SEPARATORS.sub("", dial_string)
+    outside = (digits.removeprefix(line) for line in settings.outside_line.words if digits.startswith(line))
+    for number in (digits, *outside):
+        for region in regions:
+            if number and (number in settings.numbers.words or is_emergency(number, region)):
+                return Dialled(DestinationKind.EMERGENCY, number, region)
+    return None
+
+
+def is_emergency_test(dialled: Dialled) -> bool:
+    """Whether this is a number that people try emergency calls with: nobody needs help."""
+    return dialled.number in _EMERGENCY_TEST_NUMBERS.get(dialled.region, ())
+
+
+def digits_of(dial_string: str) -> str:
+    """What is left of a text when only its ASCII digits count."""
+    return _SEPARATORS.sub("", dial_string)
 
 
 def _e164(dial_string: str, region: str) -> str:

@@ -1,7 +1,7 @@
 """The directory in memory: who exists, whose phones are whose, and which number a user shows; every question is one look-up."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from c2c_stasis.directory.model import (
     DirectoryRows,
     Extension,
     Key,
+    Location,
     PhoneNumber,
     SigningKey,
     User,
@@ -38,7 +39,7 @@ class Directory:
     _extensions: dict[tuple[AccountId, str], Extension] = field(default_factory=dict)
     _devices_by_user: dict[UserId, tuple[Device, ...]] = field(default_factory=dict)
     _extensions_by_user: dict[UserId, tuple[Extension, ...]] = field(default_factory=dict)
-    _countries: dict[LocationId, str] = field(default_factory=dict)
+    _locations: dict[LocationId, Location] = field(default_factory=dict)
     page_origins: frozenset[str] = frozenset()
     """Of every page that may act for an account that names its own."""
 
@@ -55,7 +56,7 @@ class Directory:
             {(extension.account_id, extension.number): extension for extension in rows.extensions},
             _by_user((device.user_id, device) for device in rows.devices),
             _by_user((extension.user_id, extension) for extension in rows.extensions),
-            {location.id: location.country for location in rows.locations},
+            {location.id: location for location in rows.locations},
             frozenset(origin for account in rows.accounts for origin in account.page_origins or ()),
         )
 
@@ -92,8 +93,8 @@ class Directory:
     def region_of(self, account: Account, user_id: UserId) -> str:
         """Where a user dials: the country of the user's location, without one the account's region."""
         user = self.user(account.id, user_id)
-        country = self._countries.get(user.location_id) if user and user.location_id else None
-        return country or account.region
+        location = self._locations.get(user.location_id) if user and user.location_id else None
+        return (location.country if location else "") or account.region
 
     def devices(self, user_id: UserId) -> tuple[Device, ...]:
         """The devices of a user, oldest first; none for a user who is not known."""
@@ -119,6 +120,34 @@ class Directory:
             if number and number.active and number.outbound_enabled:
                 return number
         return None
+
+    def location(self, user: User) -> Location | None:
+        """Where a user is: where it is said of the user, else where it is said of the first of the devices."""
+        return next(self._locations_of(user), None)
+
+    def regions(self, account: Account, user: User) -> tuple[str, ...]:
+        """Whose emergency numbers a user may dial: those of the places of user and devices, and of the account."""
+        countries = (location.lines.get("country", "") for location in self._locations_of(user))
+        return tuple(dict.fromkeys(country for country in (*countries, account.region) if country))
+
+    def callback_number(self, account: Account, user: User) -> PhoneNumber | None:
+        """Under which number emergency services call a user back: the user's, else the place's, else the account's.
+
+        It need only be active: whether ordinary calls may show it is no matter here.
+        """
+        location = self.location(user)
+        there = location.primary_number_id if location else None
+        for number_id in (user.caller_number_id, there, account.caller_number_id):
+            number = self.phone_number(account.id, number_id) if number_id else None
+            if number and number.active:
+                return number
+        return None
+
+    def _locations_of(self, user: User) -> Iterator[Location]:
+        for location_id in (user.location_id, *(device.location_id for device in self.devices(user.id))):
+            location = self._locations.get(location_id) if location_id else None
+            if location and location.account_id == user.account_id:
+                yield location
 
 
 def party_of(number: PhoneNumber, account: Account) -> Party:

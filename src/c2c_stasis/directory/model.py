@@ -129,7 +129,13 @@ class Location:
     @property
     def country(self) -> str:
         """The country of the address, ISO 3166-1 alpha-2; empty if there is none."""
-        return str(json.loads(self.address).get("country", ""))
+        return self.lines.get("country", "")
+
+    @property
+    def lines(self) -> dict[str, str]:
+        """The address, by the names of its parts."""
+        found: dict[str, str] = json.loads(self.address)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

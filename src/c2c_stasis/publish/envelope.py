@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from c2c_stasis.call import causes
+from c2c_stasis.call.emergency import told_of_emergency
 from c2c_stasis.call.events import Event, EventType
 from c2c_stasis.call.model import Call, Leg, Side
 from c2c_stasis.call.quality import qualities
@@ -25,6 +26,8 @@ class Envelopes:
         data = _of_call(call) | {"sequence": sequence}
         if event.type is EventType.CALL_END:
             data |= _of_end(call)
+        if event.type is EventType.CALL_EMERGENCY:
+            data["emergency"] = told_of_emergency(call)
         leg = call.leg(event.leg_id) if event.leg_id else None
         if leg is not None:
             data["leg"] = _of_leg(call, leg)

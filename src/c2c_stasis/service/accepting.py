@@ -10,7 +10,7 @@ from c2c_stasis.arilog import AriLog
 from c2c_stasis.call import machine
 from c2c_stasis.call.model import Call, CallState, Limits, Now
 from c2c_stasis.call.signals import CallPlaced
-from c2c_stasis.config import Calls, RouteRule, Trunk
+from c2c_stasis.config import Calls, Emergency, RouteRule, Trunk
 from c2c_stasis.directory.call_log import Accepted, Once
 from c2c_stasis.directory.call_options import ORDINARY, CallOptions
 from c2c_stasis.directory.model import Account
@@ -44,7 +44,7 @@ _IN_VAIN = {CallState.PLAYING_TONE, CallState.RELEASING, CallState.ENDED}  # who
 
 
 class Accepting:
-    """Accepts calls. `calls`, `trunks` and `routes` count for those that come from now on."""
+    """Accepts calls. `calls`, `trunks`, `routes` and `emergency` count for those that come from now on."""
 
     def __init__(
         self,
@@ -61,8 +61,10 @@ class Accepting:
         ari_log: AriLog,
         metrics: Metrics,
         permission: Permission,
+        emergency: Emergency,
     ) -> None:
         self.calls = calls
+        self.emergency = emergency
         self.trunks = trunks
         self.routes = routes
         self._live = live
@@ -154,7 +156,7 @@ class Accepting:
         key_id: str | None,
     ) -> Call:
         user = self._current.user(account, user_id)
-        planner = Planner(self._current.now, self._switch, self.trunks, self.routes, self._permission)
+        planner = Planner(self._current.now, self._switch, self.trunks, self.routes, self._permission, self.emergency)
         limits, now = self.limits(), self._clock.now()
         planned = planner.plan(
             *(account, user, dial_string, limits, now),

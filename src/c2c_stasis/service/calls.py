@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from c2c_stasis.arilog import AriLog
 from c2c_stasis.call.model import Call
 from c2c_stasis.call.signals import CancelRequested, Signal
-from c2c_stasis.config import Calls, RouteRule, Trunk
-from c2c_stasis.directory import dial_strings
+from c2c_stasis.config import Calls, Emergency, RouteRule, Trunk
 from c2c_stasis.directory.call_log import Accepted, CallFilter, Once
 from c2c_stasis.directory.call_options import ORDINARY, CallOptions
 from c2c_stasis.directory.directory import Directory
+from c2c_stasis.directory.emergency import meant
 from c2c_stasis.directory.model import Account, Key, PhoneNumber, User
 from c2c_stasis.directory.pages import Page, Wish
 from c2c_stasis.directory.sessions import OpenedSession, Session, believed, public_jwk
@@ -53,6 +53,8 @@ from c2c_stasis.service.readiness import DatabaseProbe
 
 logger = logging.getLogger(__name__)
 
+PLAIN = Emergency()
+
 
 class CallService:
     """Every live call and the way to new ones. `watch` and `provision` are told what `CurrentDirectory` tells.
@@ -71,6 +73,7 @@ class CallService:
         trunks: Sequence[Trunk],
         routes: Sequence[RouteRule] = (),
         policy: Settings,
+        emergency: Emergency = PLAIN,
         watch: Watch,
         provision: Provision,
         sip_server: SipServer,
@@ -111,6 +114,7 @@ class CallService:
             ari_log=ari_log,
             metrics=metrics,
             permission=self.permission,
+            emergency=emergency,
         )
         self._database = DatabaseProbe(store, clock)
         self._log = CallLog(store, self.live_calls.in_memory)
@@ -157,12 +161,20 @@ class CallService:
                 raise StillInUse("the user has a live call; end it first")
             yield
 
-    def reconfigure(self, calls: Calls, trunks: Sequence[Trunk], routes: Sequence[RouteRule], policy: Settings) -> None:
+    def reconfigure(
+        self,
+        calls: Calls,
+        trunks: Sequence[Trunk],
+        routes: Sequence[RouteRule],
+        policy: Settings,
+        emergency: Emergency = PLAIN,
+    ) -> None:
         """Use these for calls that are placed from now on; live calls keep what they were planned with."""
         self.permission.use(policy)
         self._accepting.calls = calls
         self._accepting.trunks = trunks
         self._accepting.routes = routes
+        self._accepting.emergency = emergency
 
     @property
     def live(self) -> int:
@@ -207,13 +219,18 @@ class CallService:
         """The user, if it is one of the account's. Raises `UserNotFound`."""
         return self._current.user(account, user_id)
 
-    def is_emergency(self, account: Account, user_id: UserId, dial_string: str) -> bool:
-        """Whether this user calls for help with it: by the user's location, or by the account's region."""
-        return dial_strings.is_emergency(dial_string, self._directory.region_of(account, user_id), account.region)
-
     def phone_number(self, account: Account, number_id: NumberId) -> PhoneNumber | None:
         """A phone number of this account."""
         return self._directory.phone_number(account.id, number_id)
+
+    def emergency_number(self, account: Account, user: User, dial_string: str) -> str | None:
+        """The emergency number that this user means by this text; None when it is none."""
+        found = meant(self._directory, account, user, dial_string, self._accepting.emergency)
+        return found.number if found else None
+
+    def outside_line(self) -> tuple[str, ...]:
+        """With which digits before it an emergency number is one as well."""
+        return self._accepting.emergency.outside_line.words
 
     async def place_once(
         self,
@@ -269,7 +286,8 @@ class CallService:
         Raises `UserNotFound`, and `InvalidRequest` or `DeviceNotFound` for an option.
         """
         user, accepting = self._current.user(account, user_id), self._accepting
-        return Rehearsal(self._directory, self._switch, accepting.trunks, accepting.routes, self.permission).of(
+        planned_with = (accepting.trunks, accepting.routes, self.permission, accepting.emergency)
+        return Rehearsal(self._directory, self._switch, *planned_with).of(
             *(account, user, dial_string, accepting.limits(), self._clock.now().mono),
             livemode=livemode,
             options=options,

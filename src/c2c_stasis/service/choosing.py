@@ -44,10 +44,11 @@ def choose(
 ) -> Chosen:
     """What holds for a call with these options; `limits` are the longest times there may be.
 
-    Raises `InvalidRequest` and `DeviceNotFound`; if `lenient`, what cannot be is told in the log, and the call is as if it had
-    not been asked for.
+    Raises `InvalidRequest` and `DeviceNotFound`; if `lenient`, for an emergency call, what cannot be is told in the log, and
+    the call is as if it had not been asked for. It shows the number under which the user is called back, whatever was asked.
     """
-    ordinary = Chosen(directory.shown_number(account, user), directory.devices(user.id), limits)
+    own = directory.callback_number(account, user) if lenient else directory.shown_number(account, user)
+    ordinary = Chosen(own, directory.devices(user.id), limits)
     if options is ORDINARY:
         return ordinary
 
@@ -62,7 +63,7 @@ def choose(
             return otherwise
 
     return Chosen(
-        tried(lambda: _number(directory, account, user, options) or ordinary.number, ordinary.number),
+        own if lenient and own else tried(lambda: _number(directory, account, user, options) or own, own),
         tried(lambda: _devices(ordinary.devices, options), ordinary.devices),
         tried(lambda: _limits(options, limits), limits),
         tried(lambda: _anonymous(options, lenient=lenient), False),

@@ -9,6 +9,7 @@ from c2c_stasis.call.model import (
     Call,
     Destination,
     DestinationKind,
+    EmergencyDetails,
     Leg,
     LegOutcome,
     LegState,
@@ -18,10 +19,10 @@ from c2c_stasis.call.model import (
     Route,
     Side,
 )
-from c2c_stasis.config import RouteRule, Trunk
-from c2c_stasis.directory import dial_strings, trunks
+from c2c_stasis.config import Emergency, RouteRule, Trunk
+from c2c_stasis.directory import dial_strings, emergency, trunks
 from c2c_stasis.directory.call_options import ORDINARY, CallOptions
-from c2c_stasis.directory.dial_strings import Dialled
+from c2c_stasis.directory.dial_strings import ALONE, Dialled
 from c2c_stasis.directory.directory import Directory, party_of
 from c2c_stasis.directory.model import Account, Device, User
 from c2c_stasis.errors import NumberNotDialable
@@ -54,12 +55,14 @@ class Planner:
         ways_out: Sequence[Trunk],
         rules: Sequence[RouteRule],
         permission: Permission,
+        settings: Emergency = ALONE,
     ) -> None:
         self._directory = directory
         self._switch = switch
         self._trunks = ways_out
         self._rules = rules
         self._permission = permission
+        self._settings = settings
 
     def plan(
         self,
@@ -81,9 +84,7 @@ class Planner:
         """
         call_id = CallId(new_id(CALL))
         region = self._directory.region_of(account, user.id)
-        dialled = dial_strings.parse(
-            dial_string, region=account.region, extension_length=account.extension_length, dialled_in=region
-        )
+        dialled = self.read(account, user, dial_string)
         request = Request(dialled.kind, dialled.number, region, account.id, user.id, key_id, livemode)
         judged = self._permission.judge(request, account)
         judged.check()
@@ -91,13 +92,16 @@ class Planner:
         chosen = choose(self._directory, account, user, options, limits, lenient=lenient, call_id=call_id)
         own_legs, shown = self._device_legs(call_id, Side.A, chosen.devices), chosen.number
         others: tuple[Route, ...] = ()
+        details: EmergencyDetails | None = None
         if dialled.kind is DestinationKind.EXTENSION:
             callee = self.callee(account, user, dialled.number)
             destination = Destination(dialled.kind, Party(dialled.number, callee.name), callee.id)
             far_legs = self._callee_legs(call_id, callee)
             caller, shown = self.internal_party(user), None
         else:
-            first, *rest = self._routes(account, dialled, livemode=livemode)
+            ways = trunks.choose(self._trunks, dialled, account.id, self._rules, livemode=livemode)
+            first, *rest = [Route(trunk.name, trunks.endpoint(trunk, dialled), trunk.trusted) for trunk in ways]
+            details = emergency.details(self._directory, user, dialled, shown, ways) if lenient else None
             destination = Destination(dialled.kind, Party(dialled.number))
             number = leg_id(call_id, Side.B, 1)
             far_legs = (Leg(number, Side.B, first.endpoint, trunk=first.trunk, trusted=first.trusted),)
@@ -126,13 +130,19 @@ class Planner:
             routes=others,
             on_any_failure=lenient,
             anonymous=chosen.anonymous,
+            emergency_details=details,
         )
         return Planned(call, request, judged)
 
-    def _routes(self, account: Account, dialled: Dialled, *, livemode: bool) -> list[Route]:
-        """The ways to a destination in the public network, first choice first."""
-        chosen = trunks.choose(self._trunks, dialled, account.id, self._rules, livemode=livemode)
-        return [Route(trunk.name, trunks.endpoint(trunk, dialled), trunk.trusted) for trunk in chosen]
+    def read(self, account: Account, user: User, dial_string: str) -> Dialled:
+        """What this user means by this text. Raises `NumberNotDialable`."""
+        found = emergency.meant(self._directory, account, user, dial_string, self._settings)
+        if found is not None:
+            return found
+        region = self._directory.region_of(account, user.id)
+        return dial_strings.parse(
+            dial_string, region=account.region, extension_length=account.extension_length, dialled_in=region
+        )
 
     def callee(self, account: Account, user: User, number: str) -> User:
         """Whom an extension leads to, for this user. Raises `NumberNotDialable`."""

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from c2c_stasis.call.model import DestinationKind, Limits, Party
-from c2c_stasis.config import RouteRule, Trunk
-from c2c_stasis.directory import dial_strings, trunks
+from c2c_stasis.call.model import DestinationKind, EmergencyDetails, Lack, Limits, Party
+from c2c_stasis.config import Emergency, RouteRule, Trunk
+from c2c_stasis.directory import emergency, trunks
 from c2c_stasis.directory.call_options import CallOptions
 from c2c_stasis.directory.dial_strings import Dialled
 from c2c_stasis.directory.directory import Directory, party_of
@@ -20,6 +20,11 @@ from c2c_stasis.service.choosing import Chosen, choose
 from c2c_stasis.service.permission import Permission
 from c2c_stasis.service.placing import MOST_CONTACTS, Planner
 
+_LACKS = {
+    Lack.TRUNK: "no trunk is marked for emergency calls: it would go through an ordinary one",
+    Lack.CALLBACK_NUMBER: "no number is shown: emergency services could not call back",
+    Lack.LOCATION: "nobody knows where the user is: neither the user nor a device has a location",
+}
 _NO_CALL = CallId("")  # in the log, where options of an emergency request are let pass
 
 
@@ -33,13 +38,14 @@ class Rehearsal:
         ways_out: Sequence[Trunk],
         rules: Sequence[RouteRule],
         permission: Permission,
+        settings: Emergency,
     ) -> None:
         self._directory = directory
         self._switch = switch
         self._trunks = ways_out
         self._rules = rules
         self._permission = permission
-        self._planner = Planner(directory, switch, ways_out, rules, permission)
+        self._planner = Planner(directory, switch, ways_out, rules, permission, settings)
 
     def of(
         self,
@@ -56,8 +62,8 @@ class Rehearsal:
     ) -> Preflight:
         """What would happen; `now` is monotonic seconds. Raises `InvalidRequest` or `DeviceNotFound` for an option."""
         dialled, decision = self._read(account, user, dial_string, livemode=livemode, key_id=key_id)
-        emergency = dialled is not None and dialled.kind is DestinationKind.EMERGENCY
-        chosen = choose(self._directory, account, user, options, limits, lenient=emergency, call_id=_NO_CALL)
+        for_help = dialled is not None and dialled.kind is DestinationKind.EMERGENCY
+        chosen = choose(self._directory, account, user, options, limits, lenient=for_help, call_id=_NO_CALL)
         callee: User | None = None
         ways: tuple[Trunk, ...] = ()
         if dialled is not None and decision.allowed:
@@ -69,6 +75,9 @@ class Rehearsal:
                 decision = refused(error)
             except DestinationNotAllowed as error:
                 decision = replace(decision, rule=Rule(error.rule), reason=str(error))
+        details = None
+        if dialled is not None and for_help:
+            details = emergency.details(self._directory, user, dialled, chosen.number, ways)
         caller, did = self._shown(account, user, dialled, chosen.number)
         devices = self._ringable(chosen.devices)
         far = self._ringable(self._directory.devices(callee.id), silent=callee.do_not_disturb) if callee else ()
@@ -87,19 +96,15 @@ class Rehearsal:
             anonymous=chosen.anonymous,
             limits=_limits(chosen, decision),
             switch=switch,
-            warnings=tuple(_warnings(user, devices, callee, far, ways, did, emergency=emergency)),
+            warnings=tuple(_warnings(devices, callee, far, ways, did, details)),
+            emergency_details=details,
         )
 
     def _read(
         self, account: Account, user: User, dial_string: str, *, livemode: bool, key_id: str | None
     ) -> tuple[Dialled | None, Decision]:
         try:
-            dialled = dial_strings.parse(
-                dial_string,
-                region=account.region,
-                extension_length=account.extension_length,
-                dialled_in=self._directory.region_of(account, user.id),
-            )
+            dialled = self._planner.read(account, user, dial_string)
         except NumberNotDialable as error:
             return None, refused(error)
         request = self._request(account, user, dialled, livemode=livemode, key_id=key_id)
@@ -150,14 +155,12 @@ def _limits(chosen: Chosen, decision: Decision) -> Limits:
 
 
 def _warnings(
-    user: User,
     devices: Sequence[Ringable],
     callee: User | None,
     far: Sequence[Ringable],
     ways: Sequence[Trunk],
     did: PhoneNumber | None,
-    *,
-    emergency: bool,
+    details: EmergencyDetails | None,
 ) -> list[str]:
     """What would go wrong, or differently than somebody might believe."""
     warnings = []
@@ -167,11 +170,8 @@ def _warnings(
         warnings.append("the extension's user wants no calls now: the destination would be busy")
     elif callee is not None and not any(one.rings for one in far):
         warnings.append("no device of the extension's user is online: the destination would not be reached")
-    if ways and did is None:
+    if ways and did is None and details is None:
         warnings.append("no number is shown: neither the user nor the account has one that may be")
-    if emergency and ways and not ways[0].emergency:
-        warnings.append("no trunk is marked for emergency calls: it would go through an ordinary one")
-    located = user.location_id or any(one.device.location_id for one in devices)
-    if emergency and not located:
-        warnings.append("nobody knows where the user is: neither the user nor a device has a location")
+    if details is not None:
+        warnings += [_LACKS[lack] for lack in details.missing]
     return warnings

@@ -153,7 +153,7 @@ def test_the_example_of_a_body_is_understood(operation: Operation) -> None:
     example = example_of(DOCUMENT["components"]["schemas"][takes.__name__])
     if operation.name == "call_place":
         assert read_user_id(example)
-        assert read_place_call(example, is_emergency=lambda _: False).metadata == example["metadata"]
+        assert read_place_call(example, emergency=False).metadata == example["metadata"]
     else:
         assert isinstance(read(takes, example), takes)
     curl = DOCUMENT["paths"][operation.path]["post"]["x-codeSamples"][0]["source"]

@@ -207,14 +207,18 @@ async def test_an_emergency_preflight_says_what_is_missing(office: Office) -> No
     told = await preflight(office, "911", ring_timeout="soon")
     assert told["emergency"] == {
         "emergency_trunk": False,
+        "test": False,
         "callback_number": None,
         "location": None,
         "location_id": None,
+        "location_name": None,
+        "address": None,
+        "missing": ["emergency_trunk", "callback_number", "location"],
     }
     assert [warning.partition(":")[0] for warning in told["warnings"]] == [
         "no device of the user is online",
-        "no number is shown",
         "no trunk is marked for emergency calls",
+        "no number is shown",
         "nobody knows where the user is",
     ]
 
