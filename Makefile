@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test check bench images fuzz fuzz-policy cuts faults races nasty sbom audit
+.PHONY: help demo test check bench images fuzz fuzz-policy cuts faults races nasty emergency sbom audit
 
 help:
 	@echo "make demo     watch a real Asterisk ring two phones; ARGS=--once ends after one call"
@@ -16,6 +16,7 @@ help:
 	@echo "make fuzz     what schemathesis makes up of the OpenAPI document, against the running service"
 	@echo "make fuzz-policy  a million dial strings, led by the branches of the policy, against an oracle"
 	@echo "make nasty    5,000 dial strings that try to be something else than a number, against a real carrier"
+	@echo "make emergency  2,000 emergency calls while all that could stand in their way does: ten minutes"
 	@echo "make sbom     what the service is installed with, into docs/sbom.cdx.json; make audit asks for known flaws of it"
 	@echo "make images   the Dockerfiles, carried out without an engine: as root, with mmdebstrap"
 
@@ -89,6 +90,10 @@ fuzz-policy: $(VENV)/.for-fuzz
 # 5,000 dial strings more that try to be something else than a number; what the carrier is asked for is one, or nothing.
 nasty: $(VENV)/.for-work
 	C2C_NASTY=5000 $(BIN)/pytest -q -s --show-capture=no tests/live/test_injection.py $(ARGS)
+
+# Emergency calls of 2,000 users, with every limit at zero, every connection held and nothing to write on; to a socket here.
+emergency: $(VENV)/.for-work
+	$(BIN)/python -m bench.emergency
 
 # Figures of this machine, into bench/RESULTS.md.
 bench: $(VENV)/.for-work

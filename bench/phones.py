@@ -20,6 +20,7 @@ from typing import Any
 from c2c_stasis.lab.digest import Credentials, authorization, parse_challenge
 
 BUFFER = 8 << 20  # bytes that the kernel may keep for us while we are busy
+AT_A_TIME = 40  # registrations: nobody says them again when the kernel has no room for more
 AGAIN_AFTER = 0.5  # seconds without an answer until a message is sent again (RFC 3261 T1)
 REGISTERED_FOR = 3600  # seconds
 # Seconds from the answer to the carrier's BYE. Of a destination that hangs up within a few milliseconds Asterisk 22.10.1
@@ -69,13 +70,14 @@ class Phones:
         self._deaf.bind(("127.0.0.1", 0))
         self._sdp = _SDP % self._deaf.getsockname()[1]
         self.port: int = self._socket.getsockname()[1]
-        self._here = f"127.0.0.1:{self.port}".encode()
+        self.here = f"127.0.0.1:{self.port}".encode()
         self._devices: dict[str, str] = {}  # passwords by name
         self._waiting: set[str] = set()  # to be registered
+        self._unregistered: list[str] = []  # those of them that were not begun
         self._listener: tuple[str, int] | None = None
         self.talk: float | None = TALK
-        self._seen: dict[bytes, Seen] = {}
-        self._legs: dict[bytes, Leg] = {}
+        self.seen: dict[bytes, Seen] = {}
+        self.legs: dict[bytes, Leg] = {}
         self._winners: dict[bytes, Leg] = {}
         self._held: list[Leg] = []
         self._departures: list[tuple[float, bytes]] = []
@@ -101,7 +103,7 @@ class Phones:
                     self._drain()
             now = time.monotonic()
             while self._departures and self._departures[0][0] <= now:
-                self._hang_up(self._legs[heapq.heappop(self._departures)[1]])
+                self._hang_up(self.legs[heapq.heappop(self._departures)[1]])
             if now > look_again:
                 look_again = now + AGAIN_AFTER
                 self._say_again(now)
@@ -116,18 +118,19 @@ class Phones:
             self._server = ("127.0.0.1", command["register"])
             self._devices = command["devices"]
             self._waiting = set(self._devices)
-            for name in self._devices:
-                self._register(name)
+            self._unregistered = list(self._devices)
+            for _ in range(AT_A_TIME):
+                self._register_next()
         if "release" in command:  # so many a second
             now = time.monotonic()
             for place, leg in enumerate(self._held):
                 heapq.heappush(self._departures, (now + place / command["release"], leg.call_id))
             self._held.clear()
         if "collect" in command:
-            print(json.dumps({number.decode(): asdict(seen) for number, seen in self._seen.items()}), flush=True)
-            self._seen.clear()
+            print(json.dumps({number.decode(): asdict(seen) for number, seen in self.seen.items()}), flush=True)
+            self.seen.clear()
             self._winners.clear()
-            self._legs = {leg.call_id: leg for leg in self._held}
+            self.legs = {leg.call_id: leg for leg in self._held}
 
     def _drain(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -143,67 +146,71 @@ class Phones:
         if method == b"INVITE":
             self._take_invite(data)
             return
-        call_id = _header(data, b"Call-ID")
-        leg = self._legs.get(call_id)
+        call_id = header(data, b"Call-ID")
+        leg = self.legs.get(call_id)
         if method == b"ACK":
             self._unanswered.pop((call_id, b"200"), None)
             if leg is not None and leg.carrier and not leg.confirmed:
                 leg.confirmed = True
                 self._stay(leg)
             return
-        self._send(_response(data, b"200 OK", leg.tag if leg else b"t"))
+        self.send(response(data, b"200 OK", leg.tag if leg else b"t"))
         if leg is None:
             return
         if method == b"CANCEL":
-            self._send(_response(leg.invite, b"487 Request Terminated", leg.tag))
-            seen = self._seen[leg.number]
+            self.send(response(leg.invite, b"487 Request Terminated", leg.tag))
+            seen = self.seen[leg.number]
             seen.cancelled += 1
             self._tell_end(leg.number, seen)
         elif method == b"BYE" and not leg.carrier:
-            seen = self._seen[leg.number]
+            seen = self.seen[leg.number]
             seen.ended = seen.ended or time.monotonic()
             self._tell_end(leg.number, seen)
 
     def _take_invite(self, data: bytes) -> None:
-        now = time.monotonic()
-        call_id = _header(data, b"Call-ID")
-        if b";tag=" in _header(data, b"To"):  # inside a dialogue: something about the other side has changed
-            if known := self._legs.get(call_id):
-                self._answer(known, data)
+        call_id = header(data, b"Call-ID")
+        if b";tag=" in header(data, b"To"):  # inside a dialogue: something about the other side has changed
+            if known := self.legs.get(call_id):
+                self.answer(known, data)
             else:
-                self._send(_response(data, b"481 Gone", b""))
+                self.send(response(data, b"481 Gone", b""))
             return
-        if call_id in self._legs:  # it has been answered; that it comes again means that the answer got lost
+        if call_id in self.legs:  # it has been answered; that it comes again means that the answer got lost
             return
+        self.take_call(data, call_id)
+
+    def take_call(self, data: bytes, call_id: bytes) -> None:
+        """A call comes in, at a phone or at the carrier."""
+        now = time.monotonic()
         user = data[data.index(b"sip:") + 4 : data.index(b"@")]
         if user[:1] == b"+":
             leg = Leg(user, call_id, data, carrier=True)
-            seen = self._seen.setdefault(user, Seen())
+            seen = self.seen.setdefault(user, Seen())
             seen.destination_invited = seen.destination_invited or now
             seen.destination_invites += 1
-            self._legs[call_id] = leg
-            self._send(_response(data, b"180 Ringing", leg.tag, b"Contact: <sip:%b>\r\n" % self._here))
-            self._answer(leg)
+            self.legs[call_id] = leg
+            self.send(response(data, b"180 Ringing", leg.tag, b"Contact: <sip:%b>\r\n" % self.here))
+            self.answer(leg)
             return
-        caller = _header(data, b"From")
+        caller = header(data, b"From")
         number = caller[caller.index(b"sip:") + 4 : caller.index(b"@")]
         leg = Leg(number, call_id, data, carrier=False, wins=int(user[1:]) % 2 == 0)
-        self._legs[call_id] = leg
+        self.legs[call_id] = leg
         if leg.wins:
             self._winners[number] = leg
-        seen = self._seen.setdefault(number, Seen())
+        seen = self.seen.setdefault(number, Seen())
         seen.invited = seen.invited or now
         seen.rang += 1
-        self._send(_response(data, b"180 Ringing", leg.tag, b"Contact: <sip:%b>\r\n" % self._here))
+        self.send(response(data, b"180 Ringing", leg.tag, b"Contact: <sip:%b>\r\n" % self.here))
         if seen.rang == 2 and (winner := self._winners.get(number)):
             seen.answered = time.monotonic()
-            self._answer(winner)
+            self.answer(winner)
 
-    def _answer(self, leg: Leg, invite: bytes | None = None) -> None:
-        more = b"Contact: <sip:%b>\r\nContent-Type: application/sdp\r\n" % self._here
-        answer = _response(invite or leg.invite, b"200 OK", leg.tag, more, self._sdp)
+    def answer(self, leg: Leg, invite: bytes | None = None) -> None:
+        more = b"Contact: <sip:%b>\r\nContent-Type: application/sdp\r\n" % self.here
+        answer = response(invite or leg.invite, b"200 OK", leg.tag, more, self._sdp)
         self._unanswered[leg.call_id, b"200"] = (time.monotonic(), answer)
-        self._send(answer)
+        self.send(answer)
 
     def _stay(self, leg: Leg) -> None:
         if self.talk is None:
@@ -214,43 +221,51 @@ class Phones:
             self._hang_up(leg)
 
     def _hang_up(self, leg: Leg) -> None:
-        contact = _header(leg.invite, b"Contact")
+        contact = header(leg.invite, b"Contact")
         bye = (
             b"BYE %b SIP/2.0\r\nVia: SIP/2.0/UDP %b;rport;branch=z9hG4bK%b\r\nMax-Forwards: 70\r\nFrom: %b;tag=%b\r\nTo: %b\r\n"
             b"Call-ID: %b\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n"
         ) % (
             contact[contact.index(b"<") + 1 : contact.index(b">")],
-            self._here,
+            self.here,
             secrets.token_hex(6).encode(),
-            _header(leg.invite, b"To"),
+            header(leg.invite, b"To"),
             leg.tag,
-            _header(leg.invite, b"From"),
+            header(leg.invite, b"From"),
             leg.call_id,
         )
         self._unanswered[leg.call_id, b"BYE"] = (time.monotonic(), bye)
-        self._send(bye)
+        self.send(bye)
 
     def _take_response(self, data: bytes) -> None:
-        if b"REGISTER" in _header(data, b"CSeq"):
+        if b"REGISTER" in header(data, b"CSeq"):
             self._take_registration(data)
             return
-        call_id = _header(data, b"Call-ID")
-        if self._unanswered.pop((call_id, b"BYE"), None) and (leg := self._legs.get(call_id)):
-            self._seen[leg.number].destination_ended = True
+        call_id = header(data, b"Call-ID")
+        if self._unanswered.pop((call_id, b"BYE"), None) and (leg := self.legs.get(call_id)):
+            self.seen[leg.number].destination_ended = True
 
     def _tell_end(self, number: bytes, seen: Seen) -> None:
-        if seen.ended and seen.cancelled and self._listener is not None:
+        if self.ended(seen) and self._listener is not None:
             self._socket.sendto(number, self._listener)
+
+    def ended(self, seen: Seen) -> bool:
+        """Whether nothing more comes: the user's phone was told of the end, and the other one that it had lost."""
+        return seen.ended > 0 and seen.cancelled > 0
 
     def _say_again(self, now: float) -> None:
         for key, (since, message) in self._unanswered.items():
             if now - since > AGAIN_AFTER:
                 self._unanswered[key] = (now, message)
-                self._send(message)
+                self.send(message)
+
+    def _register_next(self) -> None:
+        if self._unregistered:
+            self._register(self._unregistered.pop(0))
 
     def _register(self, name: str, credentials: bytes = b"", sequence: int = 1) -> None:
         contact = f"sip:{name}@127.0.0.1:{self.port}"
-        self._send(
+        self.send(
             (
                 f"REGISTER sip:{self._server[0]} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{self.port};rport;"
                 f"branch=z9hG4bK{secrets.token_hex(6)}\r\nMax-Forwards: 70\r\nFrom: <sip:{name}@127.0.0.1>;tag={name}\r\n"
@@ -262,43 +277,44 @@ class Phones:
         )
 
     def _take_registration(self, data: bytes) -> None:
-        name = _header(data, b"Call-ID").decode().removeprefix("register-")
+        name = header(data, b"Call-ID").decode().removeprefix("register-")
         if data.startswith(b"SIP/2.0 401"):
-            challenge = parse_challenge(_header(data, b"WWW-Authenticate").decode())
+            challenge = parse_challenge(header(data, b"WWW-Authenticate").decode())
             who = Credentials(name, self._devices[name])
-            header = authorization(
+            proof = authorization(
                 challenge, who, method="REGISTER", uri=f"sip:{self._server[0]}", nonce_count=1, cnonce="bench"
             )
-            self._register(name, f"{header[0]}: {header[1]}\r\n".encode(), 2)
+            self._register(name, f"{proof[0]}: {proof[1]}\r\n".encode(), 2)
             return
         if not data.startswith(b"SIP/2.0 200"):
             raise RuntimeError(f"{name} cannot register: {data[:40]!r}")
         self._waiting.discard(name)
+        self._register_next()
         if not self._waiting:
             print(json.dumps("registered"), flush=True)
 
-    def _send(self, data: bytes) -> None:
+    def send(self, data: bytes) -> None:
         self._socket.sendto(data, self._server)
 
 
-def _header(data: bytes, name: bytes) -> bytes:
+def header(data: bytes, name: bytes) -> bytes:
     """The value of the first header of this name, which must be there; Asterisk writes full names, and as here."""
     start = data.index(b"\r\n%b: " % name) + len(name) + 4
     return data[start : data.index(b"\r\n", start)]
 
 
-def _response(request: bytes, status: bytes, tag: bytes, more: bytes = b"", body: bytes = b"") -> bytes:
-    to = _header(request, b"To")
+def response(request: bytes, status: bytes, tag: bytes, more: bytes = b"", body: bytes = b"") -> bytes:
+    to = header(request, b"To")
     return (
         b"SIP/2.0 %b\r\nVia: %b\r\nFrom: %b\r\nTo: %b%b\r\nCall-ID: %b\r\nCSeq: %b\r\n%bContent-Length: %d\r\n\r\n%b"
     ) % (
         status,
-        _header(request, b"Via"),
-        _header(request, b"From"),
+        header(request, b"Via"),
+        header(request, b"From"),
         to,
         b"" if b";tag=" in to else b";tag=" + tag,
-        _header(request, b"Call-ID"),
-        _header(request, b"CSeq"),
+        header(request, b"Call-ID"),
+        header(request, b"CSeq"),
         more,
         len(body),
         body,

@@ -102,7 +102,7 @@ async def town() -> AsyncIterator[Town]:
         phones.tell(listener=await caller.hear())
         devices = [DeviceAccount(f"d{i}", secrets.token_hex(8)) for i in range(PAIRS * 2)]
         asterisk = await stack.enter_async_context(
-            await Asterisk.start(await obtain(progress=print), devices, carrier, choose_ports=_ports)
+            await Asterisk.start(await obtain(progress=print), devices, carrier, choose_ports=ports_with_room)
         )
         passwords = {device.name: device.password for device in devices}
         if await phones.ask(register=asterisk.ports.sip, devices=passwords) != "registered":
@@ -112,7 +112,7 @@ async def town() -> AsyncIterator[Town]:
         manager = await start("ami", **await _open_manager(asterisk))
         config, job = await _deploy(folder, asterisk, devices)
         service = await start("service", config=str(config))
-        job |= await _listening(folder / "log")
+        job |= await listening(folder / "log")
         ways = [
             Way("floor", "bare ARI script", floor, {"order_port": await floor.hear()}),
             Way("ami", "AMI and dialplan", manager, {"order_port": await manager.hear()}),
@@ -122,7 +122,7 @@ async def town() -> AsyncIterator[Town]:
         yield Town(asterisk, phones, caller, {way.name: way for way in ways}, folder / "c2c.db")
 
 
-def _ports() -> Ports:
+def ports_with_room() -> Ports:
     """With room for more legs than a laboratory's Asterisk usually has."""
     return dataclasses.replace(free_ports(), rtp=(RTP_FIRST, RTP_LAST))
 
@@ -175,7 +175,7 @@ async def _deploy(folder: Path, asterisk: Asterisk, devices: list[DeviceAccount]
     return config, {"head": head, "users": users}
 
 
-async def _listening(log: Path) -> dict[str, Any]:
+async def listening(log: Path) -> dict[str, Any]:
     """Where the service listens, once it is ready."""
     end = time.monotonic() + READY_WITHIN
     async with aiohttp.ClientSession() as session:

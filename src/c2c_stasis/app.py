@@ -27,6 +27,8 @@ from c2c_stasis.arilog import AriLog
 from c2c_stasis.arilog import Settings as AriLogSettings
 from c2c_stasis.call.model import Now
 from c2c_stasis.config import Address, Ari, Config, ConfigError, Http, LogNumbers, Problem, Webhooks, changes
+from c2c_stasis.directory.emergency import gaps
+from c2c_stasis.directory.webhooks import who_are_told
 from c2c_stasis.errors import StoreUnavailable, SwitchRefused, SwitchUnavailable
 from c2c_stasis.metrics import Metrics
 from c2c_stasis.policy.rates import read_rates
@@ -37,7 +39,7 @@ from c2c_stasis.publish.envelope import Envelopes
 from c2c_stasis.publish.guard import Guard
 from c2c_stasis.publish.poster import Poster
 from c2c_stasis.publish.webhooks import WebhookSender
-from c2c_stasis.service import CallService
+from c2c_stasis.service import CallService, unprepared
 from c2c_stasis.service.tidying import Tidying
 from c2c_stasis.stalls import StallWatch
 from c2c_stasis.stopping import STOP_WITHIN, EndWithin, Told, Watchdog, wait_for_calls
@@ -187,6 +189,7 @@ class App:
             )
             seen = await store.directory_revision()  # before the directory is read, so that no change falls in between
             await self.service.start()
+            await self._tell_what_is_not_prepared()
             stack.push_async_callback(self._disconnect)
             stack.push_async_callback(
                 self.service.stop
@@ -228,6 +231,12 @@ class App:
             self._connecting = asyncio.create_task(connection.run(self.service), name="asterisk")
             self._stack = stack.pop_all()
         return self
+
+    async def _tell_what_is_not_prepared(self) -> None:
+        """For emergency calls. That it cannot be read is no reason not to start: other parts say that."""
+        with contextlib.suppress(StoreUnavailable):
+            rows, told = await self._store.directory(), who_are_told(await self._store.enabled_webhook_endpoints())
+            unprepared.tell(gaps(rows, self._config.trunks, told))
 
     async def _serve_metrics(self, stack: AsyncExitStack) -> None:
         watching = asyncio.create_task(_watch_loop(self._metrics), name="loop lag")

@@ -333,6 +333,11 @@ class Publisher(Protocol):
 class Store(Protocol):
     """The memory that survives us. A call's row and its events are written in one transaction."""
 
+    @property
+    def failing(self) -> bool:
+        """Whether nothing can be written now, as far as that is known."""
+        ...
+
     async def accept(self, call: Call, events: Sequence[StoredEvent], once: Once | None = None) -> None:
         """Record a new call, and the name of its request if it has one; returns when both are committed.
 

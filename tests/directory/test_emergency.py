@@ -9,7 +9,7 @@ from c2c_stasis.call.model import DestinationKind, Lack
 from c2c_stasis.config import Emergency, Trunk, Words
 from c2c_stasis.directory.dial_strings import Dialled
 from c2c_stasis.directory.directory import Directory
-from c2c_stasis.directory.emergency import details, meant
+from c2c_stasis.directory.emergency import NOBODY_TOLD, Gap, details, gaps, meant
 from c2c_stasis.directory.model import Account, Device, DirectoryRows, Extension, Location, PhoneNumber, User
 from c2c_stasis.ids import AccountId, DeviceId, LocationId, NumberId, PlatformId, UserId
 
@@ -138,3 +138,29 @@ def test_what_is_told_of_a_call_and_what_it_lacks() -> None:
     assert details(directory, at_home, replace(test, region="GB"), NUMBERS[0], (HELP,)).test is False
     rehearsal = replace(CARRIER, test=True)
     assert details(directory, at_home, police, NUMBERS[0], (rehearsal,)).missing == ()  # nobody's life hangs on it
+
+
+def test_what_is_not_prepared_for_whoever_has_a_phone() -> None:
+    bob, phoneless = User(UserId("user_bob"), BAKERY.id, "Bob"), User(UserId("user_cat"), BAKERY.id, "Cat")
+    at_home = replace(ANN, location_id=LONDON.id)
+    other = replace(BAKERY, id=OTHER, caller_number_id=None)
+    guest = User(UserId("user_guest"), OTHER, "Guest")
+    devices = (DESK, replace(CELL, user_id=bob.id), Device(DeviceId("ep_9"), OTHER, guest.id, "guest-desk"))
+    rows = replace(ROWS, accounts=(BAKERY, other), users=(at_home, bob, phoneless, guest), devices=devices)
+
+    assert gaps(rows, [CARRIER], {BAKERY.id}) == [
+        Gap(Lack.TRUNK),
+        Gap(Lack.LOCATION, BAKERY, (bob,)),
+        Gap(Lack.CALLBACK_NUMBER, other, (guest,)),
+        Gap(Lack.LOCATION, other, (guest,)),
+        Gap(NOBODY_TOLD, other),
+    ]
+    whole = replace(rows, accounts=(BAKERY,), users=(at_home, phoneless), devices=(DESK,))
+    assert gaps(whole, [CARRIER, HELP], {BAKERY.id}) == []
+    assert gaps(whole, [CARRIER, HELP], ()) == [Gap(NOBODY_TOLD, BAKERY)]
+
+
+def test_where_no_call_can_leave_or_nobody_has_a_phone_there_is_nothing_to_prepare() -> None:
+    assert gaps(ROWS, [], ()) == []
+    assert gaps(ROWS, [replace(CARRIER, test=True)], ()) == []
+    assert gaps(replace(ROWS, devices=()), [CARRIER], ()) == []

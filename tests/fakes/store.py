@@ -28,6 +28,10 @@ class MemoryStore:
         self.hear: Hear = lambda _events: None
         self.once: dict[tuple[str, bool, str], tuple[str, CallId, float]] = {}
 
+    @property
+    def failing(self) -> bool:
+        return False
+
     async def accept(self, call: Call, events: Sequence[StoredEvent], once: Once | None = None) -> None:
         self._write(call, events)
         if once is not None:
@@ -142,6 +146,10 @@ class WatchedStore:
         self._kept: list[tuple[Call, tuple[StoredEvent, ...]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._at_work = 0
+
+    @property
+    def failing(self) -> bool:
+        return self.down or self.full or self.inner.failing
 
     @property
     def busy(self) -> bool:

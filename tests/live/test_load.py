@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from bench.emergency import measure
 from bench.measure import parallel
 from bench.town import town
 
@@ -62,3 +63,14 @@ async def test_a_second_round_of_two_hundred_calls_adds_nothing() -> None:
     assert after["descriptors"] <= before["descriptors"]
     assert after["tasks"] <= before["tasks"]
     assert after["threads"] <= before["threads"]
+
+
+@pytest.mark.timeout(180)
+async def test_every_emergency_call_reaches_the_carrier_whatever_stands_in_its_way() -> None:
+    """Account switched off, every limit zero, all connections held, nothing can be written. `make emergency` makes 2,000."""
+    found = await measure(40, 2, 10.0)
+
+    ordinary, emergency, meanwhile = found["ordinary"], found["emergency"], found["ordinary meanwhile"]
+    assert (ordinary.dialled, ordinary.refused) == (40, 0)
+    assert (emergency.asked, emergency.dialled, emergency.twice, emergency.refused) == (40, 40, 0, 0)
+    assert (meanwhile.dialled, meanwhile.refused) == (0, 40)  # it was in the way

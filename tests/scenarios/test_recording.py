@@ -10,7 +10,7 @@ from c2c_stasis.call.model import Call, CallState, Outcome, Party, Side
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ids import LegId
 from c2c_stasis.service.live_calls import LOOK_AGAIN_AT_MOST
-from c2c_stasis.service.runner import RECORD_WITHIN
+from c2c_stasis.service.runner import EMERGENCY_RECORD_WITHIN, RECORD_WITHIN
 from tests.fakes.store import Written
 from tests.scenarios.house import House, prove_log
 
@@ -104,11 +104,21 @@ async def test_an_emergency_call_that_cannot_be_recorded_goes_out_and_is_recorde
 async def test_an_emergency_call_does_not_wait_for_a_store_that_hangs(house: House) -> None:
     house.store.hang()
     placing = asyncio.create_task(_place(house, "911"))
-    await house.clock.advance(RECORD_WITHIN + 0.05)
+    await house.clock.advance(EMERGENCY_RECORD_WITHIN + 0.001)
     assert placing.done()
     assert [ring.ended for name in ("ann-1", "ann-2") for ring in house.phones[name].rings] == [False, False]
     await house.store.mend()
     await house.cancel((await placing).id)
+
+
+async def test_an_emergency_call_waits_no_moment_for_a_store_that_is_known_to_fail(house: House) -> None:
+    house.store.full = True
+    call_id = await house.place("911")
+    house.ring_of("ann-1").answer()
+    await house.clock.advance(EMERGENCY_RECORD_WITHIN / 2)
+    assert len(house.carrier.rings) == 1
+    await house.store.mend()
+    await house.cancel(call_id)
 
 
 async def _place(house: House, dial_string: str) -> Call:

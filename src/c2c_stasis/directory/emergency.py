@@ -3,14 +3,30 @@
 Emergency numbers are those of where the user is (`Directory.regions`), not of where the account was opened alone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 from c2c_stasis.call.model import EmergencyDetails, Lack
 from c2c_stasis.config import Emergency, Trunk
 from c2c_stasis.directory import dial_strings
 from c2c_stasis.directory.dial_strings import Dialled
 from c2c_stasis.directory.directory import Directory
-from c2c_stasis.directory.model import Account, Location, PhoneNumber, User
+from c2c_stasis.directory.model import Account, DirectoryRows, Location, PhoneNumber, User
+from c2c_stasis.ids import AccountId
+
+NOBODY_TOLD = "notification"  # no webhook endpoint of the account wants `call.emergency`
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that is not prepared for emergency calls of an account; `users` are those whom it concerns, if not all.
+
+    `what` is a `Lack`, or `NOBODY_TOLD`. No `account` means every account.
+    """
+
+    what: str
+    account: Account | None = None
+    users: tuple[User, ...] = ()
 
 
 def meant(directory: Directory, account: Account, user: User, dial_string: str, settings: Emergency) -> Dialled | None:
@@ -37,6 +53,22 @@ def details(
         address=location.lines if location else {},
         missing=tuple(_missing(location, number, ways)),
     )
+
+
+def gaps(rows: DirectoryRows, ways_out: Sequence[Trunk], told: Collection[AccountId]) -> list[Gap]:
+    """What is not prepared, for all who have a phone; `told`: the accounts whose emergency calls are told."""
+    if not rows.devices or all(trunk.test for trunk in ways_out):
+        return []
+    found = [] if any(trunk.emergency for trunk in ways_out) else [Gap(Lack.TRUNK)]
+    directory = Directory.of(rows)
+    for account in rows.accounts:
+        callers = [user for user in rows.users if user.account_id == account.id and directory.devices(user.id)]
+        nobody = tuple(user for user in callers if directory.callback_number(account, user) is None)
+        nowhere = tuple(user for user in callers if directory.location(user) is None)
+        found += [Gap(Lack.CALLBACK_NUMBER, account, nobody)] if nobody else []
+        found += [Gap(Lack.LOCATION, account, nowhere)] if nowhere else []
+        found += [Gap(NOBODY_TOLD, account)] if callers and account.id not in told else []
+    return found
 
 
 def _missing(location: Location | None, number: PhoneNumber | None, ways: Sequence[Trunk]) -> Iterator[Lack]:

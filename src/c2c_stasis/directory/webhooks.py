@@ -2,7 +2,7 @@
 
 import secrets
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -76,6 +76,12 @@ def wants(patterns: str, event_type: str) -> bool:
     """Whether a type is meant by these patterns. `*` is everything but `leg.*`, the many small steps of a call."""
     family = event_type.partition(".")[0]
     return any(one in (event_type, f"{family}.*") or (one == "*" and family != "leg") for one in patterns.split(" "))
+
+
+def who_are_told(endpoints: Iterable[WebhookEndpoint]) -> set[AccountId]:
+    """The accounts of which an enabled endpoint is told of emergency calls."""
+    wanted = EventType.CALL_EMERGENCY.value
+    return {one.account_id for one in endpoints if one.enabled and one.livemode and one.wants(wanted)}
 
 
 @dataclass(frozen=True, slots=True)

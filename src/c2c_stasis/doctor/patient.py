@@ -15,9 +15,10 @@ import aiohttp
 from c2c_stasis.ari.inspector import CONNECTIONS, Helper, Inspector
 from c2c_stasis.config import Address, Config, Http
 from c2c_stasis.directory.model import DirectoryRows
+from c2c_stasis.directory.webhooks import who_are_told
 from c2c_stasis.doctor.asterisk_files import WHERE_ASTERISK_LOOKS, AsteriskFiles, FileUnread
 from c2c_stasis.errors import ClickToCallError, SwitchRefused, SwitchUnavailable
-from c2c_stasis.ids import CallId
+from c2c_stasis.ids import AccountId, CallId
 from c2c_stasis.store.ownership import is_served
 from c2c_stasis.store.sql_store import open_store
 
@@ -209,6 +210,15 @@ class Patient:
         store = await open_store(self.config.database.url)
         try:
             return await store.directory()
+        finally:
+            await store.close()
+
+    async def told_of_emergencies(self) -> set[AccountId]:
+        """The accounts with somebody who is told of their emergency calls. Raises `CannotSee`."""
+        await self.directory()
+        store = await open_store(self.config.database.url)
+        try:
+            return who_are_told(await store.enabled_webhook_endpoints())
         finally:
             await store.close()
 

@@ -109,6 +109,11 @@ class SqlStore(Provisioning, Listing, CallLog, Deliveries):
         """
         await self._writer.write(CallWrite.of(call, events, once), kept=False)
 
+    @property
+    def failing(self) -> bool:
+        """Whether nothing can be written now, as far as that is known."""
+        return self._writer.failing
+
     def record(self, call: Call, events: Sequence[StoredEvent], *, within: float = 0.0) -> asyncio.Future[None]:
         """Record what became of a call; done when it is committed. It is handed over when this returns, awaited or not.
 

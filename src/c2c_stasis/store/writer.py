@@ -111,6 +111,11 @@ class Writer:
         due = asyncio.get_running_loop().time() + within if within else 0.0
         return self._submit(Piece(work, kept, due))
 
+    @property
+    def failing(self) -> bool:
+        """Whether the newest attempt to write failed, so that nothing is written before the next one."""
+        return self._failing is not None
+
     async def run(self, job: Callable[[Connection], T]) -> T:
         """Run a job inside a transaction of its own fate: when it raises, only what it did itself is undone."""
         return cast("T", await self._submit(Piece(job, kept=False)))
