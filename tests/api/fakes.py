@@ -97,9 +97,6 @@ class FakeService:
         found = as_emergency(dial_string, [account.region])
         return found.number if found else None
 
-    def outside_line(self) -> tuple[str, ...]:
-        return ("9",)
-
     def phone_number(self, account: Account, number_id: NumberId) -> PhoneNumber | None:
         return self.numbers.get(number_id)
 

@@ -26,6 +26,7 @@ from tests.live.town import database_url
 
 DESK, MOBILE = DeviceAccount("desk", "secret-of-desk"), DeviceAccount("mobile", "secret-of-mobile")
 TRUNK = Trunk("carrier", "PJSIP/{number}@carrier")
+HELP = Trunk("help", "PJSIP/{number}@carrier", emergency=True)
 READER, STRANGER, PASSWORD = "reader", "stranger", "known"  # ARI users beside the service's
 CALLER = "+442079460018"  # Ofcom's number for drama
 MORE_USERS = f"""
@@ -51,7 +52,7 @@ class Clinic:
             ari=Ari(asterisk.ari_password, url=asterisk.http_url, app=asterisk.app),
             http=Http(Address("127.0.0.1", free_ports().http)),
             database=Database(database_url(folder / "c2c.db")),
-            trunks=(TRUNK,),
+            trunks=(TRUNK, HELP),
         )
 
     @classmethod
@@ -86,7 +87,12 @@ class Clinic:
         account = await store.create_account(platform.id, "Acme", region=region)
         number = await store.create_phone_number(account.id, CALLER)
         await store.set_account_caller_number(account.id, number.id)
-        user = await store.create_user(account.id, "Alice")
+        address = {"street": "Main Street", "city": "Springfield", "country": region}
+        location = await store.create_location(account.id, "Head office", address)
+        user = await store.create_user(account.id, "Alice", location_id=location.id)
+        await store.create_webhook_endpoint(
+            account.id, "https://alarm.example.com/", livemode=True, events=["call.emergency"], description="Reception"
+        )
         for device in devices:
             await store.create_device(account.id, user.id, device)
         if phone is not None:

@@ -53,7 +53,19 @@ from c2c_stasis.lab.ports import free_ports
 from c2c_stasis.store.ownership import served
 from c2c_stasis.store.sql_store import open_store
 from tests.contract.benches import Ear
-from tests.live.clinic import DESK, MOBILE, PASSWORD, READER, STRANGER, TRUNK, Clinic, commanded, pretending, registered
+from tests.live.clinic import (
+    DESK,
+    HELP,
+    MOBILE,
+    PASSWORD,
+    READER,
+    STRANGER,
+    TRUNK,
+    Clinic,
+    commanded,
+    pretending,
+    registered,
+)
 from tests.live.story import ANSWERS_SOON, TALKS_BRIEFLY, Story
 from tests.live.test_asterisk import alarms
 from tests.live.waiting import eventually, until
@@ -137,17 +149,27 @@ async def test_without_a_module_that_only_the_doctor_needs_it_says_what_it_canno
         assert module in finding.fix
 
 
-async def every_account_shows_a_number(story: Story) -> None:
-    for suffix, account in enumerate((await story.store.directory()).accounts, start=100):
-        number = await story.store.create_phone_number(account.id, f"+12025550{suffix}")
-        await story.store.set_account_caller_number(account.id, number.id)
+async def every_account_is_prepared(story: Story) -> None:
+    """Each shows a number, and an emergency call would lack nothing."""
+    rows, store = await story.store.directory(), story.store
+    for suffix, account in enumerate(rows.accounts, start=100):
+        number = await store.create_phone_number(account.id, f"+12025550{suffix}")
+        await store.set_account_caller_number(account.id, number.id)
+        address = {"street": "Main Street", "city": "Springfield", "country": "US"}
+        place = await store.create_location(account.id, "Head office", address)
+        for user in rows.users:
+            await store.update_user(account.id, user.id, {"location_id": place.id})
+        await store.create_webhook_endpoint(
+            account.id, "https://alarm.invalid/", livemode=True, events=["call.emergency"], description="Reception"
+        )
+    story.trunks = (*story.trunks, HELP)
 
 
 async def test_beside_a_running_service_with_a_live_call_the_doctor_disturbs_nothing(story: Story) -> None:
     desk = await story.phone(ANSWERS_SOON)
     idle = await story.phone(RINGS)
     alice, _ = await story.user(desk), await story.user(idle, name="Bob")
-    await every_account_shows_a_number(story)
+    await every_account_is_prepared(story)
     number = story.destination(replace(TALKS_BRIEFLY, hang_up_after=None))
     await story.open()
     assert story.app is not None
@@ -174,7 +196,7 @@ async def test_beside_a_running_service_with_a_live_call_the_doctor_disturbs_not
 async def test_calls_that_a_dead_service_left_are_not_taken_for_another_service(story: Story) -> None:
     desk = await story.phone(ANSWERS_SOON)
     alice = await story.user(desk)
-    await every_account_shows_a_number(story)
+    await every_account_is_prepared(story)
     number = story.destination(replace(TALKS_BRIEFLY, hang_up_after=None))
     service = await story.open_process()
     call = await story.place(alice, number)
@@ -213,7 +235,7 @@ async def test_another_service_with_our_application_name_and_a_live_call(story: 
 
 
 async def test_the_command_says_it_for_people_and_for_programs(well: Clinic, tmp_path: Path) -> None:
-    ghostly = replace(well.config, trunks=(replace(TRUNK, endpoint="PJSIP/{number}@ghost"),))
+    ghostly = replace(well.config, trunks=(replace(TRUNK, endpoint="PJSIP/{number}@ghost"), HELP))
 
     # On a machine that does not know its own name that is a fault too, and not the one this is about.
     machine = ("--ignore", "host_name_slow", "--ignore", "host_name_unknown")
@@ -499,7 +521,7 @@ async def test_no_trunk(well: Clinic) -> None:
 
 
 async def test_a_trunk_that_asterisk_does_not_have(well: Clinic) -> None:
-    trunks = (TRUNK, Trunk("second", "PJSIP/{number}@ghost"))
+    trunks = (TRUNK, Trunk("second", "PJSIP/{number}@ghost"), HELP)
 
     report = await well.examined(replace(well.config, trunks=trunks))
 
@@ -517,11 +539,11 @@ async def test_a_route_behind_one_that_takes_all_its_calls(well: Clinic) -> None
 
 async def test_a_trusted_trunk_whose_endpoint_tells_nobody_the_number(well: Clinic) -> None:
     trusted = replace(TRUNK, trusted=True)
-    assert (await well.examined(replace(well.config, trunks=(trusted,)))).codes == []
-    (carrier,) = [state.contacts[0].uri for state, _ in (await look_at_trunks(well.config)).trunks]
+    assert (await well.examined(replace(well.config, trunks=(trusted, HELP)))).codes == []
+    carrier, _ = [state.contacts[0].uri for state, _ in (await look_at_trunks(well.config)).trunks]
     host, _, port = carrier.removeprefix("sip:").partition(":")
     await well.asterisk.add_trunk(TrunkAccount("wary", (host, int(port)), trusted=False))
-    trunks = (TRUNK, Trunk("wary", "PJSIP/{number}@wary", trusted=True))
+    trunks = (TRUNK, Trunk("wary", "PJSIP/{number}@wary", trusted=True), HELP)
 
     async def codes() -> list[str]:
         return (await well.examined(replace(well.config, trunks=trunks))).codes
@@ -542,7 +564,7 @@ async def test_a_device_that_asterisk_does_not_have(well: Clinic, tmp_path: Path
 
 async def test_a_device_that_became_a_trunk(well: Clinic, tmp_path: Path) -> None:
     database = await well.directory(tmp_path / "both.db", [DESK.name, MOBILE.name])
-    trunks = (TRUNK, Trunk("second", f"PJSIP/{{number}}@{MOBILE.name}"))
+    trunks = (TRUNK, Trunk("second", f"PJSIP/{{number}}@{MOBILE.name}"), HELP)
 
     report = await well.examined(replace(well.config, database=database, trunks=trunks))
 
@@ -575,9 +597,43 @@ async def test_an_account_whose_calls_show_no_number(well: Clinic, tmp_path: Pat
 
     report = await well.examined(anonymous)
 
-    assert (report.codes, report.status) == (["caller_number_none"], Status.WARNING)
+    assert (report.codes, report.status) == (["caller_number_none", "emergency_callback_none"], Status.WARNING)
     assert report.of("caller numbers")[0].fact == "account Acme: the calls of Alice show no number"
     assert (await well.examined(replace(anonymous, trunks=()))).codes == ["trunk_none"]
+
+
+async def test_no_trunk_for_emergency_calls(well: Clinic) -> None:
+    report = await well.examined(replace(well.config, trunks=(TRUNK,)))
+
+    assert (report.codes, report.status) == (["emergency_trunk_none"], Status.WARNING)
+
+
+async def test_a_user_of_whom_nobody_knows_the_place(well: Clinic, tmp_path: Path) -> None:
+    database = await well.directory(tmp_path / "nowhere.db", [DESK.name])
+    store = await open_store(database.url)
+    (user,) = (await store.directory()).users
+    await store.update_user(user.account_id, user.id, {"location_id": None})
+    await store.close()
+
+    report = await well.examined(replace(well.config, database=database))
+
+    assert (report.codes, report.status) == (["emergency_location_none"], Status.WARNING)
+    assert report.of("emergency calls")[0].fact == "account Acme: Alice"
+
+
+async def test_an_account_of_whose_emergency_calls_nobody_hears(well: Clinic, tmp_path: Path) -> None:
+    database = await well.directory(tmp_path / "untold.db", [DESK.name])
+    store = await open_store(database.url)
+    (endpoint,) = await store.enabled_webhook_endpoints()
+    await store.delete_webhook_endpoint(endpoint.account_id, endpoint.id)
+    await store.create_webhook_endpoint(
+        endpoint.account_id, "https://crm.example.com/", livemode=True, events=["call.end"], description="CRM"
+    )
+    await store.close()
+
+    report = await well.examined(replace(well.config, database=database))
+
+    assert (report.codes, report.status) == (["emergency_nobody_told"], Status.WARNING)
 
 
 async def test_a_rate_file_that_cannot_be_used(well: Clinic, tmp_path: Path) -> None:
@@ -749,7 +805,7 @@ def _kept_in(clinic: Clinic, file: Path) -> Config:
 async def test_trunks_check_tells_how_fast_the_carrier_answers(well: Clinic, tmp_path: Path) -> None:
     status, text = await commanded("trunks", "check", "--json", config=well.config, folder=tmp_path)
 
-    (trunk,) = json.loads(text)["trunks"]
+    trunk, _ = json.loads(text)["trunks"]
     assert (status, trunk["reach"], trunk["code"]) == (0, "reachable", None)
     ((contact),) = trunk["contacts"]
     assert contact["status"] == "Reachable"
@@ -757,7 +813,7 @@ async def test_trunks_check_tells_how_fast_the_carrier_answers(well: Clinic, tmp
 
 
 async def test_trunks_check_names_what_is_wrong(well: Clinic, tmp_path: Path) -> None:
-    config = replace(well.config, trunks=(TRUNK, Trunk("second", "PJSIP/{number}@ghost")))
+    config = replace(well.config, trunks=(TRUNK, Trunk("second", "PJSIP/{number}@ghost"), HELP))
 
     status, text = await commanded("trunks", "check", config=config, folder=tmp_path)
 

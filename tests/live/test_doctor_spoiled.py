@@ -14,7 +14,7 @@ from c2c_stasis.directory.sip_account import new_account
 from c2c_stasis.doctor.examination import Report
 from c2c_stasis.doctor.findings import Status
 from c2c_stasis.lab.deployment import DISCARD
-from tests.live.clinic import DESK, MOBILE, Clinic, commanded
+from tests.live.clinic import DESK, MOBILE, TRUNK, Clinic, commanded
 from tests.live.waiting import eventually
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
@@ -38,6 +38,7 @@ SPOILED = {
     "http sessions": "sessions_few",
     "event stream": "write_timeout_short",
     "trunks": "trunk_unreachable",
+    "emergency calls": "emergency_trunk_none",
     "devices": "devices_offline",
     "provisioning": "provisioning_refused",
     "redirects": "redirect_followed",
@@ -67,7 +68,7 @@ async def spoiled(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cli
         phones = await clinic.directory(
             clinic.folder / "phones.db", [DESK.name, MOBILE.name], phone=new_account("c2c-x")
         )
-        clinic.config = replace(clinic.config, database=phones, sip=Sip(domain="pbx.example.com"))
+        clinic.config = replace(clinic.config, trunks=(TRUNK,), database=phones, sip=Sip(domain="pbx.example.com"))
         yield clinic
 
 

@@ -68,10 +68,6 @@ class Service(Protocol):
         """The emergency number that this user means by this text; None when it is none."""
         ...
 
-    def outside_line(self) -> tuple[str, ...]:
-        """With which digits before it an emergency number is one as well."""
-        ...
-
     def phone_number(self, account: Account, number_id: NumberId) -> PhoneNumber | None:
         """A phone number of this account."""
         ...

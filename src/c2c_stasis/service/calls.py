@@ -228,10 +228,6 @@ class CallService:
         found = meant(self._directory, account, user, dial_string, self._accepting.emergency)
         return found.number if found else None
 
-    def outside_line(self) -> tuple[str, ...]:
-        """With which digits before it an emergency number is one as well."""
-        return self._accepting.emergency.outside_line.words
-
     async def place_once(
         self,
         account: Account,

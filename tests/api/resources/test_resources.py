@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from c2c_stasis.config import Calls, Emergency, Words
 from c2c_stasis.ids import DEVICE, KEY, NUMBER, USER, new_id
+from c2c_stasis.policy.settings import Settings
 from c2c_stasis.ports import Contact
 from tests.api.resources.office import Json, Office
 from tests.store.samples import rows
@@ -534,3 +536,12 @@ async def test_when_a_key_was_used_is_told_once_a_minute(office: Office) -> None
     assert datetime.fromisoformat(told).timestamp() == pytest.approx(time.time(), abs=5)
     assert office.service.key_uses() == {}
     assert await office.store.directory_revision() == revision  # nobody has to read the directory again for it
+
+
+async def test_an_extension_may_not_be_what_is_dialled_for_an_outside_line_and_an_emergency_number(office: Office) -> None:
+    body = {"number": "9911", "target": office.user.id}
+    status, code, details = await office.refused("POST", "/v1/extensions", body)
+    assert (status, code) == (400, "validation_error")
+    assert details["number"].startswith("is dialled by who wants an outside line and 911, an emergency number")
+    office.service.reconfigure(Calls(), (), (), Settings(), Emergency(outside_line=Words()))
+    assert (await office.make("/v1/extensions", **body))["number"] == "9911"

@@ -78,6 +78,7 @@ class ExtensionRoutes(ResourceRoutes):
         """A new extension."""
         body = await asked.body(CreateExtension)
         user_id = await self._target(asked, body)
+        self._refuse_outside_line(asked, body.number)
         change = self._store.create_extension(asked.account.id, body.number, user_id)
         return answer(extension_record(await self._changed(change)), 201)
 
@@ -98,6 +99,16 @@ class ExtensionRoutes(ResourceRoutes):
         """Remove an extension."""
         await self._changed(self._store.delete_extension(asked.account.id, _number(asked)))
         return nothing()
+
+    def _refuse_outside_line(self, asked: AskedForAccount, number: str) -> None:
+        """Raises `InvalidRequest` for an extension 9911: it takes the calls of who dials 9 for an outside line, then 911."""
+        user = User(UserId(""), asked.account.id, "")  # nobody's own place counts here
+        meant = self._service.emergency_number(asked.account, user, number)
+        if meant is not None and meant != number:
+            reason = (
+                f"is dialled by who wants an outside line and {meant}, an emergency number ([emergency] outside_line)"
+            )
+            raise InvalidRequest("number", reason)
 
     async def _target(self, asked: AskedForAccount, body: ExtensionTarget) -> UserId:
         """The user that the body names. It is not the user of the path, so that a wrong one is a wrong field."""
