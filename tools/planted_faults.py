@@ -57,6 +57,19 @@ class Fault:
 
 
 FAULTS = [
+    Fault("emergency.py", '"test": details.test,', '"test": False,', "a test call alarms everybody"),
+    Fault(
+        "emergency.py",
+        '"address": dict(details.address) or None,',
+        '"address": None,',
+        "nobody is told where help is needed",
+    ),
+    Fault(
+        "emergency.py",
+        "call.caller.number or None,",
+        "call.caller.number,",
+        "an empty number is told as one to call back",
+    ),
     Fault("machine.py", "if not call.live:", "if call.end is not None:", "a call whose end is decided is deaf"),
     Fault("machine.py", "on_ringing(move, leg_id)", "on_progressed(move, leg_id)", "a 180 is taken for a 183"),
     Fault(

@@ -128,4 +128,4 @@ async def test_an_asterisk_that_stands_still_is_unreachable(spoiled: Clinic) -> 
     finally:
         os.kill(spoiled.asterisk.pid, signal.SIGCONT)
 
-    assert said.codes == ["ari_unreachable"]
+    assert said.codes == ["ari_unreachable", "emergency_trunk_none"]

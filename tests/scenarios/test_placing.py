@@ -142,3 +142,16 @@ async def test_a_call_that_fails_at_once_occupies_nobody(house: House) -> None:
         house.phones[name].contacts.clear()
     for _ in range(3):
         assert (await house.end_of(await house.place())).reason is Reason.NO_DEVICE
+
+
+async def test_an_emergency_call_that_no_asterisk_can_take_is_an_alarm(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.switch.cut()
+    with pytest.raises(SwitchUnavailable):
+        await house.place("911")
+    assert [record.levelname for record in caplog.records if record.message == "emergency call refused"] == ["CRITICAL"]
+    with pytest.raises(SwitchUnavailable):
+        await house.place()
+    assert caplog.messages.count("emergency call refused") == 1
+    house.switch.mend()

@@ -1,12 +1,13 @@
 """What is recorded before what is asked of the switch, and what happens when the store does not do its part."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 import pytest
 
 from c2c_stasis.call.commands import Command, CreateLeg, DialLeg
-from c2c_stasis.call.model import Call, CallState, Outcome, Party, Side
+from c2c_stasis.call.model import Call, CallState, Outcome, Party, Reason, Side
 from c2c_stasis.errors import StoreUnavailable
 from c2c_stasis.ids import LegId
 from c2c_stasis.service.live_calls import LOOK_AGAIN_AT_MOST
@@ -119,6 +120,18 @@ async def test_an_emergency_call_waits_no_moment_for_a_store_that_is_known_to_fa
     assert len(house.carrier.rings) == 1
     await house.store.mend()
     await house.cancel(call_id)
+
+
+async def test_an_emergency_call_of_whoever_has_no_phone_is_told_though_nothing_can_be_written(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.store.down = True
+    with caplog.at_level(logging.INFO):
+        call_id = await house.place("911", "dan")
+    assert [line for line in caplog.messages if line.startswith("call.")] == ["call.emergency", "call.end"]
+    await house.store.mend()
+    assert (await house.end_of(call_id)).reason is Reason.NO_DEVICE
+    assert [event.type for event in await house.events(call_id)] == ["call.emergency", "call.end"]
 
 
 async def _place(house: House, dial_string: str) -> Call:

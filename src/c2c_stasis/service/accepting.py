@@ -178,10 +178,12 @@ class Accepting:
         moment = self._clock.now().mono
         decision = self._permission.admit(planned.request, planned.judged, account, moment)
         decision.check()
-        if self._live.stopping or (self._live.draining and not call.emergency):
+        if self._live.stopping or not self._switch.connected:
+            if call.emergency:
+                logger.critical("emergency call refused", extra={"user_id": user.id, "account_id": account.id})
+            raise Stopping if self._live.stopping else SwitchUnavailable("not connected to Asterisk")
+        if self._live.draining and not call.emergency:
             raise Stopping
-        if not self._switch.connected:
-            raise SwitchUnavailable("not connected to Asterisk")
         if not call.emergency and not self._switch.answering:
             raise SwitchUnavailable("Asterisk does not answer")
         if decision.longest is not None and decision.longest < call.limits.max_duration:
@@ -241,7 +243,7 @@ class Accepting:
         placed, now = CallPlaced(), self._clock.now()
         step = machine.step(call, placed, now)
         extra = {"call_id": call.id, "user_id": call.user_id, "account_id": call.account_id, "rule": call.rule}
-        if call.emergency and step.call.live:
+        if call.emergency:  # also one that ends at once, for nobody has a phone: it is told whatever the store does
             logger.info("emergency call accepted", extra=extra)
             if self._ari_log.on:
                 self._ari_log.step(call, placed, now, step)

@@ -538,7 +538,9 @@ async def test_when_a_key_was_used_is_told_once_a_minute(office: Office) -> None
     assert await office.store.directory_revision() == revision  # nobody has to read the directory again for it
 
 
-async def test_an_extension_may_not_be_what_is_dialled_for_an_outside_line_and_an_emergency_number(office: Office) -> None:
+async def test_an_extension_may_not_be_what_is_dialled_for_an_outside_line_and_an_emergency_number(
+    office: Office,
+) -> None:
     body = {"number": "9911", "target": office.user.id}
     status, code, details = await office.refused("POST", "/v1/extensions", body)
     assert (status, code) == (400, "validation_error")
