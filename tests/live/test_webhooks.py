@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from c2c_stasis.config import Networks, Ports, Webhooks
+from c2c_stasis.lab.phone import RINGS
 from c2c_stasis.policy.webhook_urls import FORBIDDEN
 from tests.live.client import COMPLETED_BY_DESTINATION, ending
 from tests.live.story import ANSWERS_SOON, TALKS_BRIEFLY, Story
@@ -66,6 +67,29 @@ async def test_a_call_is_told_in_order_signed_and_with_the_bytes_of_its_log(stor
     _, _, figures = await story.client.ask("GET", "/metrics")
     assert f'c2c_webhook_results_total{{result="delivered"}} {float(len(log))}' in figures
     assert endpoint["id"] not in figures
+
+
+async def test_that_somebody_calls_for_help_is_told_while_the_phone_still_rings(
+    story: Story, receiver: Receiver
+) -> None:
+    desk = await story.phone(RINGS)
+    alice = await story.user(desk)
+    address = {"street": "Main Street", "city": "Springfield", "country": "US"}
+    place = await story.store.create_location(alice.account_id, "Head office", address)
+    await story.store.update_user(alice.account_id, alice.id, {"location_id": place.id})
+    await story.open()
+    await make(story, alice.account_id, receiver, enabled_events=["call.emergency"])
+
+    call = await story.place(alice, "911")
+    await desk.next_call()
+    await until(lambda: len(receiver.got) == 1, "the alarm")
+
+    (told,) = receiver.got
+    assert (told.event["type"], told.event["data"]["call_id"]) == ("call.emergency", call.id)
+    assert told.event["data"]["emergency"]["address"] == address
+    assert told.event["data"]["answered_at"] is None
+    assert (await call.record())["state"] == "ringing_user"
+    await call.cancel()
 
 
 async def test_what_happened_while_the_receiver_was_down_is_told_after_the_service_was_killed(

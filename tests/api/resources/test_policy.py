@@ -223,6 +223,17 @@ async def test_an_emergency_preflight_says_what_is_missing(office: Office) -> No
     ]
 
 
+async def test_where_somebody_is_counts_for_the_very_next_call(office: Office) -> None:
+    assert (await preflight(office, "999"))["kind"] is None
+    address = {"street": "Whitehall", "city": "London", "country": "GB"}
+    place = await office.make("/v1/locations", name="London", address=address)
+    await office.change(f"/v1/users/{office.user.id}", location=place["id"])
+    told = await preflight(office, "9 999")
+    assert (told["rule"], told["number"]) == ("emergency", "999")
+    assert (told["emergency"]["location_name"], told["emergency"]["address"]) == ("London", address)
+    assert told["emergency"]["missing"] == ["emergency_trunk", "callback_number"]
+
+
 async def test_a_colleague_who_wants_no_calls_and_one_who_has_no_phone(office: Office) -> None:
     bob = await office.make("/v1/users", name="Bob")
     await office.make(f"/v1/users/{bob['id']}/endpoints", endpoint="bob")
