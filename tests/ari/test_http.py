@@ -302,6 +302,55 @@ async def test_a_turn_that_is_not_taken_goes_to_the_next(
     http.close()
 
 
+async def test_what_is_urgent_waits_behind_nobody_and_takes_no_place_from_others(server: Server, http: Http) -> None:
+    go_on = asyncio.Event()
+
+    async def late(_: int, writer: asyncio.StreamWriter) -> None:
+        await go_on.wait()
+        writer.write(OK)
+
+    def ask(name: str) -> asyncio.Task[module.Answer]:
+        return asyncio.create_task(http.ask("GET", f"/{name}", within=5.0))
+
+    async def ask_urgently(name: str) -> module.Answer:
+        before = module.URGENT.set(True)
+        try:
+            return await http.ask("GET", f"/{name}", within=5.0)
+        finally:
+            module.URGENT.reset(before)
+
+    server.answers = late
+    ordinary = [ask(f"ordinary-{i}") for i in range(5)]
+    await until(lambda: len(server.requests) == 2, "all ordinary places to be taken")
+    urgent = [asyncio.create_task(ask_urgently(f"urgent-{i}")) for i in range(module.RESERVED + 2)]
+    await until(lambda: len(server.requests) == 2 + module.RESERVED, "those in reserve to be taken")
+    assert all("/urgent" in head for _, head, _ in server.requests[2:])
+    go_on.set()
+    await asyncio.gather(*ordinary, *urgent)
+
+    asked = [head.split()[1] for _, head, _ in server.requests]
+    assert len(asked) == 5 + module.RESERVED + 2
+    left = [name.partition("-")[0] for name in asked[2 + module.RESERVED :]]
+    assert left == ["/urgent", "/urgent", "/ordinary", "/ordinary", "/ordinary"]
+    await closed(server, module.RESERVED)  # what was in reserve is in reserve again
+    assert await http.ask("GET", "/last", within=5.0) == (200, b"{}")
+
+
+async def test_an_urgent_one_that_gives_up_is_passed_over(server: Server, http: Http) -> None:
+    async def never(_: int, writer: asyncio.StreamWriter) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def ask_urgently(within: float) -> None:
+        module.URGENT.set(True)
+        with pytest.raises(TimeoutError):
+            await http.ask("GET", "/urgent", within=within)
+
+    server.answers = never
+    await asyncio.gather(*(asyncio.create_task(ask_urgently(0.1)) for _ in range(2 + module.RESERVED + 3)))
+    server.answers = server.ok
+    assert await http.ask("GET", "/", within=5.0) == (200, b"{}")
+
+
 async def test_no_answer_in_time(server: Server, http: Http) -> None:
     server.says(OK[:20])
     with pytest.raises(TimeoutError):

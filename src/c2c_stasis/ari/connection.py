@@ -14,6 +14,7 @@ import anyio
 from c2c_stasis.ari import switch
 from c2c_stasis.ari.client import Client, RawEvent
 from c2c_stasis.ari.devices import Devices
+from c2c_stasis.ari.http import URGENT
 from c2c_stasis.ari.operations import Operations
 from c2c_stasis.ari.phone_objects import NO_ACL
 from c2c_stasis.ari.provisioning import Provisioning
@@ -137,6 +138,7 @@ class Connection:
         self._trunks.use(trunks)
 
     async def execute(self, call: Call, command: Command) -> None:
+        before = URGENT.set(call.emergency)
         try:
             await switch.execute(self._operations, self._app, call, command)
         except Exception:
@@ -144,6 +146,8 @@ class Connection:
                 # What we cannot ask for any more has not failed: its record stays as it is until somebody finds the call.
                 await asyncio.get_running_loop().create_future()
             raise
+        finally:
+            URGENT.reset(before)
 
     async def look(self) -> Stock:
         operations = self._operations

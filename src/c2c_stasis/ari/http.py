@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from ssl import create_default_context
 from typing import cast
 from urllib.parse import urlsplit
@@ -15,8 +16,12 @@ from urllib.parse import urlsplit
 import httptools
 
 LARGEST = 64 << 20  # bytes of an answer; in a list of channels each takes some 450 (22.10.1)
+RESERVED = 4  # connections more for what is urgent, when all others are in use
 SMALLEST_FINAL = 200  # what is below is followed by another answer
 Answer = tuple[int, bytes]  # status and body
+
+URGENT: ContextVar[bool] = ContextVar("urgent", default=False)
+"""Whether what this task asks for is an emergency call's: it waits behind nobody else's requests."""
 
 
 class CannotConnect(ConnectionError):
@@ -26,7 +31,7 @@ class CannotConnect(ConnectionError):
 class Http:
     """At most `connections` connections to the server of `base_url`; one that was idle for `keep_alive` seconds is closed.
 
-    `headers` go with every request.
+    What is `URGENT` has some more when all are in use, and the next that becomes free. `headers` go with every request.
     """
 
     def __init__(self, base_url: str, headers: dict[str, str], *, connections: int, keep_alive: float) -> None:
@@ -36,10 +41,11 @@ class Http:
         self._port = base.port or (443 if self._tls else 80)
         self._head = "".join(f"{name}: {value}\r\n" for name, value in ({"Host": base.netloc} | headers).items())
         self._keep_alive = keep_alive
-        self._places = connections  # how many more may be opened
+        self._places = connections  # how many more may be opened; below nought so many of the reserve are in use
         self._all: set[_Connection] = set()
         self._idle: deque[_Connection] = deque()  # whoever waits longest stands first
         self._sweeping: asyncio.TimerHandle | None = None
+        self._urgent: deque[asyncio.Future[_Connection | None]] = deque()
         self._queue: deque[asyncio.Future[_Connection | None]] = deque()
         self._closed = False
 
@@ -70,8 +76,9 @@ class Http:
             self._sweeping.cancel()
         for connection in self._all:
             connection.abort()
-        while self._queue:
-            _wake(self._queue.popleft(), None)
+        for queue in (self._urgent, self._queue):
+            while queue:
+                _wake(queue.popleft(), None)
 
     def _request(self, method: str, target: str, body: bytes | None) -> bytes:
         if not (target.isascii() and target.isprintable()) or " " in target:
@@ -86,15 +93,16 @@ class Http:
         self._still_open()
         if (connection := self._rested()) is not None:
             return connection
-        if self._places:
+        queue, least = (self._urgent, -RESERVED) if URGENT.get() else (self._queue, 0)
+        if self._places > least:
             self._places -= 1
             return await self._connect()
         turn: asyncio.Future[_Connection | None] = asyncio.get_running_loop().create_future()
-        self._queue.append(turn)
+        queue.append(turn)
         try:
             given = await turn
         except asyncio.CancelledError:
-            self._not_taken(turn)
+            self._not_taken(turn, queue)
             raise
         if given is None or given.lost:
             return await self._connect()  # its place is ours: whoever comes now is behind us
@@ -125,11 +133,13 @@ class Http:
             self._idle.popleft().abort()
             self._places += 1
 
-    def _not_taken(self, turn: "asyncio.Future[_Connection | None]") -> None:
+    def _not_taken(
+        self, turn: "asyncio.Future[_Connection | None]", queue: "deque[asyncio.Future[_Connection | None]]"
+    ) -> None:
         """Whose turn it was has gone away: the next one has it."""
         if turn.cancelled():
             with suppress(ValueError):  # it was passed over already
-                self._queue.remove(turn)
+                queue.remove(turn)
         elif (given := turn.result()) is not None:
             self._give_back(given)
         else:
@@ -157,6 +167,9 @@ class Http:
         if connection.busy or connection.lost:
             connection.abort()
             self._give_place_back()
+        elif self._places < 0 and not self._urgent:
+            connection.abort()  # one of the reserve: nobody else shall have it
+            self._places += 1
         elif not self._next(connection):
             connection.idle_since = asyncio.get_running_loop().time()
             self._idle.append(connection)
@@ -164,14 +177,15 @@ class Http:
                 self._sweep()
 
     def _give_place_back(self) -> None:
-        if not self._next(None):
+        if (self._places < 0 and not self._urgent) or not self._next(None):
             self._places += 1
 
     def _next(self, connection: "_Connection | None") -> bool:
         """Give a connection, or else the place to open one, to the first who waits; whether there was one."""
-        while self._queue:
-            if _wake(self._queue.popleft(), connection):
-                return True
+        for queue in (self._urgent, self._queue):
+            while queue:
+                if _wake(queue.popleft(), connection):
+                    return True
         return False
 
 
