@@ -65,7 +65,7 @@ def test_routes_say_in_which_order_trunks_are_tried(file: Path) -> None:
     assert tried() == ["national", "carrier"]
     assert tried("--number", "+12025550142") == ["carrier", "national"]
     assert tried("--number", "+12025550142", "--account", acme) == ["national"]
-    assert tried("--number", "112") == ["rescue"]
+    assert tried("--number", "112") == ["rescue", "carrier", "national"]
 
 
 def test_another_number_from_another_country(file: Path) -> None:
