@@ -143,6 +143,26 @@ def test_of_a_long_answer_only_the_length_is_told(log: AriLog, settings: Setting
     assert line["answer_bytes"] == 100_000
 
 
+def test_of_a_long_event_only_the_length_is_told(log: AriLog, settings: Settings) -> None:
+    log.event({"type": "x" * 100_000}, 100_012)
+    log.event("[" * 100_000, 100_000)
+    log.close()
+    assert [(line["event_bytes"], "event" in line) for line in lines(settings)] == [(100_012, False), (100_000, False)]
+
+
+def test_whatever_stands_in_an_event_a_line_is_a_line_of_characters_that_can_be_shown(
+    log: AriLog, settings: Settings
+) -> None:
+    bad = "".join(map(chr, range(0x20))) + "\x7f\x80\x9b\u2028\u202e\ufeff"
+    log.event({"type": bad[:32]})
+    log.event({"type": f"{bad[:32]}\x7f"})
+    log.event({"type": bad})
+    log.close()
+    text = b"".join(path.read_bytes() for path in log_files(settings.folder)).decode()
+    assert text.replace("\n", "").isprintable()
+    assert [line["event"]["type"] for line in lines(settings)] == [bad[:32], f"{bad[:32]}\x7f", bad]
+
+
 def test_an_event_is_told_with_its_call_also_when_it_is_not_understood(log: AriLog, settings: Settings) -> None:
     log.event({"type": "Dial", "peer": {"id": A1}, "dialstring": "+15551234567@carrier"})
     log.event({"type": "ContactStatusChange", "endpoint": {"resource": "desk"}})
@@ -287,9 +307,9 @@ def test_what_cannot_be_written_as_json_costs_one_line(
     log: AriLog, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     log.event({"type": object()})
-    log.event({"type": "x" * (LONGEST + 1)})
+    log.event({"type": "x" * (LONGEST + 1)})  # whoever sends one may send many: it is counted, and no more
     until(lambda: log.lost == 2)
     log.event({"type": "Dial"})
     log.close()
     assert [(line["kind"], line.get("lines")) for line in lines(settings)] == [("dropped", 2), ("event", None)]
-    assert [record.getMessage() for record in caplog.records] == ["line of the ARI log not made"] * 2
+    assert [record.getMessage() for record in caplog.records] == ["line of the ARI log not made"]

@@ -176,6 +176,14 @@ def test_numbers_in_full_are_written_when_that_is_wanted() -> None:
     }
 
 
+@pytest.mark.parametrize("control", ["\x00", "\x01", "\x11", "\x1b", "\x7f", "\\", "\\u0000"])
+def test_a_number_behind_a_control_character_is_masked_and_the_line_is_json_still(control: str) -> None:
+    """The digits of an escape were taken for the first of the number."""
+    assert masked(f"{control}15551234567") in (f"{control}1555•••567", f"{control}1555•••4567", f"{control}•••4567")
+    assert masked(f"{control}1555") == f"{control}1555"
+    assert masked(f"%20{control}864") == f"%20{control}864"
+
+
 def test_numbers_of_json_are_no_telephone_numbers() -> None:
     numbers = {
         "wall": 1700000000.123456,

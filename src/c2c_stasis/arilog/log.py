@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 VERSION = 1  # of the lines; a reader refuses others
 CAPACITY = 20_000  # things that wait to be written; some 40 MB, and half a minute of 30 calls a second
-LONGEST = 32_768  # bytes of an answer that are written; the descriptions of Asterisk's resources are longer
+LONGEST = 32_768  # bytes of an answer or an event that are written; the descriptions of Asterisk's resources are longer
 _GATHER = 0.1  # seconds that a line may wait for others: to wake the thread costs more than to write a line
 _AT_ONCE = 48  # lines made between two rests, in which the calls have the interpreter for themselves
 _ENOUGH = MOST_AT_ONCE // 2  # bytes for one write
@@ -106,10 +106,10 @@ class AriLog:
         """
         self._put(lambda _: [_request(method, path, parameters, status, answer, began, took)])
 
-    def event(self, event: object) -> None:
-        """An event that Asterisk reported, decoded, or as text when that was not possible."""
-        heard = time.time()
-        self._put(lambda _: [_event(event, heard)])
+    def event(self, event: object, size: int = 0) -> None:
+        """An event that Asterisk reported, decoded, or as text when that was not possible; it came in so many bytes."""
+        heard, told = time.time(), event if size <= LONGEST else None
+        self._put(lambda _: [_event(told, heard) if told is not None else _too_long(heard, size)])
 
     def step(self, before: Call, signal: Signal | None, now: Now, step: Step) -> None:
         """What a signal made of a call; without a signal, our own code gave the call up."""
@@ -258,15 +258,15 @@ class _Pen(threading.Thread):
         telling = self._telling
         try:
             lines = self._made(item(self))
-            if sum(map(len, lines)) > _TOO_LONG:
-                raise ValueError("too much for a line")
-            return lines
+            if sum(map(len, lines)) <= _TOO_LONG:
+                return lines
+            logger.debug("line of the ARI log too long")  # no more than that: whoever sends one may send many
         except Exception:
-            self._unwritten += 1
-            self._telling = telling
-            self._known.clear()
             logger.exception("line of the ARI log not made")
-            return []
+        self._unwritten += 1
+        self._telling = telling
+        self._known.clear()
+        return []
 
     def _report(self) -> list[Written]:
         """A line about lines that were lost since the last such line."""
@@ -282,7 +282,7 @@ class _Pen(threading.Thread):
         self._number += 1
         moment = rfc3339_micro(fields.pop("time"))
         text = self._mask.line(fields)
-        if not text.isascii():  # JSON escapes only the control characters of ASCII
+        if not text.isascii() or "\x7f" in text:  # JSON escapes only the control characters of ASCII, and not that one
             text = printable_json(text)
         return f'{{"n":{self._number},"time":"{moment}",{text[1:]}\n'.encode()
 
@@ -344,6 +344,10 @@ def _event(event: object, heard: float) -> Written:
                 line["call"] = found[0]
                 break
     return line | {"event": event}
+
+
+def _too_long(heard: float, size: int) -> Written:
+    return {"time": heard, "kind": "event", "event_bytes": size}
 
 
 def _step(call_id: str, signal: Signal | None, now: Now) -> Written:

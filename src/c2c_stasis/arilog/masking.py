@@ -20,16 +20,18 @@ _SECRET_KEY = re.compile(r"password|secret|token|authorization|api_key|_cred", r
 _SIGNS = (*SIGNS_OF_SECRETS, "authorization", "_cred")  # a line without any of them holds no secret
 
 # Digits, and between them what people and carriers put there. Whether it is a number is looked at where it stands.
-# That it begins a run of digits, and no moment, is asked after the first one: so the search stops at digits only.
+# That it begins a run of digits, and no moment, is asked after the first one: so the search stops at digits only. The digits of
+# an escape (\u0001) belong to no number, or the line would be no JSON any more.
 _CANDIDATE = re.compile(
-    r"\d(?<!\d\d)(?!\d{3}-\d\d-\d\d[T ]\d\d:)"
+    r"\d(?:(?<!\d\d)(?<!\\u\d)|(?<=\\u\d{4}\d))(?!\d{3}-\d\d-\d\d[T ]\d\d:)"
     r"[\d ()./\-\u00a0\u00ad\u00b7\u2000-\u2015\u202a-\u202f\u2060\u3000\ufeff]{5,}\d",
 )
 _CANDIDATE_IN_ASCII = re.compile(  # the same, in half the time
-    r"[0-9](?<![0-9][0-9])(?![0-9]{3}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:)[0-9 ()./\-]{5,}[0-9]",
+    r"[0-9](?:(?<![0-9][0-9])(?<!\\u[0-9])|(?<=\\u[0-9]{4}[0-9]))(?![0-9]{3}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:)"
+    r"[0-9 ()./\-]{5,}[0-9]",
 )
 _CANDIDATE_OR_ESCAPE = re.compile(  # in a URL, where blanks, brackets and dashes stand with a percent sign
-    r"%[0-9A-Fa-f]{2}|\d(?:(?<!\d\d)|(?<=%[0-9A-Fa-f]{2}\d))(?!\d{3}-\d\d-\d\d[T ]\d\d:)"
+    r"%[0-9A-Fa-f]{2}|\d(?:(?<!\d\d)(?<!\\u\d)|(?<=%[0-9A-Fa-f]{2}\d)|(?<=\\u\d{4}\d))(?!\d{3}-\d\d-\d\d[T ]\d\d:)"
     r"(?:[\d ()./\-\u00a0\u00ad\u00b7\u2000-\u2015\u202a-\u202f\u2060\u3000\ufeff]|%(?:20|28|29|2[Dd])){5,}\d",
 )
 _ESCAPE = re.compile(r"%..")
