@@ -1,5 +1,6 @@
 """Identifiers: TypeIDs for what the API shows, and the ids of legs that are derived from them."""
 
+import re
 from typing import NewType
 
 from typeid import TypeID
@@ -21,6 +22,8 @@ SESSION, SIGNING_KEY = "sess", "sig"
 LOCATION = "loc"
 WEBHOOK, DELIVERY = "we", "wd"
 
+_LEG = re.compile(rf"{CALL}_[0-9a-z]{{26}}\.[ab][1-9][0-9]?", re.ASCII)
+
 
 def new_id(prefix: str) -> str:
     """A new TypeID, sortable by the time it was made, such as `call_01h2xcejqtf2nbrexx3vqjhp41`."""
@@ -38,6 +41,11 @@ def is_id(text: str, prefix: str) -> bool:
 def leg_id(call_id: CallId, side: str, number: int) -> LegId:
     """The id of a leg, which is also its channel id: `<call id>.a1`."""
     return LegId(f"{call_id}.{side}{number}")
+
+
+def is_leg_id(text: str) -> bool:
+    """Whether the text has the form of a leg's id; nothing else may become a part of a request, a log line or a record."""
+    return _LEG.fullmatch(text) is not None
 
 
 def call_of(leg_or_bridge_id: str) -> CallId:

@@ -288,6 +288,34 @@ async def test_a_listener_that_fails_does_not_end_the_reading(
     assert server.connects == 1
 
 
+@pytest.mark.parametrize("application", ["another", "", "C2C", "c2c ", None, ["c2c"], 7])
+async def test_events_of_another_application_are_neither_signals_nor_a_pulse_nor_the_end(
+    server: AriServer, connection: Connection, ear: Ear, application: object
+) -> None:
+    for event in [*recorded("busy"), {"type": "ApplicationReplaced"}]:
+        await server.send({**event, "application": application})
+    await server.send({**recorded("busy")[-1], "application": f"{APP}-devices"})
+    await server.send("no JSON")
+    await until(
+        lambda: connection._client and connection._client._complaints._told == len(recorded("busy")) + 2, "all of them"
+    )
+    assert ear.heard == []
+    assert not connection._pulse._felt.is_set()
+    assert connection.connected
+
+
+async def test_an_endpoint_that_is_watched_again_is_looked_up_again(server: AriServer, connection: Connection) -> None:
+    """Meanwhile nobody followed it."""
+    server.answer = registered("d1")
+    await connection.watch({"d1"})
+    await connection.watch(())
+    assert connection.contacts("d1") == ()
+    server.answer = registered()
+    await connection.watch({"d1"})
+    assert connection.contacts("d1") == ()
+    assert len(server.asked("channels.getChannelVar")) == 2
+
+
 async def test_events_of_the_devices_application_are_no_signals(
     server: AriServer, connection: Connection, ear: Ear
 ) -> None:

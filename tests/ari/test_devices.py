@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from c2c_stasis.ari.devices import Devices, dial_contacts
+from c2c_stasis.ari.devices import MOST_CONTACTS, Devices, dial_contacts
 from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
 from c2c_stasis.ports import Contact
 from tests.ari.operations import Operations
@@ -90,6 +90,84 @@ def test_a_contact_that_goes_unknown_leaves_no_trace() -> None:
     devices.hear(change("Removed"))
     devices.hear({"type": "PeerStatusChange"})
     assert devices.contacts("d1") == ()
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "",
+        "sip:",
+        "tel:+15551234567",
+        "sip:d1@h\r\nX: y",
+        "sip:d1@h\u202e",
+        "sip:d1@h x",
+        "sip:" + "x" * 300,
+        "PJSIP/x@y",
+        None,
+    ],
+)
+def test_an_address_that_is_none_registers_nobody(uri: Any) -> None:
+    devices = Devices()
+    devices.hear(change("Reachable", uri))
+    assert devices.contacts("d1") == ()
+
+
+@pytest.mark.parametrize("status", ["", "reachable", "Registered", "Removed ", None, 1, ["Reachable"], {}])
+def test_a_status_that_nobody_knows_registers_nobody_and_removes_nobody(status: Any) -> None:
+    devices = Devices()
+    devices.hear(change(status))
+    assert devices.contacts("d1") == ()
+    devices.hear(change("Reachable"))
+    devices.hear(change(status))
+    assert devices.contacts("d1") == (Contact(URI),)
+
+
+@pytest.mark.parametrize("part", ["endpoint", "contact_info"])
+@pytest.mark.parametrize("value", [None, "d1", [], {}, {"resource": ["d1"], "uri": {}, "contact_status": 7}])
+def test_a_change_that_lacks_something_changes_nothing(part: str, value: object) -> None:
+    devices = Devices()
+    devices.hear({**change("Reachable"), part: value})
+    assert devices.contacts("d1") == ()
+
+
+def test_a_change_of_another_technology_is_none_of_ours() -> None:
+    devices = Devices()
+    event = change("Reachable")
+    event["endpoint"]["technology"] = "IAX2"
+    devices.hear(event)
+    assert devices.contacts("d1") == ()
+
+
+def test_of_endpoints_that_nobody_follows_nothing_is_kept() -> None:
+    followed = {"d1"}
+    devices = Devices(followed=followed.__contains__)
+    for number in range(1_000):
+        devices.hear(change("Reachable", endpoint=f"d{number}"))
+    assert devices._contacts.keys() == devices._changes.keys() == {"d1"}
+    assert list(devices._strangers) == [("d1", URI)]
+    followed.clear()
+    devices.forget()
+    assert not devices._contacts
+    assert not devices._changes
+    assert not devices._strangers
+
+
+def test_so_many_contacts_of_one_endpoint_are_kept_and_the_others_are_left_out() -> None:
+    devices = Devices()
+    for number in range(MOST_CONTACTS + 50):
+        devices.hear(change("Reachable", f"sip:d1@192.0.2.1:{number}"))
+    assert len(devices.contacts("d1")) == MOST_CONTACTS
+    devices.hear(change("Unreachable", "sip:d1@192.0.2.1:7"))  # those that are known are followed
+    assert sum(not contact.reachable for contact in devices.contacts("d1")) == 1
+
+
+def test_a_phone_that_comes_and_goes_a_thousand_times_is_asked_for_its_name_once() -> None:
+    devices = Devices()
+    for number in range(1_000):
+        devices.hear(change("Reachable", f"sip:d1@192.0.2.1:{number}"))
+        devices.hear(change("Removed", f"sip:d1@192.0.2.1:{number}"))
+    devices.hear(change("Reachable"))
+    assert list(devices._strangers) == [("d1", URI)]
 
 
 # --- reading ---

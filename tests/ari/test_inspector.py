@@ -59,6 +59,21 @@ async def test_the_event_stream_stays_until_the_end_of_the_channel_was_told(serv
     await inspector.close()
 
 
+@pytest.mark.parametrize("nonsense", ["no JSON", "[]", "{}", '{"type":["ChannelDestroyed"]}', "[" * 100_000, "null"])
+async def test_nonsense_on_the_event_stream_is_passed_by(server: AriServer, nonsense: str) -> None:
+    inspector = Inspector(server.url, USERNAME, PASSWORD, timeout=3.0)
+    done = asyncio.Event()
+    done.set()
+    holding = asyncio.create_task(held(inspector, done))
+    await until(lambda: server.asked("channels.hangup"), "its end")
+    await server.send(nonsense)
+    assert not server.asked("applications.get")
+    await server.send({"type": "ChannelDestroyed"})
+    await holding
+    assert server.asked("applications.get")
+    await inspector.close()
+
+
 async def test_an_event_stream_that_is_never_served_is_no_answer(server: AriServer, serving: asyncio.Event) -> None:
     inspector = Inspector(server.url, USERNAME, PASSWORD, timeout=0.05)
 

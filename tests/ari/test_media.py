@@ -54,6 +54,8 @@ def test_before_the_first_report_loss_and_delay_are_not_known() -> None:
         {"RTPAUDIOQOS": "rxcount=many;lp=0"},
         {"RTPAUDIOQOS": "rxcount=nan;lp=0"},
         {"RTPAUDIOQOS": 7},
+        {"RTPAUDIOQOS": REPORT, "RTPAUDIOQOSJITTER": "avgrxjitter=1e308"},
+        {"RTPAUDIOQOS": REPORT, "RTPAUDIOQOSJITTER": "avgrxjitter=-0.1"},
         {"RTPAUDIOQOS": BEFORE_THE_FIRST_REPORT.replace("rxcount=149", "rxcount=49")},
         "RTPAUDIOQOS",
     ],
@@ -63,6 +65,13 @@ def test_without_media_or_sense_there_is_no_quality_and_the_end_is_told_all_the_
     event = destroyed()
     event["channel"]["channelvars"] = variables
     assert translate(event) == (A1, LegEnded(A1, 16))
+
+
+def test_a_report_that_nobody_can_have_measured_makes_no_figure_that_nobody_can_use() -> None:
+    report = (
+        REPORT.replace("lp=21", "lp=1e308").replace("rxcount=482", "rxcount=1e308").replace("rtt=0.000335", "rtt=1e308")
+    )
+    assert read_quality({"RTPAUDIOQOS": report, "RTPAUDIOQOSJITTER": JITTER}) == Quality(0.020347, 0.5, None)
 
 
 def test_duplicates_do_not_make_a_negative_loss() -> None:

@@ -82,7 +82,7 @@ async def test_every_event_is_told_before_anybody_acts_on_it_and_also_if_it_is_n
     async with anyio.create_task_group() as group:
         client = Client(group, "http://any", ["c2c"], transport, hear, KeptLog(lines))
         for text in ('{"type":"Dial"}', '{"type":"Bad"}', "no JSON"):
-            client._take(text)
+            client._take(text.encode())
     assert [json.dumps(line["event"]) for line in lines] == ['{"type": "Dial"}', '{"type": "Bad"}', '"no JSON"']
     assert heard == [1, 2]
     assert len(caplog.records) == 2

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from c2c_stasis.ari.translate import CALL_EVENTS, leg_state, translate
+from c2c_stasis.ari.translate import CALL_EVENTS, NotUnderstood, leg_state, translate
 from c2c_stasis.call.model import LegState
 from c2c_stasis.call.signals import (
     LegAnswered,
@@ -133,9 +133,63 @@ def test_an_event_that_lacks_something_is_passed_by_or_not_understood(
     whole = translate(event)
     try:
         part = translate(less)
-    except KeyError:
+    except NotUnderstood:
         return
-    assert part in (whole, None) or missing in ("cause", "tech_cause", "dialstatus")
+    assert part in (whole, None) or missing in ("cause", "tech_cause")
+
+
+@pytest.mark.parametrize(
+    "bad", [f"{A1}\n", f" {A1}", f"{A1}.x", f"{A1}\u202e", "helper_1", "1700000000.7", CALL_ID, "", A1.upper()]
+)
+def test_a_channel_whose_id_is_no_legs_is_nobodys(bad: str) -> None:
+    for event in recorded("talk"):
+        for party in ("channel", "peer"):
+            if party in event:
+                event[party]["id"] = bad
+        assert translate(event) is None
+
+
+@pytest.mark.parametrize("bad", [None, 5, 16.0, True, [A1], {"id": A1}])
+def test_a_channel_whose_id_is_no_text_is_not_understood(bad: object) -> None:
+    destroyed = recorded("busy")[-1]
+    destroyed["channel"]["id"] = bad
+    with pytest.raises(NotUnderstood):
+        translate(destroyed)
+
+
+@pytest.mark.parametrize("bad", ["16", 16.0, True, -1, 10**30, [16], {}, None])
+def test_an_end_without_a_sensible_cause_is_an_end_all_the_same(bad: object) -> None:
+    """A list would have broken the call, a huge number the database, and a text would have gone out to clients."""
+    destroyed = recorded("busy")[-1]
+    destroyed["cause"] = destroyed["tech_cause"] = bad
+    assert translate(destroyed) == (A1, LegEnded(A1))
+
+
+def test_a_cause_or_a_status_beyond_what_there_is_counts_as_none() -> None:
+    destroyed = recorded("busy")[-1]
+    assert translate({**destroyed, "cause": 128, "tech_cause": 700}) == (A1, LegEnded(A1))
+    assert translate({**destroyed, "cause": 127, "tech_cause": 699}) == (A1, LegEnded(A1, 127, 699))
+
+
+@pytest.mark.parametrize(("soft", "told"), [(False, True), (True, False)])
+def test_a_hang_up_is_the_far_ends_unless_it_is_soft(soft: bool, told: bool) -> None:
+    request = next(event for event in recorded("hung_up_by_the_phone") if event["type"] == "ChannelHangupRequest")
+    assert translate(request) == (A1, LegHangingUp(A1))
+    assert (translate({**request, "soft": soft}) is not None) is told
+
+
+@pytest.mark.parametrize("soft", [None, 0, "", "false", [], {}])
+def test_a_hang_up_that_does_not_say_whose_it_is_is_not_understood(soft: object) -> None:
+    request = next(event for event in recorded("hung_up_by_the_phone") if event["type"] == "ChannelHangupRequest")
+    with pytest.raises(NotUnderstood):
+        translate({**request, "soft": soft})
+
+
+def test_a_dial_that_does_not_say_how_it_stands_is_not_understood() -> None:
+    dial = next(event for event in recorded("busy") if event["type"] == "Dial" and event["dialstatus"] == "")
+    del dial["dialstatus"]
+    with pytest.raises(NotUnderstood):
+        translate(dial)
 
 
 def test_channel_ids_are_leg_ids() -> None:

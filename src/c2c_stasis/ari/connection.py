@@ -19,7 +19,7 @@ from c2c_stasis.ari.operations import Operations
 from c2c_stasis.ari.phone_objects import NO_ACL
 from c2c_stasis.ari.provisioning import Provisioning
 from c2c_stasis.ari.pulse import PULSE_EVENT, Breaker, Pulse
-from c2c_stasis.ari.translate import CALL_EVENTS, leg_state, translate
+from c2c_stasis.ari.translate import CALL_EVENTS, NotUnderstood, leg_state, translate
 from c2c_stasis.ari.transport import NeverSent, Reply, Transport
 from c2c_stasis.ari.trunks import Trunks
 from c2c_stasis.arilog import AriLog
@@ -80,7 +80,7 @@ class Connection:
             url, username, password, connections=connections, timeout=timeout, log=self._log, note=self._note
         )
         self._patience = timeout
-        self._devices = Devices(self._expected)
+        self._devices = Devices(self._expected, lambda endpoint: endpoint in self._watched)
         self._trunks = Trunks()
         self._provisioning = Provisioning(contact_acl)
         self._client: Client | None = None
@@ -111,6 +111,8 @@ class Connection:
         Raises `SwitchUnavailable` or `SwitchRefused` when they could not be looked up; then say it again.
         """
         self._watched = frozenset(endpoints)
+        self._read &= self._watched
+        self._devices.forget()
         if self._connected:
             await self._read_contacts(self._operations)
 
@@ -295,12 +297,15 @@ class Connection:
 
     def _hearing(self, listener: Listener) -> Callable[[RawEvent], None]:
         def hear(event: RawEvent) -> None:
+            application = event.get("application")
+            if application not in (self._app, self._devices_app):
+                raise NotUnderstood("application")
             if event.get("type") == "ApplicationReplaced":
                 self._taken = True
                 self._transport.bar()
                 if self._client is not None:
                     self._client.ended.set()
-            elif event.get("application") == self._devices_app:
+            elif application == self._devices_app:
                 self._devices.hear(event)
             else:
                 self._pulse.feel()

@@ -7,6 +7,7 @@ helper channel that is made, asked and removed without ever being dialled (Aster
 import asyncio
 import hashlib
 import logging
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -26,39 +27,59 @@ HELPER_LIFETIME = 30  # seconds after which Asterisk removes the helper channel 
 UNREADABLE = 500  # what ARI answers when a function cannot be read
 READERS = 8  # parallel questions while contacts are read
 
-# What `ContactStatusChange` may say. Only a contact that failed to answer a qualify request is not worth dialling.
+MOST_CONTACTS = 100  # of one endpoint; Asterisk's own `max_contacts` is far below
+
+# What `ContactStatusChange` may say. Only a contact that failed to answer a qualify request is not worth dialling. What nobody
+# knows registers nobody.
 _GONE = {"Removed"}
 _UNREACHABLE = {"Unreachable"}
+_REGISTERED = {"Created", "Updated", "NonQualified", "Unknown", "Reachable"}
+_URI = re.compile(r"sips?:[!-~]{1,250}")  # Asterisk keeps no longer one (PJSIP_MAX_URL_SIZE)
 
 
 class Devices:
-    """The registered contacts of every endpoint we care for. `expected` are those that Asterisk should have."""
+    """The registered contacts of every endpoint we care for: `followed` tells which those are, `expected` which of them
+    Asterisk should have."""
 
-    def __init__(self, expected: Callable[[str], bool] = lambda _: True) -> None:
+    def __init__(
+        self, expected: Callable[[str], bool] = lambda _: True, followed: Callable[[str], bool] = lambda _: True
+    ) -> None:
         self._expected = expected
+        self._followed = followed
         self._contacts: dict[str, dict[str, Contact]] = {}
         self._changes: Counter[str] = Counter()  # how often each endpoint's contacts changed
-        self._strangers: asyncio.Queue[tuple[str, str]] = asyncio.Queue()  # contacts whose user agent is not known
+        self._strangers: dict[tuple[str, str], None] = {}  # contacts whose user agent is not known, in their order
+        self._came = asyncio.Event()  # one of these
 
     def contacts(self, endpoint: str) -> tuple[Contact, ...]:
         """The contacts of an endpoint; empty when it is not registered."""
         return tuple(self._contacts.get(endpoint, {}).values())
 
+    def forget(self) -> None:
+        """Keep nothing of endpoints that are not followed any more; they are read anew when they are again."""
+        for endpoint in [one for one in self._contacts if not self._followed(one)]:
+            del self._contacts[endpoint], self._changes[endpoint]
+        for stranger in [one for one in self._strangers if one[0] not in self._contacts]:
+            del self._strangers[stranger]
+
     def hear(self, event: dict[str, Any]) -> None:
-        """Follow a `ContactStatusChange`."""
-        if event.get("type") != "ContactStatusChange":
+        """Follow a `ContactStatusChange`. One that is not what Asterisk's event model says, or of anybody else, is nobody's."""
+        told = _contact_status(event)
+        if told is None or not self._followed(told[0]):
             return
-        endpoint = event["endpoint"]["resource"]
-        info = event["contact_info"]
-        uri, status = info["uri"], info["contact_status"]
+        endpoint, uri, status = told
         self._changes[endpoint] += 1
         known = self._contacts.setdefault(endpoint, {})
         if status in _GONE:
             known.pop(uri, None)
-        else:
+            self._strangers.pop((endpoint, uri), None)
+        elif uri in known or len(known) < MOST_CONTACTS:
             if uri not in known:
-                self._strangers.put_nowait((endpoint, uri))
+                self._strangers[endpoint, uri] = None
+                self._came.set()
             known[uri] = replace(known.get(uri, Contact(uri)), reachable=status not in _UNREACHABLE)
+        else:
+            logger.debug("one contact too many", extra={"endpoint": endpoint})
         logger.debug("contact changed", extra={"endpoint": endpoint, "status": status})
 
     async def read(self, operations: Any, app: str, endpoints: Iterable[str]) -> None:
@@ -107,11 +128,27 @@ class Devices:
     async def meet_strangers(self, operations: Any) -> None:
         """Ask for the user agent of each contact that registers from now on, until cancelled."""
         while True:
-            endpoint, uri = await self._strangers.get()
+            while not self._strangers:
+                self._came.clear()
+                await self._came.wait()
+            endpoint, uri = next(iter(self._strangers))
+            del self._strangers[endpoint, uri]
             agent = await _user_agent(operations, endpoint, uri)
             known = self._contacts.get(endpoint, {})
             if agent and uri in known:
                 known[uri] = replace(known[uri], user_agent=agent)
+
+
+def _contact_status(event: dict[str, Any]) -> tuple[str, str, str] | None:
+    """Endpoint, URI and status, if the event tells of all three."""
+    endpoint, info = event.get("endpoint"), event.get("contact_info")
+    if event.get("type") != "ContactStatusChange" or not isinstance(endpoint, dict) or not isinstance(info, dict):
+        return None
+    name, uri, status = endpoint.get("resource"), info.get("uri"), info.get("contact_status")
+    if not (isinstance(name, str) and isinstance(uri, str) and isinstance(status, str)):
+        return None
+    known = endpoint.get("technology") == "PJSIP" and status in _GONE | _UNREACHABLE | _REGISTERED
+    return (name, uri, status) if known and _URI.fullmatch(uri) else None
 
 
 async def _named(operations: Any, endpoint: str, contact: Contact) -> Contact:

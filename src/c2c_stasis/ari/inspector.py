@@ -7,10 +7,11 @@ functions are read through a helper channel, which is made and never dialled.
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, urljoin
 
 import aiohttp
+import msgspec
 from typeid import TypeID
 
 from c2c_stasis.ari.devices import HELPER_ENDPOINT, HELPER_LIFETIME
@@ -174,7 +175,7 @@ class Inspector:
 class _Stream:
     """The events of a helper. `served` is set when Asterisk answers a ping, `gone` with its last word about the channel."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    def __init__(self, socket: "aiohttp.ClientWebSocketResponse[Literal[False]]") -> None:
         self.socket = socket
         self.served = asyncio.Event()
         self.gone = asyncio.Event()
@@ -186,5 +187,14 @@ class _Stream:
                 self.served.set()
             elif message.type is aiohttp.WSMsgType.PING:
                 await self.socket.pong(message.data)
-            elif message.type is aiohttp.WSMsgType.TEXT and message.json()["type"] == LAST_WORD:
+            elif message.type is aiohttp.WSMsgType.TEXT and _type_of(message.data) == LAST_WORD:
                 self.gone.set()
+
+
+def _type_of(message: bytes) -> object:
+    """The type of an event; None if it is none."""
+    try:
+        event = msgspec.json.decode(message)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return event.get("type") if isinstance(event, dict) else None

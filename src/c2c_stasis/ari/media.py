@@ -16,6 +16,8 @@ from c2c_stasis.call.model import Quality
 
 _REPORT = "RTPAUDIOQOS"
 _JITTER = "RTPAUDIOQOSJITTER"
+_LONGEST = 60.0  # seconds that a jitter or a round trip may be; the report is a text, and may say anything
+_MOST = 1e12  # packets
 _TOO_FEW = 50  # packets, a second of speech; less than that without a report says nothing
 
 MEDIA_REPORT: dict[str, Any] = {name: {"value": "", "report_events": True} for name in (_REPORT, _JITTER)}
@@ -28,16 +30,18 @@ def read_quality(variables: object) -> Quality | None:
         return None
     try:
         figures, jitters = _figures(variables.get(_REPORT)), _figures(variables.get(_JITTER))
-        received = figures.get("rxcount", 0.0)
+        received = min(figures.get("rxcount", 0.0), _MOST)
         reported = figures.get("txmes", 0.0) > 0
         if received < (1 if reported else _TOO_FEW):
             return None
-        lost = max(0.0, figures.get("lp", 0.0))
-        rtt = figures.get("rtt", 0.0)
+        lost = min(max(0.0, figures.get("lp", 0.0)), _MOST)
+        jitter, rtt = jitters.get("avgrxjitter") or figures.get("txjitter", 0.0), figures.get("rtt", 0.0)
+        if not 0.0 <= jitter <= _LONGEST:
+            return None
         return Quality(
-            jitter=jitters.get("avgrxjitter") or figures.get("txjitter", 0.0),
+            jitter=jitter,
             loss=lost / (lost + received) if reported else None,
-            rtt=rtt if rtt > 0 else None,
+            rtt=rtt if 0.0 < rtt <= _LONGEST else None,
         )
     except ValueError:
         return None

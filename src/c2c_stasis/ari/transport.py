@@ -8,7 +8,7 @@ Requests go through `Http`, the event stream through aiohttp.
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import aiohttp
@@ -131,8 +131,11 @@ class Transport:
 
     async def ws_connect(
         self, url: str, params: Mapping[str, Any] | None = None, headers: object = None, *, autoping: bool = True
-    ) -> aiohttp.ClientWebSocketResponse:
-        """Open the event websocket; without `autoping` its reader sees pings and their answers. Raises like `request`."""
+    ) -> "aiohttp.ClientWebSocketResponse[Literal[False]]":
+        """Open the event websocket; without `autoping` its reader sees pings and their answers. Raises like `request`.
+
+        Texts come as bytes: to decode one that is no UTF-8 would cost the whole connection.
+        """
         del headers  # asyncari's accept header; the session's own carry what is needed
         query = _in_words(params)
         try:
@@ -142,6 +145,7 @@ class Transport:
                     params=query,
                     heartbeat=HEARTBEAT,
                     autoping=autoping,
+                    decode_text=False,
                     max_msg_size=MAX_EVENT,
                     timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_WITHIN),
                 )
