@@ -1,6 +1,6 @@
 """Asterisk cannot be heard for a while: what happened meanwhile is found out, and nobody who talks is cut off."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pytest
 
@@ -8,7 +8,8 @@ from c2c_stasis.call.commands import Command, CreateBridge, CreateLeg, HangUpLeg
 from c2c_stasis.call.model import CallState, End, EndedBy, FailedLeg, Outcome, Party, Reason
 from c2c_stasis.call.signals import LegAnswered, LegCreated, LegEnded, LegInvited, LegJoined, LegRinging, Signal
 from c2c_stasis.errors import SwitchUnavailable
-from c2c_stasis.ids import LegId, call_of
+from c2c_stasis.ids import CallId, LegId, call_of
+from c2c_stasis.service.leftovers import MOST_LATE
 from c2c_stasis.service.runner import DEAF_PATIENCE, Runner
 from tests.fakes.switch import Act, Channel
 from tests.scenarios.house import ANSWER, NUMBER, RING, House
@@ -306,6 +307,28 @@ async def test_a_channel_that_is_made_after_its_call_has_ended_is_released(house
     await house.clock.advance(0.1)
     assert house.switch.empty
     assert all(phone.rings == [] for phone in house.phones.values())
+
+
+async def test_ten_thousand_channels_of_nobody_are_looked_up_together(house: House) -> None:
+    """Whoever reports them keeps nobody waiting, and finds no end of our memory."""
+    other = await house.place(who="bob")
+    asked: list[int] = []
+    looked_up = house.store.ended_calls
+
+    async def ended_calls(call_ids: Iterable[CallId]) -> set[CallId]:
+        wanted = list(call_ids)
+        asked.append(len(wanted))
+        return await looked_up(wanted)
+
+    house.store.ended_calls = ended_calls  # type: ignore[method-assign]
+    for number in range(10_000):
+        leg_id = LegId(f"call_{number:026}.a1")
+        house.service.receive(leg_id, LegCreated(leg_id))
+    await house.clock.advance(0.1)
+    assert asked == [MOST_LATE]
+    assert not any(isinstance(one, HangUpLeg) for one in house.switch.asked)
+    assert await house.state(other) is CallState.RINGING_USER
+    await house.cancel(other)
 
 
 async def test_a_bridge_that_is_made_after_its_call_has_ended_is_removed_soon_although_nobody_tells_of_it(

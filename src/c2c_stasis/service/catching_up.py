@@ -49,7 +49,7 @@ class CatchingUp:
         if runner is not None and runner.call.live:
             runner.put(signal)
         elif isinstance(signal, LegCreated | LegRinging | LegAnswered):
-            self._live.keep(asyncio.create_task(self._leftovers.release(leg_id)))
+            self._leftovers.came_late(leg_id)
 
     async def connected(self) -> None:
         """Catch up with what happened while the switch could not be heard.

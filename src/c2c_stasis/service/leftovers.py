@@ -1,5 +1,6 @@
 """What is left in the switch of calls of ours that have ended, and how it is removed."""
 
+import asyncio
 import logging
 from collections.abc import Iterable
 
@@ -10,6 +11,8 @@ from c2c_stasis.service.live_calls import LiveCalls
 
 logger = logging.getLogger(__name__)
 
+MOST_LATE = 1_000  # legs at once; what is more is found by the next round
+
 
 class Leftovers:
     """Tells what is ours and left over from what belongs to strangers, or to a call that may still talk."""
@@ -18,14 +21,28 @@ class Leftovers:
         self._live = live
         self._store = store
         self._switch = switch
+        self._late: set[LegId] = set()
+        self._releasing: asyncio.Task[None] | None = None
 
-    async def release(self, leg_id: LegId) -> None:
-        """End a leg that came too late: Asterisk hung, we gave up, and then it did what it had been asked."""
-        try:
-            await self.sweep([leg_id], [call_of(leg_id)])
-        except (SwitchUnavailable, SwitchRefused) as error:
-            extra = {"call_id": call_of(leg_id), "leg_id": leg_id, "error": str(error)}
-            logger.warning("leftover not released", extra=extra)
+    def came_late(self, leg_id: LegId) -> None:
+        """End a leg that came too late: Asterisk hung, we gave up, and then it did what it had been asked.
+
+        They are taken together, by one task: who reports many of them keeps nobody waiting.
+        """
+        if len(self._late) < MOST_LATE:
+            self._late.add(leg_id)
+        if self._releasing is None or self._releasing.done():
+            self._releasing = asyncio.create_task(self._release())
+            self._live.keep(self._releasing)
+
+    async def _release(self) -> None:
+        while self._late:
+            legs, self._late = sorted(self._late), set()
+            try:
+                await self.sweep(legs, {call_of(leg_id) for leg_id in legs})
+            except (SwitchUnavailable, SwitchRefused) as error:
+                extra = {"call_ids": sorted({call_of(leg_id) for leg_id in legs}), "error": str(error)}
+                logger.warning("leftovers not released", extra=extra)
 
     async def sweep(self, legs: Iterable[LegId], bridges: Iterable[CallId]) -> None:
         """Remove what belongs to calls of ours that have ended. What belongs to strangers is theirs.
