@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 from random import Random
+from typing import Any
 from xml.etree import ElementTree
 
 import click
@@ -71,6 +72,22 @@ def test_a_forked_call_that_was_answered() -> None:
     assert [row.text for row in ladder.rows if row.kind is Kind.MEDIA] == ["both sides are joined"]
     assert (ladder.outcome, ladder.tone) == ("completed, by destination", Tone.GOOD)
     assert [row.at for row in ladder.rows] == sorted(row.at for row in ladder.rows)
+
+
+def test_events_that_no_asterisk_sends_are_left_out_and_spoil_no_ladder() -> None:
+    """The log has events as they came."""
+    log = answered()
+    nonsense: list[dict[str, Any]] = [
+        {"channel": 7},
+        {"channel": {"id": [A1]}},
+        {"channel": {"id": A1, "state": {}}},
+        {"type": None},
+        {"peer": []},
+    ]
+    for bad in nonsense:
+        for kind in ("ChannelStateChange", "ChannelEnteredBridge", "Dial"):
+            log.report(2.0, kind, A1, **({"type": kind, "channel": {"id": A1}, "peer": {"id": A1}} | bad))
+    assert log.ladder().rows == answered().ladder().rows
 
 
 @pytest.mark.parametrize(("restart", "told"), [(True, "the service began anew"), (False, "Asterisk is heard again")])

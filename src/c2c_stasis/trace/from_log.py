@@ -6,10 +6,21 @@ from typing import Any
 from msgspec import convert, to_builtins
 from msgspec.structs import replace
 
+from c2c_stasis.ari.translate import NotUnderstood, translate
 from c2c_stasis.arilog.coding import NotReadable, read_call
 from c2c_stasis.arilog.reading import Line
 from c2c_stasis.call.model import Call, CallState, Leg, LegState, Outcome, Reason, Side
-from c2c_stasis.call.signals import CallFound, LegEnded, SwitchRestarted
+from c2c_stasis.call.signals import (
+    CallFound,
+    LegAnswered,
+    LegEnded,
+    LegInvited,
+    LegJoined,
+    LegProgressed,
+    LegRinging,
+    Signal,
+    SwitchRestarted,
+)
 from c2c_stasis.ids import LegId
 from c2c_stasis.times import rfc3339
 from c2c_stasis.trace import words
@@ -58,7 +69,7 @@ class _Teller:
         match line["kind"]:
             case "request":
                 self._request(self._moment(line), line)
-            case "event" if isinstance(line["event"], dict):
+            case "event" if isinstance(line.get("event"), dict):
                 self._event(self._moment(line), line["event"])
             case "step":
                 self._step(line)
@@ -175,26 +186,30 @@ class _Teller:
     # --- what Asterisk said ---
 
     def _event(self, at: float, event: dict[str, Any]) -> None:
-        about = event.get("peer") if event.get("type") == "Dial" else event.get("channel")
-        leg = self._leg(about.get("id")) if isinstance(about, dict) else None
-        row = self._reported(at, event, leg) if leg is not None and not leg.ended else None
+        """What the service heard in it, and no more: the log has events as they came, whatever they are."""
+        try:
+            leg_id, signal = translate(event) or (LegId(""), None)
+        except NotUnderstood:
+            return
+        leg = self._leg(leg_id)
+        row = self._reported(at, signal, leg) if leg is not None and not leg.ended else None
         if row is not None:
             self._rows.add(row)
 
-    def _reported(self, at: float, event: dict[str, Any], leg: Participant) -> Row | None:
-        match event.get("type"), event.get("dialstatus"), event.get("channel", {}).get("state"):
-            case "Dial", "", _:
+    def _reported(self, at: float, signal: Signal | None, leg: Participant) -> Row | None:
+        match signal:
+            case LegInvited():
                 return None if leg.invited else words.invited(leg, at)
-            case "Dial", "PROGRESS", _:
+            case LegProgressed():
                 return words.progresses(leg, at)
-            case ("Dial", "RINGING", _) | ("ChannelStateChange", _, "Ringing"):
+            case LegRinging():
                 return None if leg.rang else words.rings(leg, at)
-            case "ChannelStateChange", _, "Up":
+            case LegAnswered():
                 return None if leg.answered else words.answers(leg, at)
-            case "ChannelEnteredBridge", _, _:
+            case LegJoined():
                 return Row(at, Kind.MARK, ASTERISK, "", f"{leg.name} is in the bridge")
-            case "ChannelDestroyed", _, _:
-                return words.ends(leg, at, event.get("cause"), event.get("tech_cause") or None)
+            case LegEnded():
+                return words.ends(leg, at, signal.cause, signal.sip_code)
         return None
 
     # --- what the service made of it ---
