@@ -288,6 +288,27 @@ async def test_of_what_a_phone_calls_itself_nothing_is_kept_that_cannot_be_shown
     assert devices.contacts("d1") == (Contact(URI, user_agent="Acme�[2J�� 1.2"),)
 
 
+@pytest.mark.parametrize(
+    "body", [b"", b"null", b"{}", b"[]", b'[7,null,{"attribute":"user_agent"}]', b'[{"value":"x"}]', b'["user_agent"]']
+)
+async def test_an_answer_without_a_name_is_a_phone_without_one_and_keeps_nobody_from_connecting(body: bytes) -> None:
+    devices = Devices()
+    operations = asterisk({"d1": f"PJSIP/d1/{URI}"})
+    genuine = operations.answer
+    operations.answer = lambda name, given: body if name == "asterisk.getObject" else genuine(name, given)
+    await devices.read(operations, "app", {"d1"})
+    assert [contact.uri for contact in devices.contacts("d1")] == [URI]
+
+
+async def test_a_name_that_is_no_utf8_keeps_nobody_from_connecting() -> None:
+    devices = Devices()
+    operations = asterisk({"d1": f"PJSIP/d1/{URI}"})
+    genuine, row = operations.answer, b'[{"attribute":"user_agent","value":"Acme \xff"}]'
+    operations.answer = lambda name, given: row if name == "asterisk.getObject" else genuine(name, given)
+    await devices.read(operations, "app", {"d1"})
+    assert devices.contacts("d1") == (Contact(URI, user_agent="Acme �"),)
+
+
 async def test_a_phone_that_registers_later_is_asked_for_its_user_agent() -> None:
     devices = Devices()
     operations = asterisk({}, {"d1": "Acme Phone 1.2"})

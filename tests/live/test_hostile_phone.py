@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 
 from c2c_stasis.arilog.files import log_files
 from c2c_stasis.cli import main
+from c2c_stasis.lab.script import Script
 from tests.live.story import ANSWERS_SOON, TALKS_BRIEFLY, Story
 from tests.live.test_ari_log import log_of
 
@@ -17,6 +19,7 @@ pytestmark = pytest.mark.live
 
 CLEARS, RENAMES, REDDENS, TURNS, NO_XML = "\x1b[2J", "\x1b]0;owned\x07", "\x9b31m", "\u202e", "\x01\ufffe"
 HOSTILE = f"Phone {CLEARS}{RENAMES}{REDDENS}{TURNS}<b>&{NO_XML}/1.0"
+MARK = "mArK7zQ"
 SHOWN = "Phone �[2J�]0;owned��31m�<b>&��/1.0"
 
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")  # our own colours
@@ -72,3 +75,32 @@ async def test_a_phone_whose_name_is_no_text_rings_all_the_same(story: Story) ->
     await story.open(log_ari=True)
     record = await (await story.place(alice, number)).ended()
     assert (record["outcome"], record["legs"][0]["user_agent"]) == ("completed", None)
+
+
+async def test_what_phones_write_into_their_answers_reaches_nobody(story: Story) -> None:
+    """Asterisk 22.10.1 takes of it what it understands; the reason's cause becomes that of the leg if it is one."""
+    hostile = (
+        ("Reason", f'Q.850;cause=4294967312;text="{HOSTILE}"'),
+        ("Reason", f'SIP;cause=99999999999999999999;text="{HOSTILE}"'),
+        ("P-Asserted-Identity", f'"{HOSTILE}" <sip:%0d%0a{MARK}@evil.example>'),
+        ("Remote-Party-ID", f'"{HOSTILE}" <sip:{MARK}@evil.example>;party=called'),
+        ("Warning", f'399 {MARK} "{HOSTILE}"'),
+        ("Server", HOSTILE),
+    )
+    desk = await story.phone(replace(ANSWERS_SOON, extra_headers=hostile))
+    alice = await story.user(desk)
+    talks = story.destination(replace(TALKS_BRIEFLY, extra_headers=hostile))
+    busy = story.destination(Script(reject=486, extra_headers=hostile))
+    await story.open()
+
+    for number, outcome in ((talks, "completed"), (busy, "busy")):
+        call = await story.place(alice, number)
+        record = await story.ended(call)
+        assert record["outcome"] == outcome
+        told = json.dumps([record, await call.events()], ensure_ascii=False)
+        assert told.isprintable()
+        assert not [bad for bad in (MARK, "owned", "evil") if bad in told]
+        assert all(leg["hangup_cause"] is None or 0 <= leg["hangup_cause"] <= 127 for leg in record["legs"])
+    log = story.journal.text()
+    assert log.replace("\n", "").isprintable()
+    assert not [bad for bad in (MARK, "owned", "evil", "lost", "not understood") if bad in log]

@@ -25,8 +25,8 @@ AT_A_TIME = 0.01  # seconds of reading, after which everybody else has a turn: a
 TOLD_EVERY = 60.0  # seconds in which so many events that are not understood are told; of the others their number
 MOST_TOLD = 20
 
-_decode = msgspec.json.Decoder(RawEvent).decode
-_NO_EVENT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, NotUnderstood)
+_decode_utf8 = msgspec.json.Decoder(RawEvent).decode
+_NO_EVENT = (msgspec.DecodeError, RecursionError, NotUnderstood)
 _TYPE = re.compile(r"[A-Za-z]{1,40}")
 
 
@@ -85,6 +85,14 @@ class Client(AsyncariClient):  # type: ignore[misc]  # asyncari has no types
             if event is None and self._log.on:
                 self._log.event(message.decode("utf-8", "replace"), len(message))
             self._complaints.tell(error, event)
+
+
+def _decode(message: bytes) -> RawEvent:
+    """The event in these bytes. A name that is no UTF-8 must not keep us from hearing that somebody hung up."""
+    try:
+        return _decode_utf8(message)
+    except UnicodeDecodeError:
+        return _decode_utf8(message.decode("utf-8", "replace"))
 
 
 class Complaints:

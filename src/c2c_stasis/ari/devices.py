@@ -162,7 +162,10 @@ async def _user_agent(operations: Any, endpoint: str, uri: str) -> str:
         reply = await operations.asterisk.getObject(configClass="res_pjsip", objectType="contact", id=contact_id)
     except (SwitchRefused, SwitchUnavailable):
         return ""
-    return next((printable(str(row["value"])[:128]) for row in reply.json() if row["attribute"] == "user_agent"), "")
+    told = (
+        row.get("value") for row in reply.json() or () if isinstance(row, dict) and row.get("attribute") == "user_agent"
+    )
+    return printable(str(next(told, ""))[:128])
 
 
 def dial_contacts(value: str, endpoint: str) -> list[Contact]:

@@ -38,8 +38,11 @@ class Reply:
         self.body = body
 
     def json(self) -> Any:
-        """The decoded body; None when there is none."""
-        return msgspec.json.decode(self.body) if self.body else None
+        """The decoded body; None when there is none. What is no UTF-8 in the names of strangers is replaced."""
+        try:
+            return msgspec.json.decode(self.body) if self.body else None
+        except UnicodeDecodeError:
+            return msgspec.json.decode(self.body.decode("utf-8", "replace"))
 
 
 class Transport:
