@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test check bench images fuzz fuzz-policy cuts faults races nasty emergency sbom audit
+.PHONY: help demo test check bench images fuzz fuzz-policy fuzz-events cuts faults races nasty emergency sbom audit
 
 help:
 	@echo "make demo     watch a real Asterisk ring two phones; ARGS=--once ends after one call"
@@ -18,6 +18,7 @@ help:
 	@echo "make nasty    5,000 dial strings that try to be something else than a number, against a real carrier"
 	@echo "make emergency  2,000 emergency calls while all that could stand in their way does: ten minutes"
 	@echo "make sbom     what the service is installed with, into docs/sbom.cdx.json; make audit asks for known flaws of it"
+	@echo "make fuzz-events  250,000 messages that no Asterisk sends, to a service with calls; a million more to its reader alone"
 	@echo "make images   the Dockerfiles, carried out without an engine: as root, with mmdebstrap"
 
 demo: $(VENV)/.for-demo
@@ -87,6 +88,7 @@ fuzz: $(VENV)/.for-work
 # A million dial strings, judged by the policy and by an oracle that was written from its rules; eight minutes.
 fuzz-policy: $(VENV)/.for-fuzz
 	$(BIN)/python -m tests.policy.fuzz 1000000 $(ARGS)
+
 # 5,000 dial strings more that try to be something else than a number; what the carrier is asked for is one, or nothing.
 nasty: $(VENV)/.for-work
 	C2C_NASTY=5000 $(BIN)/pytest -q -s --show-capture=no tests/live/test_injection.py $(ARGS)
@@ -94,6 +96,11 @@ nasty: $(VENV)/.for-work
 # Emergency calls of 2,000 users, with every limit at zero, every connection held and nothing to write on; to a socket here.
 emergency: $(VENV)/.for-work
 	$(BIN)/python -m bench.emergency
+
+# Whatever comes on the event connection, while people call; then the same to the reader alone, led by its branches. Ten minutes.
+fuzz-events: $(VENV)/.for-fuzz
+	$(BIN)/python -m tests.events.fuzz 250000 $(ARGS)
+	$(BIN)/python -m tests.events.led 1000000
 
 # Figures of this machine, into bench/RESULTS.md.
 bench: $(VENV)/.for-work
