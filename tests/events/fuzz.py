@@ -12,6 +12,7 @@ import traceback
 from collections import Counter
 from pathlib import Path
 from random import Random
+from resource import RUSAGE_SELF, getrusage
 
 import click
 
@@ -28,6 +29,8 @@ class Totals:
         self.sums: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
         self.slowest = 0.0
+        self.grown = 0.0  # MB
+        self._first = 0.0
 
     def add(self, tally: Tally) -> None:
         """Add a service's."""
@@ -41,6 +44,9 @@ class Totals:
         )
         self.outcomes += tally.outcomes
         self.slowest = max(self.slowest, tally.slowest)
+        peak = getrusage(RUSAGE_SELF).ru_maxrss / 1024
+        self._first = self._first or peak
+        self.grown = peak - self._first
 
     def lines(self, crashes: int, escapes: int, seconds: float) -> list[str]:
         """What is told at the end."""
@@ -53,6 +59,7 @@ class Totals:
             f"{self.sums['calls']:>10,}  calls, each with one record and one end",
             *calls,
             f"{self.slowest * 1000:>10.1f}  ms of processor time for the slowest message",
+            f"{self.grown:>10.1f}  MB more at the peak than after the first part",
             f"{self.sums['messages']:,} messages in {seconds:.0f} s: {crashes} crashes, {escapes} escapes",
         ]
 
