@@ -49,6 +49,7 @@ from tests.scenarios.house import ANSWER, CALLS, RING, TONE, TRUNKS, prove_log
 
 ACCOUNTS, USERS = 3, 5  # the last user of the first two accounts is one about whom lies are told
 NUMBER = "+15551234567"
+DESK = "1000"  # the extension of somebody who never calls, and has two phones
 MOST_SECONDS = 0.5  # of processor time for one message; a million brackets take a hundredth of that
 RECENT = 300  # messages of its own that Asterisk may repeat
 
@@ -64,6 +65,7 @@ class Fate:
     phone: Script
     far: Script = SILENT
     cancel_at: float | None = None
+    dialled: str = NUMBER
 
 
 _TAKES = Script(ring_after=0.1, answer_after=1.0)
@@ -92,6 +94,18 @@ FATES = {
     "nobody there": Fate(("no_answer", "destination_no_answer", "system", 64), _TAKES, Script(ring_after=0.1)),
     "nobody here": Fate(("no_answer", "user_no_answer", "system", 0), Script(ring_after=0.1)),
     "declined": Fate(("rejected", "user_rejected", "user", 0), Script(ring_after=0.1, reject=603, reject_after=2.0)),
+    "colleague": Fate(
+        ("completed", "normal", "destination", 5),
+        _TAKES,
+        Script(ring_after=0.2, answer_after=1.0, hang_up_after=4.0),
+        dialled=DESK,
+    ),
+    "colleague declines": Fate(
+        ("rejected", "destination_rejected", "destination", 6),
+        _TAKES,
+        Script(ring_after=0.2, reject=603, reject_after=2.0),
+        dialled=DESK,
+    ),
     "cancelled": Fate(("cancelled", "cancelled_by_api", "api", 0), Script(ring_after=0.1), cancel_at=3.0),
     "cancelled talk": Fate(("completed", "normal", "api", 4), _TAKES, Script(answer_after=1.0), cancel_at=5.0),
 }
@@ -152,6 +166,7 @@ class Tenants:
         self.fates: dict[CallId, str] = {}
         self.lied_about: set[CallId] = set()
         self.placed: set[CallId] = set()  # in all rounds
+        self.losses = 0  # of the event connection
         self.lines: list[logging.LogRecord] = []
         self.asked_before = 0
         with pytest.MonkeyPatch.context() as patch:
@@ -173,7 +188,9 @@ class Tenants:
         )
         switch = self.asterisk.switch
         switch.trunk("carrier")
-        self.phones = [name for number in range(ACCOUNTS) for user in range(USERS) for name in phones_of(number, user)]
+        self.phones = [
+            name for number in range(ACCOUNTS) for user in range(USERS + 1) for name in phones_of(number, user)
+        ]
         for name in self.phones:
             switch.phone(name)
         self.of_liars = {name for number in range(2) for name in phones_of(number, USERS - 1)}
@@ -181,9 +198,10 @@ class Tenants:
 
     def _script(self, leg_id: LegId) -> Script:
         fate = FATES[self.fates.get(call_of(leg_id), "nobody here")]
-        if leg_id.endswith(".a2"):
-            return Script(ring_after=0.3, reject=fate.phone.reject, reject_after=fate.phone.reject_after)
-        return fate.phone if ".a" in leg_id else fate.far
+        script = fate.phone if ".a" in leg_id else fate.far
+        if leg_id.endswith("2"):  # the second phone of somebody: it rings, or declines with the first
+            return Script(ring_after=0.3, reject=script.reject, reject_after=script.reject_after)
+        return script
 
     async def open(self) -> None:
         """Start Asterisk and the service, and connect them; then try every fate out in silence."""
@@ -212,8 +230,12 @@ class Tenants:
 
     # --- a round ---
 
-    async def round(self, messages: int) -> None:
-        """Everybody calls, so many messages arrive meanwhile, and everything must be right when all calls are over."""
+    async def round(self, messages: int, *, losses: float = 0.0) -> None:
+        """Everybody calls, so many messages arrive meanwhile, and everything must be right when all calls are over.
+
+        `losses` is how likely it is, at each look at the clock, that the event connection is lost and opened anew. Nobody knows
+        then what was not heard, and calls must only end, each once.
+        """
         honest = []
         for account in range(ACCOUNTS):
             for user in range(USERS):
@@ -224,8 +246,8 @@ class Tenants:
                 if not lied:
                     honest.append(call_id)
                 await self._say(self.rng.randrange(1 + messages // 60))
-        await self._until_over(honest, noise=max(1, messages // 150))
-        for call_id in honest:
+        await self._until_over(honest, noise=max(1, messages // 150), losses=losses)
+        for call_id in honest if not losses else ():
             here, silent = await self._summary(call_id), self.silent[self.fates[call_id]]
             assert here == silent, (
                 f"{self.fates[call_id]}: {[(key, here[key], silent[key]) for key in here if here[key] != silent[key]]}"
@@ -235,7 +257,7 @@ class Tenants:
 
     async def _place(self, account: int, user: int, fate: str, *, lied: bool = False) -> CallId:
         of, users = self.people[account]
-        call = await self.service.place(of, users[user].id, NUMBER, livemode=True, metadata={})
+        call = await self.service.place(of, users[user].id, FATES[fate].dialled, livemode=True, metadata={})
         self.fates[call.id] = fate
         self.placed.add(call.id)
         if lied:
@@ -248,12 +270,15 @@ class Tenants:
     async def _cancel(self, account: Account, call_id: CallId) -> None:
         await self.service.cancel(account, call_id)
 
-    async def _until_over(self, calls: list[CallId], *, noise: int) -> None:
+    async def _until_over(self, calls: list[CallId], *, noise: int, losses: float = 0.0) -> None:
         """Let time pass, and messages arrive, until these calls are over."""
         give_up = self.clock.elapsed + RING + ANSWER + TONE + 60.0
         while any(call_id in self.service.live_calls.runners for call_id in calls):
             assert self.clock.elapsed < give_up, "calls that do not end"
             await self._say(noise)
+            if self.connection.connected and self.rng.random() < losses:
+                self.losses += 1
+                await self.asterisk.sockets[0].close()
             await self.clock.advance(self.rng.choice((0.05, 0.3, 1.0)))
 
     async def _until_empty(self) -> None:
@@ -335,7 +360,7 @@ class Tenants:
     async def _prove(self) -> None:
         """Nothing is left, nothing has got out, and every call has one record and one end."""
         assert self.connection.connected
-        assert self.asterisk.opened == 1
+        assert self.asterisk.opened == 1 + self.losses
         self._prove_requests()
         self._prove_lines()
         self._prove_figures()
@@ -344,7 +369,7 @@ class Tenants:
             assert call.state is CallState.ENDED
             events = await self._events(call)
             prove_log(events, ended=True)
-            for text in [json.dumps(_plain(call)), *(event.body.decode() for event in events)]:
+            for text in [json.dumps(_plain(call), ensure_ascii=False), *(event.body.decode() for event in events)]:
                 assert text.isprintable(), text
                 assert MARK not in text
             self.tally.outcomes["lied about" if call_id in self.lied_about else fate] += 1
@@ -374,7 +399,7 @@ class Tenants:
         dialled = [path for method, path, _ in self.asterisk.done if path.endswith("/dial")]
         assert len(dialled) == len(set(dialled)), "dialled twice"
         for method, path, given in self.asterisk.asked:
-            text = json.dumps([method, path, given])
+            text = json.dumps([method, path, given], ensure_ascii=False)
             assert _PATHS.fullmatch(path), text
             assert {CallId(one) for one in re.findall(r"call_[0-9a-z]{26}", text)} <= self.placed, text
             assert text.isprintable(), text
@@ -467,10 +492,11 @@ async def _people(store: SqlStore) -> list[tuple[Account, list[User]]]:
         shown = await store.create_phone_number(account.id, f"+1555765432{number}", caller_id_name=f"Tenant {number}")
         account = await store.set_account_caller_number(account.id, shown.id)
         users = []
-        for one in range(USERS):
+        for one in range(USERS + 1):
             users.append(await store.create_user(account.id, f"User {one}"))
             for name in phones_of(number, one):
                 await store.create_device(account.id, users[-1].id, name)
+        await store.create_extension(account.id, DESK, users[-1].id)
         people.append((account, users))
     return people
 
@@ -482,6 +508,7 @@ async def tenants(folder: Path, rng: Random) -> AsyncIterator[Tenants]:
         store = await open_store(f"sqlite:///{folder / 'c2c.db'}", migrate=True)
         try:
             here = Tenants(clock, store, await _people(store), rng)
+            patch.setattr("random.uniform", rng.uniform)  # how long it pauses
             patch.setattr(Client, "_take", _timed(here.tally, Client._take))
             failures: list[Any] = []
             asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
