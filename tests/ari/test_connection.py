@@ -316,6 +316,24 @@ async def test_an_endpoint_that_is_watched_again_is_looked_up_again(server: AriS
     assert len(server.asked("channels.getChannelVar")) == 2
 
 
+async def test_of_an_endpoint_that_is_let_go_while_it_is_looked_up_nothing_is_kept(
+    server: AriServer, connection: Connection
+) -> None:
+    def slow(request: Request) -> Answer | None:
+        found = registered("d1")(request)
+        return Answer(found.status, found.body, after=0.05) if found else None
+
+    server.answer = slow
+    watching = asyncio.create_task(connection.watch({"d1"}))
+    await until(lambda: server.asked("channels.getChannelVar"), "the question")
+    await connection.watch(())
+    await watching
+    assert connection.contacts("d1") == ()
+    await connection.watch({"d1"})
+    assert connection.contacts("d1")
+    assert len(server.asked("channels.getChannelVar")) == 2
+
+
 async def test_events_of_the_devices_application_are_no_signals(
     server: AriServer, connection: Connection, ear: Ear
 ) -> None:

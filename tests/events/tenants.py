@@ -19,6 +19,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import click
 import msgspec
 import pytest
 
@@ -39,6 +40,8 @@ from c2c_stasis.ports import SipServer, StoredEvent
 from c2c_stasis.publish.envelope import Envelopes
 from c2c_stasis.service import CallService
 from c2c_stasis.store.sql_store import SqlStore, open_store
+from c2c_stasis.trace import from_log, terminal
+from c2c_stasis.trace.replay import replay
 from tests.events.asterisk import APP, PlayedAsterisk, end
 from tests.events.forging import MARK, Cast, forge
 from tests.events.oracle import OfContact, OfLeg, said
@@ -425,8 +428,19 @@ class Tenants:
             text = raw.decode()
             assert text.endswith("\n"), text
             assert text[:-1].isprintable(), text
-            json.loads(text)
+        for call_id in self.rng.sample(sorted(self.fates), min(3, len(self.fates))):
+            self._prove_trace(call_id)
         self.log.lines.clear()
+
+    def _prove_trace(self, call_id: CallId) -> None:
+        """The call can be drawn and decided again from the log, and nothing of what came is in the picture."""
+        lines = [json.loads(line) for line in self.log.lines if call_id.encode() in line]
+        drawn = [click.unstyle(line) for line in terminal.lines(from_log.ladder(call_id, lines, "log"))]
+        for text in drawn:
+            assert text.isprintable(), text
+            assert MARK not in text, text
+        of_heart = [line for line in lines if line["kind"] in ("call", "step") and line.get("call") == call_id]
+        assert not [one for one in replay(of_heart) if one.differences]
 
     def _prove_figures(self) -> None:
         for line in self.metrics.text().decode().splitlines():

@@ -278,7 +278,8 @@ class Connection:
         """Look up what is watched and was not looked up on this connection yet, also what is added meanwhile."""
         while new := self._watched - self._read:
             await self._devices.read(operations, self._devices_app, new)
-            self._read |= new
+            self._read |= new & self._watched
+        self._devices.forget()  # what was let go of meanwhile
 
     def _expected(self, endpoint: str) -> bool:
         """Whether Asterisk should have this endpoint; not if its device was deleted meanwhile, or we have not put it there."""
