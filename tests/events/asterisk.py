@@ -103,7 +103,7 @@ class Socket:
 
 class PlayedAsterisk:
     """`asked` is every request: method, path as it would be on the wire, parameters; `done` those that were not refused. `said`
-    is every event of its own, and `opened` counts event connections.
+    are events of its own, `told` counts them, and `opened` the event connections.
 
     `script` says what the far end of a leg does when it is dialled.
     """
@@ -113,6 +113,7 @@ class PlayedAsterisk:
         self.asked: list[tuple[str, str, dict[str, Any]]] = []
         self.done: list[tuple[str, str, dict[str, Any]]] = []
         self.said: list[bytes] = []
+        self.told = 0
         self.opened = 0
         self.sockets: list[Socket] = []
         self.agents: Callable[[str], str] = lambda _: "Acme Phone 1.2"
@@ -134,6 +135,7 @@ class PlayedAsterisk:
             event |= {"cause": signal.cause} | ({"tech_cause": signal.sip_code} if signal.sip_code else {})
         message = json.dumps(event).encode()
         self.said.append(message)
+        self.told += 1
         self.say(message)
 
     def _kind(self, leg_id: LegId, signal: Signal) -> Kind:

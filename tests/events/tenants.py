@@ -390,7 +390,7 @@ class Tenants:
             for contact in self.connection.contacts(name):
                 if contact.uri not in self.asterisk.switch.far_ends[name].contacts:
                     devices._contacts[name].pop(contact.uri)
-        self.tally.of_asterisk += len(self.asterisk.said)
+        self.tally.of_asterisk = self.asterisk.told
         self.fates.clear()
         self.lied_about.clear()
         del self.asterisk.said[:-RECENT]
