@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 
@@ -63,11 +64,19 @@ class Ear:
 class Judge:
     """Hands messages to the service's reader and compares what comes of it. `tally` counts what they said."""
 
-    def __init__(self, connection: Connection, client: Client, ear: Ear, lines: list[logging.LogRecord]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        client: Client,
+        ear: Ear,
+        lines: list[logging.LogRecord],
+        traffic: list[dict[str, Any]],
+    ) -> None:
         self._connection = connection
         self._client = client
         self._ear = ear
         self._lines = lines
+        self._traffic = traffic  # lines of the ARI log
         self._contacts: dict[str, dict[str, bool]] = {}
         self.tally: dict[str, int] = {}
 
@@ -76,11 +85,13 @@ class Judge:
         expected = said(message, CAST.app, CAST.endpoints)
         self._ear.heard.clear()
         self._lines.clear()
+        self._traffic.clear()
         self._client._complaints._told = 0  # each is looked at
         try:
             self._client._take(message)
         except Exception as error:
             raise Escape(f"{error!r} from {message[:2000]!r}") from error
+        _demand(len(self._traffic) == 1, "not one line of the ARI log", message)
         heard = [_of(leg_id, signal) for leg_id, signal in self._ear.heard]
         told = [expected] if isinstance(expected, OfLeg) else []
         _demand(heard == told, f"heard {heard} and not {told}", message)
@@ -140,13 +151,14 @@ async def judge() -> AsyncIterator[Judge]:
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
-    log = KeptLog([])
+    traffic: list[dict[str, Any]] = []
+    log = KeptLog(traffic)
     connection = Connection("http://127.0.0.1:1", "c2c", "c2c", CAST.app, log=log)
     try:
         await connection.watch(CAST.endpoints)
         group = anyio.create_task_group()  # nobody is started in it
         client = Client(group, "http://127.0.0.1:1", [CAST.app], connection._transport, connection._hearing(ear), log)
-        yield Judge(connection, client, ear, lines)
+        yield Judge(connection, client, ear, lines, traffic)
     finally:
         await connection.close()
         logger.removeHandler(handler)

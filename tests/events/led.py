@@ -10,6 +10,7 @@ import sys
 import tempfile
 from contextlib import AsyncExitStack
 from random import Random
+from resource import RUSAGE_SELF, getrusage
 
 import atheris
 import click
@@ -52,6 +53,7 @@ class Trials:
         self._tried += 1
         if self._tried == self._wanted:
             lines = [f"{number:>10,}  {what}" for what, number in sorted(self._judge.tally.items())]
+            lines.append(f"{getrusage(RUSAGE_SELF).ru_maxrss // 1024:>10,}  MB at the peak")
             print("\n".join([*lines, f"{self._tried:,} messages: 0 crashes, 0 escapes"]), flush=True)
             os._exit(0)  # libFuzzer has no other end that is none of a failure
 
