@@ -48,7 +48,7 @@ from tests.events.oracle import OfContact, OfLeg, said
 from tests.fakes.ari_log import SETTINGS
 from tests.fakes.clock import Clock, standing_clock
 from tests.fakes.store import WatchedStore
-from tests.scenarios.house import ANSWER, CALLS, RING, TONE, TRUNKS, prove_log
+from tests.scenarios.house import ANSWER, CALLS, POLICY, RING, TONE, TRUNKS, prove_log
 
 ACCOUNTS, USERS = 3, 5  # the last user of the first two accounts is one about whom lies are told
 NUMBER = "+15551234567"
@@ -183,6 +183,7 @@ class Tenants:
             clock=clock,
             calls=CALLS,
             trunks=TRUNKS,
+            policy=POLICY,
             watch=self.connection.watch,
             provision=self.connection.provision,
             sip_server=SipServer("pbx.example.com"),
