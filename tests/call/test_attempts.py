@@ -30,6 +30,7 @@ from c2c_stasis.call.signals import (
     LegAnswered,
     LegCreated,
     LegEnded,
+    LegHangingUp,
     LegInvited,
     LegJoined,
     LegProgressed,
@@ -297,6 +298,27 @@ def test_a_far_end_that_rings_while_our_cancel_is_on_its_way_is_not_called_again
 
     assert story.state is CallState.PLAYING_TONE
     assert [leg.id for leg in story.call.legs] == [A1, B1]
+
+
+@pytest.mark.parametrize("call", [routed_call(*ROUTES), EMERGENCY])
+def test_a_trunk_that_fails_after_the_user_has_hung_up_is_the_last(call: Call) -> None:
+    story = dialling(call)
+    story.hear(LegHangingUp(A1))
+
+    assert story.hear(LegEnded(B1, 34, 503)).commands == []
+    assert CreateLeg not in {type(command) for command in story.hear(LegEnded(A1, 16)).commands}
+
+    assert (story.state, story.end.reason) == (CallState.ENDED, Reason.CANCELLED_BY_USER)
+    assert [leg.id for leg in story.call.legs] == [A1, B1]
+
+
+def test_a_user_who_hangs_up_and_whose_channel_stays_is_let_go_in_time() -> None:
+    story = dialling(routed_call(SECOND))
+    story.hear(LegHangingUp(A1), LegEnded(B1, 34, 503))
+
+    story.wait(10.0).hear(DeadlinePassed())
+
+    assert (story.state, [leg.id for leg in story.call.legs]) == (CallState.PLAYING_TONE, [A1, B1])
 
 
 # --- emergency ---

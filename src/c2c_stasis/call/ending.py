@@ -101,9 +101,19 @@ def _ended_before_the_talk(move: Move, leg: Leg) -> None:
             release(move, _gave_up(leg))
         return
     if attempts.goes_on(move.call, leg):
-        attempts.begin_next(move)
+        if _user_hangs_up(move.call):
+            attempts.wait(
+                move
+            )  # the end of the user's leg follows, and that decides: nobody is called for them any more
+        else:
+            attempts.begin_next(move)
     elif not forking.hopeful(move.call, Side.B):
         play_tone(move, forking.nobody_left(move.call, Side.B))
+
+
+def _user_hangs_up(call: Call) -> bool:
+    winner = call.winner(Side.A)
+    return winner is not None and winner.hanging_up
 
 
 def _gave_up(leg: Leg) -> End:
