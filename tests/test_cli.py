@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shlex
 import signal
 import socket
 import stat
@@ -15,8 +16,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+import c2c_stasis
 from c2c_stasis.ari.connection import AppTaken
 from c2c_stasis.cli import main
+from c2c_stasis.cli.program import program
 from c2c_stasis.cli.reporting import EX_CONFIG, EX_TAKEN, EX_UNAVAILABLE
 from c2c_stasis.config import Config, load
 from c2c_stasis.directory import keys
@@ -148,6 +151,12 @@ def test_what_is_printed_can_be_pasted_and_holds_every_id() -> None:
     assert body == {"user_id": there.users[0].id, "dial_string": "+15551234567"}
     key = words.stdout.partition("Bearer ")[2].split()[0]
     assert [one.digest for one in there.keys] == [keys.digest(key)]
+
+
+def test_a_printed_command_calls_the_program_as_it_was_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    for package, named in ((c2c_stasis, f"{shlex.quote(sys.executable)} -m c2c_stasis"), (pytest, "c2c-stasis")):
+        monkeypatch.setattr(sys, "argv", [str(Path(package.__file__ or "").with_name("__main__.py"))])
+        assert program() == named
 
 
 def test_the_call_by_command_line_is_printed_with_the_key_and_whoever_it_is_for() -> None:
