@@ -414,6 +414,17 @@ async def test_503_says_when_to_come_back_and_which_part_is_missing(
     }
 
 
+@pytest.mark.parametrize("error", [SwitchUnavailable("refused"), StoreUnavailable(), Stopping()])
+async def test_503_of_an_emergency_call_says_that_nothing_was_dialled_and_what_to_do(
+    client: Client, service: FakeService, error: Exception
+) -> None:
+    service.fail = error
+    response = await place(client, dial_string="911")
+    told = await response.json()
+    assert (response.status, told["code"]) == (503, "unavailable")
+    assert told["error"] == "Emergency call NOT placed: nothing was dialled. Use another phone now"
+
+
 async def test_500_tells_the_request_id_and_the_log_tells_why(
     client: Client, service: FakeService, caplog: pytest.LogCaptureFixture
 ) -> None:

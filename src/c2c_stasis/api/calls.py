@@ -20,7 +20,7 @@ from c2c_stasis.api.idempotency import HEADER, REPLAYED, fingerprint, idempotenc
 from c2c_stasis.api.paging import Listed, listed
 from c2c_stasis.api.port import Service
 from c2c_stasis.api.preflight import PreflightRecord, preflight_record
-from c2c_stasis.api.problems import unavailable
+from c2c_stasis.api.problems import no_help, unavailable
 from c2c_stasis.api.records import record_of, tells_of_others
 from c2c_stasis.api.resources.phone_numbers import number_record
 from c2c_stasis.api.routes import (
@@ -135,7 +135,8 @@ class CallRoutes:
         try:
             accepted = await self._finish(self._accept(acting, user, asked, once))
         except Unavailable as error:
-            raise unavailable(error, await checked(self._service)) from error
+            problem = no_help if emergency else unavailable
+            raise problem(error, await checked(self._service)) from error
         request[CALL_ID] = accepted.call_id
         if asked.ignored:
             logger.warning(

@@ -87,6 +87,12 @@ def unavailable(error: Unavailable, parts: Mapping[str, str]) -> Problem:
     return Problem(503, "Service unavailable, please retry", "unavailable", parts, headers)
 
 
+def no_help(error: Unavailable, parts: Mapping[str, str]) -> Problem:
+    """As `unavailable`, of an emergency call: whoever reads it must not wait for us."""
+    message = "Emergency call NOT placed: nothing was dialled. Use another phone now"
+    return Problem(503, message, "unavailable", parts, {"Retry-After": str(error.retry_after)})
+
+
 def not_json(reason: str) -> Problem:
     """The body is not a JSON object that we understand."""
     return Problem(400, "Invalid JSON body", "invalid_json", {"body": reason})
