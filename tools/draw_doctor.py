@@ -18,7 +18,7 @@ from c2c_stasis.doctor.findings import Level, Status
 FILE = Path(__file__).parents[1] / "docs" / "doctor.md"
 
 STATUSES: dict[Status, str] = {
-    Status.WELL: "all is well, as far as can be seen",
+    Status.WELL: "all is well, as far as can be seen, but for warnings that do not count without `--strict`",
     Status.WARNING: "warnings: calls work, but not as well or as safely as they should",
     Status.UNAVAILABLE: "something that is needed is not there: Asterisk, a carrier, the database, the port",
     Status.CONFIG: "the configuration is wrong: the service's, Asterisk's or the machine's",
@@ -36,6 +36,10 @@ INTRODUCTION = """\
 `c2c-stasis doctor` looks at the configuration, Asterisk, the database and the machine, and names each fault with its code, its
 fix and its exit status; `--json` says the same to programs. Run it as the user who runs the service, before the first start and
 whenever something is strange. `--ignore CODE` says a fault without counting it, for what is meant to be so.
+
+Warnings with the exit status 0 are about what is prepared after the first call: trunk, locations and who is told for emergency
+calls ([emergency.md](emergency.md#what-to-prepare)). They are said every time; `--strict` counts them too, as 1: use it
+where others rely on the service.
 
 It may run beside a service with live calls. It dials nothing, changes no setting and connects under an application name of its
 own, so that the service keeps its own. What leaves a trace: one counter in the database is raised, to prove that it can be

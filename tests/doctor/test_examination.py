@@ -16,6 +16,7 @@ from c2c_stasis.doctor.patient import CannotSee, Patient
 from c2c_stasis.errors import SwitchRefused
 
 SMALL = Fault("small", Status.WARNING, "It is small.", "Nothing.")
+LATER = Fault("later", Status.WELL, "It can wait.", "Soon.")
 LARGE = Fault("large", Status.CONFIG, "It is large.", "Much.")
 
 
@@ -23,7 +24,7 @@ def saying(*findings: Finding, name: str = "one", deadline: float = 1.0) -> Chec
     async def look(patient: Patient) -> list[Finding]:
         return list(findings)
 
-    return Check(name, "What is it?", (SMALL, LARGE), look, deadline)
+    return Check(name, "What is it?", (SMALL, LARGE, LATER), look, deadline)
 
 
 def raising(error: Exception) -> Check:
@@ -43,6 +44,23 @@ async def test_the_largest_status_counts(patient: Patient) -> None:
 
     assert report.codes == ["small", "large"]
     assert report.status is Status.CONFIG
+
+
+async def test_a_warning_of_what_is_prepared_later_is_said_and_counts_only_when_that_is_asked_for(
+    patient: Patient,
+) -> None:
+    report = await examine(patient, every=[saying(LATER.found("a"), well("b"))])
+
+    assert (report.codes, report.status) == (["later"], Status.WELL)
+    assert report.of("one")[0].level is Level.WARNING
+    assert (report.strict().codes, report.strict().status) == (["later"], Status.WARNING)
+    assert report.strict().of("one")[1] == well("b")
+
+
+async def test_what_is_ignored_does_not_count_strictly_either(patient: Patient) -> None:
+    report = await examine(patient, {"later"}, [saying(LATER.found("a"))])
+
+    assert report.strict().status is Status.WELL
 
 
 async def test_what_is_ignored_is_said_and_does_not_count(patient: Patient) -> None:

@@ -36,7 +36,7 @@ _EXIT_STATUS = """\
 \b
 Exit status:
    0  done
-   1  a call did not do what it should, the service refused something, or the doctor has warnings and no errors
+   1  a call did not do what it should, the service refused something, or the doctor has warnings that count and no errors
    2  wrong usage; nothing was changed
   69  something that is needed is not there, or another service has it: service, Asterisk, database, port
   75  another service took the Stasis application of this one

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _EXIT_STATUS = """\
 \b
 Exit status, the largest of all findings:
-   0  all is well, as far as can be seen
+   0  all is well, as far as can be seen; or warnings of what is prepared after the first call, as for emergency calls
    1  warnings: calls work, but not as well or as safely as they should
   69  something that is needed is not there: Asterisk, a carrier, the database, the port
   78  the configuration is wrong: the service's, Asterisk's or the machine's
@@ -39,6 +39,7 @@ _BREAK = "\n"
     metavar="CODE",
     help="A fault that is meant to be so: said, and not counted; repeatable.",
 )
+@click.option("--strict", is_flag=True, help="Count every warning: exit status 1 also for what is prepared later.")
 @click.option("--security", is_flag=True, help="Ask instead who could get in, dial out or read along.")
 @click.option(
     "--asterisk-etc",
@@ -46,7 +47,9 @@ _BREAK = "\n"
     metavar="FOLDER",
     help="With --security: where Asterisk's files are; /etc/asterisk where it runs on this machine.",
 )
-def doctor(path: Path, as_json: bool, ignored: tuple[str, ...], security: bool, asterisk_etc: Path | None) -> None:
+def doctor(
+    path: Path, as_json: bool, ignored: tuple[str, ...], strict: bool, security: bool, asterisk_etc: Path | None
+) -> None:
     """Name every fault of this installation, with its fix.
 
     Looks at Asterisk, the database and this machine. It changes nothing, rings nothing and disturbs no call: run it beside a
@@ -57,6 +60,7 @@ def doctor(path: Path, as_json: bool, ignored: tuple[str, ...], security: bool, 
         raise click.UsageError("--asterisk-etc is read with --security only")
     with reporting():
         report = asyncio.run(_examine(path, ignored, security, asterisk_etc))
+    report = report.strict() if strict else report
     click.echo(json.dumps(as_object(report)) if as_json else _as_text(report))
     raise SystemExit(int(report.status))
 
@@ -104,7 +108,8 @@ def _lines(check: str, finding: Finding) -> list[str]:
     if finding.fix:
         lines.append(f"{'':<{_NAME + _LEVEL}}{printable(finding.fix, also=_BREAK)}")
     if finding.code:
-        lines.append(f"{'':<{_NAME + _LEVEL}}{finding.code}, exit status {finding.status:d}")
+        counts = f"exit status {finding.status:d}" if finding.status else "not counted without --strict"
+        lines.append(f"{'':<{_NAME + _LEVEL}}{finding.code}, {counts}")
     return lines
 
 

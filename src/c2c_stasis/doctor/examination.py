@@ -47,6 +47,10 @@ class Report:
         """The largest exit status of all findings."""
         return max((finding.status for _, finding in self.findings), default=Status.WELL)
 
+    def strict(self) -> "Report":
+        """The same, with every warning counted: also those of what is prepared after the first call."""
+        return Report(tuple((name, _counted(finding)) for name, finding in self.findings))
+
     def of(self, check: str) -> list[Finding]:
         """What one check says."""
         return [finding for name, finding in self.findings if name == check]
@@ -102,6 +106,11 @@ def _without(ignored: Collection[str], finding: Finding) -> Finding:
     if finding.code not in ignored:
         return finding
     return replace(finding, level=Level.UNSEEN, fact=f"{finding.fact} (ignored)", code="", fix="", status=Status.WELL)
+
+
+def _counted(finding: Finding) -> Finding:
+    uncounted = finding.level is Level.WARNING and finding.status is Status.WELL
+    return replace(finding, status=Status.WARNING) if uncounted else finding
 
 
 def _first_part(text: str, fix: str) -> str:

@@ -36,7 +36,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A kind of fault: its stable code, what it means for calls, and what to do. A warning has the status WARNING."""
+    """A kind of fault: its stable code, what it means for calls, and what to do.
+
+    A warning has the status WARNING; or WELL, when whoever set up as the README says cannot have done it yet.
+    """
 
     code: str
     status: Status
@@ -46,7 +49,7 @@ class Fault:
     @property
     def level(self) -> Level:
         """Error or warning."""
-        return Level.WARNING if self.status is Status.WARNING else Level.ERROR
+        return Level.WARNING if self.status <= Status.WARNING else Level.ERROR
 
     def found(self, fact: str) -> Finding:
         """This fault, with what was seen."""

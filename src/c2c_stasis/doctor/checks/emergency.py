@@ -6,9 +6,11 @@ from c2c_stasis.doctor.check import Check
 from c2c_stasis.doctor.findings import Fault, Finding, Status, well
 from c2c_stasis.doctor.patient import Patient
 
+# Carrier, places and who is alarmed are prepared after the first call, so these are warnings that leave the status as it is;
+# `--strict` counts them. A number to call back is one that ordinary calls should have too.
 TRUNK = Fault(
     "emergency_trunk_none",
-    Status.WARNING,
+    Status.WELL,
     "No trunk is marked for emergency calls: they try the ordinary ones, whose carriers may not take them.",
     "Ask the carrier whether it takes emergency calls, then add a [[trunks]] section for it with emergency = true; its endpoint"
     " may be that of an ordinary trunk.",
@@ -21,13 +23,13 @@ NUMBER = Fault(
 )
 LOCATION = Fault(
     "emergency_location_none",
-    Status.WARNING,
+    Status.WELL,
     "Nobody knows where the user is, and the emergency numbers are those of the account's region.",
     "Create a location with its address (`c2c-stasis locations create`), and name it in location of the user or of the device.",
 )
 TOLD = Fault(
     "emergency_nobody_told",
-    Status.WARNING,
+    Status.WELL,
     "Nobody but the emergency service learns of an emergency call: no enabled webhook endpoint of the account wants"
     " call.emergency. In some countries the law asks for that.",
     "`c2c-stasis webhooks create URL --event call.emergency`, to something that alarms people on the spot.",
