@@ -29,9 +29,35 @@ Spaced key =   six
 """,
     )
 
-    assert file.named("general").settings == [("key", "one"), ("key", "two;three"), ("Spaced key", "six")]
+    assert file.named("general").settings == [("key", "one"), ("key", "two;three"), ("spaced key", "six")]
     assert file.named("general").value("key") == "two;three"
     assert file.named("general").value("nothing", "instead") == "instead"
+
+
+def test_capital_letters_make_no_difference_in_names_unless_both_are_there(tmp_path: Path) -> None:
+    """As tried with 22.10.1: `[General]` with `Enabled = Yes` opens the manager interface."""
+    file = read(
+        tmp_path,
+        """\
+[General]
+Enabled = Yes
+[Base](!)
+Read_Only = Yes
+[alice](base)
+Type = user
+[ALICE](+)
+Write = all
+[bob]
+one = yes
+[Bob]
+two = yes
+""",
+    )
+
+    assert file.named("general").true("enabled")
+    assert file.named("alice").settings == [("read_only", "Yes"), ("type", "user"), ("write", "all")]
+    assert [user.name for user in file.of_type("user")] == ["alice"]
+    assert [file.named(name).settings[0][0] for name in ("bob", "Bob", "BOB")] == ["one", "two", "one"]
 
 
 def test_templates_give_their_settings_and_count_as_no_section(tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from c2c_stasis.cli import main
+from c2c_stasis.cli.doctor import _NAME
 from c2c_stasis.config import Ari, Config
-from c2c_stasis.doctor.checks import ari_address, manager, own_user, secret_files, security_log
+from c2c_stasis.doctor import checks
+from c2c_stasis.doctor.checks import ari_address, manager, own_user, secret_files, security_log, strangers
 from c2c_stasis.doctor.findings import Level
 from c2c_stasis.doctor.patient import Patient
 
@@ -95,6 +97,7 @@ MANAGER = "[general]\nenabled = yes\n[a](!)\nwrite = all\n[console]\nsecret = x\
     ("text", "code"),
     [
         ("[general]\nenabled = no\n[console]\nwrite = all\n", ""),
+        ("[General]\nEnabled = Yes\n[console]\nWrite = all\n", "manager_originate"),
         (f"{MANAGER}\n", "manager_enabled"),
         (f"{MANAGER}log,verbose\n", "manager_enabled"),
         (f"{MANAGER}0\n", "manager_enabled"),
@@ -145,6 +148,9 @@ def test_a_file_is_open_when_its_rights_and_all_folders_above_are() -> None:
         ("password = x", True),
         ("  Secret=>x", True),
         ("md5_cred = 0123", True),
+        ("inbound_auth/password = x", True),  # pjsip_wizard.conf
+        ("outbound_auth/password=x", True),
+        ("outbound_auth/username = x", False),
         ("password =", False),
         ("password = ; none", False),
         (";password = x", False),
@@ -153,6 +159,42 @@ def test_a_file_is_open_when_its_rights_and_all_folders_above_are() -> None:
 )
 def test_which_lines_make_a_file_secret(line: str, is_secret: bool) -> None:
     assert bool(secret_files.SECRET.search(f"[a]\n{line}\n")) is is_secret
+
+
+async def test_the_key_that_stands_in_one_file_with_its_certificate_is_looked_at(tmp_path: Path) -> None:
+    both, alone = tmp_path / "both.pem", tmp_path / "alone.crt"
+    both.write_text("-----BEGIN CERTIFICATE-----\n-----BEGIN RSA PRIVATE KEY-----\n")
+    alone.write_text("-----BEGIN CERTIFICATE-----\n")
+    http = f"[general]\ntlsenable = yes\ntlscertfile = {both}\n"
+    sick = patient(
+        tmp_path, http=http, pjsip="[tls]\ntype = transport\ncert_file = alone.crt\npriv_key_file = gone.key\n"
+    )
+
+    assert list(secret_files._keys(sick.asterisk_files())) == [tmp_path / "gone.key", both]
+
+
+@pytest.mark.parametrize(
+    ("match", "whom"),
+    [
+        ("match = 198.51.100.7", ""),
+        ("match = 198.51.100.0/24,sip.carrier.example", ""),
+        ("match = 10.0.0.0/8\nmatch = 192.168.0.0/16", ""),
+        ("match = 0.0.0.0/0", "every address"),
+        ("match = 0.0.0.0/0.0.0.0", "every address"),
+        ("match = 198.51.100.7, ::/0", "every address"),
+        ("match = 0.0.0.0/1\nmatch = 128.0.0.0/1", "much of the internet"),
+        ("Match = 198.0.0.0/7", "much of the internet"),
+    ],
+)
+def test_whom_an_identify_section_takes_for_the_carrier(tmp_path: Path, match: str, whom: str) -> None:
+    sick = patient(tmp_path, pjsip=f"[carrier]\nType = identify\nEndpoint = carrier\n{match}\n")
+    (section,) = sick.asterisk_files().whole("pjsip.conf").of_type("identify")
+
+    assert strangers._strangers_of(section) == whom
+
+
+def test_the_name_of_every_check_stands_apart_from_what_it_says() -> None:
+    assert max(len(check.name) for check in (*checks.ALL, *checks.SECURITY)) < _NAME
 
 
 @pytest.mark.parametrize(

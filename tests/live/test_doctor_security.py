@@ -153,6 +153,20 @@ async def test_a_folder_that_this_asterisk_does_not_read(shipped: Clinic, tmp_pa
     assert "http.conf has bindport = 8088" in report.of("asterisk's files")[0].fact
 
 
+@pytest.mark.parametrize("missing", ["http.conf", "manager.conf"])
+async def test_a_folder_in_which_a_file_is_missing(spoiled: Clinic, tmp_path: Path, missing: str) -> None:
+    """A copy for a doctor elsewhere, for one: where a file is not there, nothing that stands in it is called well."""
+    for file in etc(spoiled).glob("*.conf"):
+        if file.name != missing:
+            (tmp_path / file.name).write_text(file.read_text())
+    (tmp_path / "manager.d").mkdir()
+
+    report = await security_of(spoiled, asterisk_etc=tmp_path)
+
+    assert "asterisk_etc_other" in report.codes, report.of("asterisk's files")
+    assert f"{missing} has " in report.of("asterisk's files")[0].fact
+
+
 async def test_the_command_says_it_for_people_and_for_programs(shipped: Clinic, tmp_path: Path) -> None:
     ignored = [part for code in AS_ROOT for part in ("--ignore", code)]
     arguments = ("doctor", "--security", "--asterisk-etc", str(etc(shipped)), *ignored)
@@ -226,6 +240,34 @@ async def test_a_configuration_that_everybody_can_read(shipped: Clinic, tmp_path
     assert readable.codes == [*AS_ROOT, "secret_readable"]
     assert str(file) in readable.of("secret files")[0].fact
     assert closed.codes == AS_ROOT
+
+
+# --- written otherwise ---
+
+
+def spoil_in_capitals(clinic: Clinic) -> None:
+    """Holes whose names begin with capital letters, which Asterisk does not mind."""
+    reader = f"\n[{READER}]\nType = user\nRead_Only = Yes\nPassword = {secrets.token_urlsafe()}\n"
+    clinic.change("ari.conf", re.escape(MORE_USERS), reader)
+    clinic.change(
+        "manager.conf", r"(?ms)^\[general\].*", "[General]\nEnabled = Yes\nBindAddr = 127.0.0.1\nPort = 0\n" + MANAGER
+    )
+    clinic.change("asterisk.conf", r"(?m)^live_dangerously = no", "Live_Dangerously = Yes")
+    clinic.change("pjsip.conf", r"(?m)^match = .*", r"\g<0>\nMatch = 0.0.0.0/1, 128.0.0.0/1")
+
+
+async def test_holes_are_found_however_they_are_written(tmp_path: Path) -> None:
+    async with Clinic.open(tmp_path, NOBODY, spoil_in_capitals) as clinic:
+        manager, users = [await clinic.asterisk.cli(line) for line in ("manager show settings", "ari show users")]
+        known = await clinic.asterisk.cli("pjsip show identifies")
+        report = await security_of(clinic)
+
+    # Asterisk has taken them for what they are.
+    assert re.search(r"Manager \(AMI\): +Yes", manager)
+    assert re.search(rf"Yes +\w+ +{READER}", users)
+    assert "Match: 128.0.0.0/1" in known
+    holes = ["ari_reader", "live_dangerously", "manager_originate", "endpoint_anonymous"]
+    assert report.codes == [*holes, *AS_ROOT]
 
 
 # --- everything spoiled ---

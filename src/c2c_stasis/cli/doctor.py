@@ -25,7 +25,7 @@ Exit status, the largest of all findings:
 """
 
 _COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "red"}
-_NAME, _LEVEL = 15, 12  # columns
+_NAME, _LEVEL = 18, 12  # columns
 _BREAK = "\n"
 
 

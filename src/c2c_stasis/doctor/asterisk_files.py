@@ -1,11 +1,13 @@
 """Asterisk's configuration files, read as Asterisk reads them: templates, additions and includes are carried out.
 
 Only for what ARI cannot tell: lists of users and of sections, and who may read the files. `#exec` is never carried out; where
-one stands, what it would give is as good as unread.
+one stands, what it would give is as good as unread. Names of settings are kept in small letters, for Asterisk takes `Enabled`
+for `enabled`; of sections it takes the one that is written so, else one that differs in capital letters alone (22.10.1).
 """
 
 import glob
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,7 +59,7 @@ class ConfFile:
 
     def named(self, name: str) -> Section:
         """The section that counts of those of a name, the first; empty when there is none."""
-        return next((one for one in self.sections if one.name == name and not one.template), Section(name))
+        return _called(name, (one for one in self.sections if not one.template)) or Section(name)
 
 
 class AsteriskFiles:
@@ -121,7 +123,7 @@ class _Reader:
             elif section := _SECTION.match(line):
                 self._begin(section[1], [word.strip() for word in (section[2] or "").split(",")])
             elif self._current is not None and (setting := _SETTING.match(line)):
-                self._current.settings.append((setting[1].strip(), setting[2].strip()))
+                self._current.settings.append((setting[1].strip().lower(), setting[2].strip()))
 
     def _include(self, by: Path, pattern: str, may_be_missing: bool, depth: int) -> None:
         whole = pattern if pattern.startswith("/") else str(self._folder / pattern)
@@ -138,13 +140,20 @@ class _Reader:
         """Begin a section, `[name](!,template)`, or go on with one, `[name](+)`."""
         there = self._found.sections
         if any(word.startswith("+") for word in words):
-            self._current = next((one for one in there if one.name == name), None)
+            self._current = _called(name, there)
             return
         self._current = Section(name, template="!" in words)
         for word in words:
-            if (template := next((one for one in there if one.name == word), None)) is not None:
+            if (template := _called(word, there)) is not None:
                 self._current.settings += template.settings
         there.append(self._current)
+
+
+def _called(name: str, sections: Iterable[Section]) -> Section | None:
+    """The first section of this name; capital letters make a difference only where both are there."""
+    every = list(sections)
+    alike = (one for one in every if one.name.lower() == name.lower())
+    return next((one for one in every if one.name == name), next(alike, None))
 
 
 def is_true(text: str) -> bool:

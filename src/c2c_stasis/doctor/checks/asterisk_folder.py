@@ -12,6 +12,14 @@ OTHER = Fault(
     "Name the right folder with --asterisk-etc; `asterisk -rx 'core show settings'` prints it as Configuration directory.",
 )
 
+# Asked of Asterisk also when the folder says nothing of them: a copy in which a file is missing says nothing of everything.
+TELLING = {
+    ("http.conf", "general"): ("bindaddr", "tlsenable", "tlsbindaddr"),
+    ("ari.conf", "general"): ("allowed_origins",),
+    ("manager.conf", "general"): ("enabled", "bindaddr"),
+    ("asterisk.conf", "options"): ("live_dangerously",),
+    ("asterisk.conf", "directories"): (),
+}
 READ = ("asterisk.conf", "http.conf", "ari.conf", "manager.conf", "modules.conf", "acl.conf", "pjsip.conf")
 
 
@@ -32,9 +40,8 @@ async def look(patient: Patient) -> list[Finding]:
 
 async def _differing(patient: Patient, files: AsteriskFiles) -> str:
     """The first of some settings in which folder and Asterisk do not agree; empty when there is none."""
-    user = patient.config.ari.username
-    for file, section in (("http.conf", "general"), ("ari.conf", user), ("asterisk.conf", "directories")):
-        for key in dict.fromkeys(key for key, _ in files.file(file).named(section).settings):
+    for (file, section), telling in {**TELLING, ("ari.conf", patient.config.ari.username): ("type",)}.items():
+        for key in dict.fromkeys([*telling, *(key for key, _ in files.file(file).named(section).settings)]):
             if key in ("password", "deny", "permit", "acl"):  # a secret, or a list
                 continue
             here, there = files.file(file).named(section).value(key), await patient.asterisks_own(file, section, key)

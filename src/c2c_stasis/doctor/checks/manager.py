@@ -34,7 +34,7 @@ async def look(patient: Patient) -> list[Finding]:
         file = patient.asterisk_files().file("manager.conf")
     except (Unseen, FileUnread) as reason:
         return [ENABLED.found(f"it listens on {address}; what its users may do cannot be seen: {reason}")]
-    users = [section for section in file.sections if section.name != "general" and not section.template]
+    users = [section for section in file.sections if section.name.lower() != "general" and not section.template]
     faults = [ORIGINATE.found(f"{user.name} may {', '.join(sorted(_powers(user)))}") for user in users if _powers(user)]
     unread = f"; {'; '.join(file.unread)}" if file.unread else ""
     return faults or [ENABLED.found(f"it listens on {address}, for {len(users)} users{unread}")]

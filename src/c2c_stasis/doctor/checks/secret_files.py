@@ -21,12 +21,14 @@ READABLE = Fault(
     "Take the right away: chmod o-rwx FILE. Whoever could read it may have: change what it holds if others use this machine.",
 )
 
-# What Asterisk's files call a secret.
+# What Asterisk's files call a secret; in pjsip_wizard.conf with the object before it.
 SECRET = re.compile(
-    r"^\s*(password|secret|md5_cred|password_digest\w*|oauth_secret|refresh_token|dbpass\w*)\s*=>?\s*[^\s;]",
+    r"^\s*(?:[\w-]+/)?(password|secret|md5_cred|password_digest\w*|oauth_secret|refresh_token|dbpass\w*)\s*=>?\s*[^\s;]",
     re.M | re.I,
 )
-KEYS = (("pjsip.conf", "priv_key_file"), ("http.conf", "tlsprivatekey"))
+KEYS = (("pjsip.conf", "priv_key_file"), ("http.conf", "tlsprivatekey"), ("manager.conf", "tlsprivatekey"))
+CERTIFICATES = (("pjsip.conf", "cert_file"), ("http.conf", "tlscertfile"), ("manager.conf", "tlscertfile"))
+A_KEY = b"PRIVATE KEY-----"  # which may stand in one file with its certificate
 ASTDB = "astdb.sqlite3"  # Asterisk's database; holds the devices that were made over ARI
 STATE = "/var/lib/asterisk"
 
@@ -81,12 +83,24 @@ def _with_secrets(files: AsteriskFiles) -> Iterator[Path]:
 
 
 def _keys(files: AsteriskFiles) -> Iterator[Path]:
-    """The private keys that Asterisk's files name."""
-    for name, setting in KEYS:
+    """The private keys that Asterisk's files name, and the certificates that have theirs with them."""
+    yield from _named(files, KEYS)
+    yield from (file for file in _named(files, CERTIFICATES) if _holds_a_key(file))
+
+
+def _named(files: AsteriskFiles, settings: tuple[tuple[str, str], ...]) -> Iterator[Path]:
+    for name, setting in settings:
         for section in files.file(name).sections:
             for key, value in section.settings:
                 if key == setting:
                     yield files.folder / value  # a whole path stays as it is
+
+
+def _holds_a_key(file: Path) -> bool:
+    try:
+        return A_KEY in file.read_bytes()
+    except OSError:  # not there, or not for us to read, and so not for everybody
+        return False
 
 
 async def _astdb(patient: Patient, files: AsteriskFiles) -> list[Path]:

@@ -1,7 +1,10 @@
 """Does Asterisk take calls from somebody whom it does not know?"""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from ipaddress import ip_network
 
+from c2c_stasis.doctor.access_lists import AccessList, Circle, Network, widest
 from c2c_stasis.doctor.asterisk_files import FileUnread, Section
 from c2c_stasis.doctor.check import DEADLINE_OF_ALL_ENDPOINTS, Check
 from c2c_stasis.doctor.endpoints import every, is_anonymous, listed
@@ -45,9 +48,9 @@ async def look(patient: Patient) -> list[Finding]:
         known = "no endpoint is called anonymous; whether an identify section takes every address cannot be seen"
         return faults or [unseen(f"{known}: {reason}", NAME_THEM)]
     faults += [
-        ANONYMOUS.found(f"the identify section {one.name} gives endpoint {one.value('endpoint')} to every address")
+        ANONYMOUS.found(f"the identify section {one.name} gives endpoint {one.value('endpoint')} to {whom}")
         for one in sections
-        if _takes_everybody(one)
+        if (whom := _strangers_of(one))
     ]
     return faults or [well("no endpoint takes calls from strangers")]
 
@@ -56,16 +59,21 @@ def _is_known_by_name(settings: dict[str, str]) -> bool:
     return not settings.get("auth") and "username" in settings.get("identify_by", "username").split(",")
 
 
-def _takes_everybody(identify: Section) -> bool:
-    matches = [text.strip() for key, value in identify.settings if key == "match" for text in value.split(",")]
-    return any(_is_everything(text) for text in matches)
+def _strangers_of(identify: Section) -> str:
+    """Who is taken for the carrier, in words, when these are more than anybody's own networks; else nothing."""
+    networks = list(_networks(identify))
+    if any(network.prefixlen == 0 for network in networks):
+        return "every address"
+    everybody = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+    only_these = AccessList((*((False, one) for one in everybody), *((True, one) for one in networks)))
+    return "much of the internet" if widest([only_these]) == Circle.EVERYBODY else ""
 
 
-def _is_everything(match: str) -> bool:
-    try:
-        return ip_network(match, strict=False).prefixlen == 0
-    except ValueError:  # a name
-        return False
+def _networks(identify: Section) -> Iterator[Network]:
+    for key, value in identify.settings:
+        for text in value.split(",") if key == "match" else ():
+            with suppress(ValueError):  # a name
+                yield ip_network(text.strip(), strict=False)
 
 
 CHECK = Check(
