@@ -106,19 +106,22 @@ def authenticate_key(request: web.Request, service: Service) -> Key:
 
 def _credential(request: web.Request, service: Service) -> Key | Session:
     token = _bearer(request)
-    if token.startswith(_KEYS_BEGIN) and any(name in request.headers for name in _OF_BROWSERS):
-        origin = request.headers.get(hdrs.ORIGIN, "")[:200]
-        logger.warning("platform key sent by a browser", extra={"origin": origin, "remote": request.get(CLIENT, "")})
-        raise KeyInBrowser
     client = request.get(CLIENT, "")
+    from_a_browser = token.startswith(_KEYS_BEGIN) and any(name in request.headers for name in _OF_BROWSERS)
     try:
         found = service.authenticate(token)
-        if isinstance(found, Key) and not _may_come_from(found, client):
+        if isinstance(found, Key) and not from_a_browser and not _may_come_from(found, client):
             logger.warning("key used from elsewhere", extra={"key_id": found.id, "remote": client})
             raise NotAuthenticated
     except NotAuthenticated:
         request.app[FAILED_LOGINS].count(client, token)
+        if from_a_browser:
+            raise KeyInBrowser from None  # as if it were one; and nobody is alarmed
         raise
+    if isinstance(found, Key) and from_a_browser:
+        extra = {"key_id": found.id, "origin": request.headers.get(hdrs.ORIGIN, "")[:200], "remote": client}
+        logger.warning("platform key sent by a browser", extra=extra)
+        raise KeyInBrowser
     return found
 
 
