@@ -5,17 +5,19 @@ import errno
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, suppress
+from typing import Any
 
 import aiohttp
 import pytest
 
-from c2c_stasis.api import protocol
+from c2c_stasis.api import listener, protocol
 from c2c_stasis.api.admission import RESERVED
 from c2c_stasis.api.server import HttpServer, build_app
 from c2c_stasis.config import Address, Http, Networks
 from tests.api.fakes import NO_STORE, FakeService
 from tests.api.requests import GOOD, HEADERS
-from tests.live.waiting import until
+from tests.live.waiting import GENEROUS, eventually, until
 from tests.surface.raw import exchange
 
 REQUEST = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -101,6 +103,86 @@ async def test_a_request_that_is_answered_slowly_is_not_one_that_comes_slowly(
         await asyncio.wait_for(service.holding.wait(), 5)
         asyncio.get_running_loop().call_later(0.3, service.hold.set)
         assert (await asking).status == 202
+
+
+def mute(address: Address, kept: int = 4096) -> socket.socket:
+    """A connection whose owner does not read; the kernel keeps about so many bytes for him."""
+    one = socket.socket()
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, kept)
+    one.connect((address.host, address.port))
+    return one
+
+
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits long for who does not read; and the kernel keeps little for him, so that a test need not send much."""
+    monkeypatch.setattr(protocol, "TAKEN_WITHIN", 1.0)
+    genuine = listener._listening
+
+    def listening(*where: Any) -> socket.socket:
+        one = genuine(*where)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+        return one
+
+    monkeypatch.setattr(listener, "_listening", listening)
+
+
+DOCUMENT = "GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\n{}\r\n"
+
+
+@pytest.mark.usefixtures("_impatient")
+@pytest.mark.parametrize(
+    "asking",
+    [
+        DOCUMENT.format("") * 20,  # more than is kept for anybody
+        DOCUMENT.format("Connection: close\r\n"),  # the last of it, which asyncio would keep for ever
+        REQUEST.decode() * 200 + "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    ],
+    ids=["many documents", "one and no more", "many probes"],
+)
+async def test_who_asks_and_never_reads_keeps_no_place(serve: Serve, asking: str) -> None:
+    address = await serve(max_connections=10, max_connections_per_address=10, trusted_proxies=Networks())
+
+    async def answered() -> list[int]:
+        found = await exchange(address.host, address.port, asked("/v1/openapi.json"))
+        return [one.status for one in found.responses]
+
+    with ExitStack() as stack:
+        for _ in range(10):
+            holder = stack.enter_context(mute(address))
+            holder.sendall(asking.encode())
+        assert await answered() != [200]
+        await eventually(answered, lambda statuses: statuses == [200], "a place")
+
+
+@pytest.mark.usefixtures("_impatient")
+async def test_who_takes_a_few_bytes_now_and_then_is_not_waited_for(serve: Serve) -> None:
+    address = await serve()
+    with mute(address) as one:
+        one.setblocking(False)
+        loop, read = asyncio.get_running_loop(), 0
+        await loop.sock_sendall(one, DOCUMENT.format("").encode())
+        async with asyncio.timeout(GENEROUS):
+            with suppress(ConnectionError):
+                while chunk := await loop.sock_recv(one, 200):
+                    read += len(chunk)
+                    await asyncio.sleep(0.1)
+    assert read < 100_000
+
+
+@pytest.mark.usefixtures("_impatient")
+async def test_who_reads_slowly_gets_everything(serve: Serve) -> None:
+    address = await serve()
+    with mute(address, 32_768) as one:
+        one.setblocking(False)
+        loop, read = asyncio.get_running_loop(), bytearray()
+        await loop.sock_sendall(one, DOCUMENT.format("Connection: close\r\n").encode())
+        while chunk := await loop.sock_recv(one, 4096):
+            read += chunk
+            await asyncio.sleep(0.04)  # 100 kB a second: longer than one second for all of it
+    head, _, body = bytes(read).partition(b"\r\n\r\n")
+    assert json.loads(body)["openapi"].startswith("3.1")
+    assert b" 200 " in head
 
 
 def asked(path: str = "/v1/calls", **fields: str) -> bytes:

@@ -1,8 +1,12 @@
-"""One connection: a deadline for what arrives before there is a request, and a flat answer to what is none."""
+"""One connection: deadlines for what arrives before there is a request, and for who does not take an answer; and a flat answer
+to what is no request.
+"""
 
 import asyncio
+import contextlib
 import logging
 import re
+import socket
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
@@ -23,14 +27,16 @@ logger = logging.getLogger(__name__)
 HEADER_TIMEOUT = (
     10.0  # seconds from the connection, or from the first byte of a later request, to the end of its header
 )
+TAKEN_WITHIN = 60.0  # seconds in which a client must take something of an answer that waits for it
+LEAST_TAKEN = 16_384  # bytes of it, when it is so much that no more is written
 REQUEST_ID_HEADER = "X-Request-Id"
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]*)(:[0-9]{0,5})?")  # RFC 9110 §7.2, RFC 3986 §3.2.2
 
 
 class Protocol(RequestHandler):
-    """aiohttp's, which would wait for a header for ever, log every malformed request with its bytes, keys included, and answer
-    it with the versions of our software.
+    """aiohttp's, which would wait for ever for a header, and for who does not read, log every malformed request with its bytes,
+    keys included, and answer it with the versions of our software.
     """
 
     def __init__(self, manager: web.Server, **options: Any) -> None:
@@ -39,15 +45,19 @@ class Protocol(RequestHandler):
         self.when_lost: Callable[[], None] | None = None  # is called when the connection is gone
         self._header_timer: asyncio.TimerHandle | None = None
         self._silent = True  # nothing of the next request has arrived
+        self._taking_timer: asyncio.TimerHandle | None = None
+        self._untaken = 0  # bytes that waited for the client when that began
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The time for the first header begins."""
         super().connection_made(transport)
+        _bound_what_is_kept(transport)
         self._await_header()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Others may have its place."""
         self._stop_waiting()
+        self._taken()
         if self.place is not None:
             self.place.leave()
         super().connection_lost(exc)
@@ -64,6 +74,35 @@ class Protocol(RequestHandler):
             self._silent = False
             if self._header_timer is None:
                 self._await_header()
+
+    def pause_writing(self) -> None:
+        """So much waits for the client that no more is written: time that it takes some."""
+        super().pause_writing()
+        self._await_taking()
+
+    def resume_writing(self) -> None:
+        """It has taken most of it."""
+        super().resume_writing()
+        self._taken()
+
+    def _await_taking(self) -> None:
+        self._taken()
+        if self.transport is not None:
+            self._untaken = self.transport.get_write_buffer_size()
+            self._taking_timer = self._loop.call_later(TAKEN_WITHIN, self._taken_or_not)
+
+    def _taken_or_not(self) -> None:
+        if self.transport is None:
+            return
+        if self._untaken - self.transport.get_write_buffer_size() < LEAST_TAKEN:
+            self.transport.abort()  # to close it would be to wait until all is taken
+        else:
+            self._await_taking()
+
+    def _taken(self) -> None:
+        if self._taking_timer is not None:
+            self._taking_timer.cancel()
+            self._taking_timer = None
 
     @property
     def _idle(self) -> bool:
@@ -103,6 +142,13 @@ class Protocol(RequestHandler):
         else:
             problem = problems.header_too_slow() if status == 408 else problems.bad_request()
         return refuse(request, problem, exc)
+
+
+def _bound_what_is_kept(transport: asyncio.BaseTransport) -> None:
+    """Let the kernel end a connection whose other end takes nothing, also one that we have closed already."""
+    connection = transport.get_extra_info("socket")
+    with contextlib.suppress(OSError, AttributeError):  # no TCP, in tests
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(TAKEN_WITHIN * 1000))
 
 
 def refuse(request: BaseRequest, problem: Problem, exc: BaseException | None = None) -> web.StreamResponse:
