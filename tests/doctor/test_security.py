@@ -90,6 +90,14 @@ def test_a_folder_of_files_without_the_question_is_a_mistake_that_is_said(tmp_pa
     assert "with --security only" in said.output
 
 
+def test_the_folder_may_be_named_by_the_environment_which_other_questions_do_not_mind(tmp_path: Path) -> None:
+    asked = ["doctor", "--config", str(tmp_path / "none.toml")]
+    for arguments in (asked, [*asked, "--security"]):
+        said = CliRunner().invoke(main, arguments, env={"C2C_ASTERISK_ETC": str(tmp_path)})
+
+        assert said.exit_code == 78, said.output  # there is no configuration; that is all
+
+
 MANAGER = "[general]\nenabled = yes\n[a](!)\nwrite = all\n[console]\nsecret = x\nwrite = "
 
 

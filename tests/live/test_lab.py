@@ -157,6 +157,8 @@ async def test_a_service_and_phones_meet_at_a_laboratory_that_stands(bench: Benc
     assert await mobile.end() == 0
     assert in_order(["<- INVITE sip:mobile@", "-> SIP/2.0 180", "<- CANCEL", "cause=26"], mobile.output), mobile.output
     assert in_order(["INVITE for +15551234567", "rings", "answers", "hears desk's tone", "hangs up, BYE"], up.output)
+    said = json.loads(await bench.run("doctor", "--security", "--json", "--ignore", "asterisk_is_root"))
+    assert [one["level"] for one in said["findings"] if one["check"] == "asterisk's files"] == ["ok"]
     assert await serve.end() == 0
     assert await up.end(signal.SIGINT) == 0
     assert not (bench.folder / "lab.env").exists()

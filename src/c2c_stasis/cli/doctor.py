@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from c2c_stasis.cli.reporting import config_option, load_config, reporting
 from c2c_stasis.config import ConfigError
@@ -45,6 +46,8 @@ _BREAK = "\n"
     "--asterisk-etc",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="FOLDER",
+    envvar="C2C_ASTERISK_ETC",
+    show_envvar=True,
     help="With --security: where Asterisk's files are; /etc/asterisk where it runs on this machine.",
 )
 def doctor(
@@ -56,7 +59,8 @@ def doctor(
     service that works, as the user who runs the service. With --security it reads Asterisk's files as well: run that as root.
     All codes: docs/doctor.md.
     """
-    if asterisk_etc is not None and not security:
+    said = click.get_current_context().get_parameter_source("asterisk_etc") is ParameterSource.COMMANDLINE
+    if said and not security:
         raise click.UsageError("--asterisk-etc is read with --security only")
     with reporting():
         report = asyncio.run(_examine(path, ignored, security, asterisk_etc))

@@ -126,6 +126,7 @@ class _Standing:
             "C2C_LAB_SERVER": _address(asterisk),
             "C2C_LAB_PASSWORD": self._secret,
             "C2C_LAB_PID": asterisk.pid or "",
+            "C2C_ASTERISK_ETC": str(asterisk.run_dir / "etc"),
         }
 
     def _story(self, asterisk: Asterisk) -> str:

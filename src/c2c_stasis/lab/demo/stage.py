@@ -195,6 +195,7 @@ class Stage:
                 "C2C_SERVICE_PID": self.service.pid,
                 "C2C_ASTERISK_PID": self.asterisk.pid or "",
                 "C2C_CONFIG": str(self._config),
+                "C2C_ASTERISK_ETC": str(self.asterisk.run_dir / "etc"),
             },
         )
 
