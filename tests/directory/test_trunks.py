@@ -50,6 +50,29 @@ def test_a_national_number_of_north_america_has_ten_digits() -> None:
     assert endpoint(trunk(format=NumberFormat.NATIONAL), dialled) == "PJSIP/5551234567@carrier"
 
 
+@pytest.mark.parametrize("region", ["BR", "CO", "SG", "KR", "IL", "TH"])
+def test_a_number_abroad_is_none_at_home_where_each_carrier_has_an_access_code_of_its_own(region: str) -> None:
+    dialled = Dialled(DestinationKind.EXTERNAL, "+442079460018", region)
+    assert endpoint(trunk(format=NumberFormat.NATIONAL), dialled) == "PJSIP/+442079460018@carrier"
+    with pytest.raises(NumberNotDialable):
+        endpoint(trunk(format=NumberFormat.NATIONAL, prefix="9"), dialled)
+
+
+@pytest.mark.parametrize(
+    ("number", "region"), [("+491121234567", "DE"), ("+41112123456", "CH"), ("+461121234567", "SE")]
+)
+def test_a_number_of_no_plan_calls_no_ambulance(number: str, region: str) -> None:
+    dialled = parse(number, region=region, extension_length=4)
+    assert endpoint(trunk(), dialled) == f"PJSIP/{number}@carrier"
+    with pytest.raises(NumberNotDialable, match="emergency"):
+        endpoint(trunk(format=NumberFormat.NATIONAL), dialled)
+
+
+def test_a_mobile_phone_of_fiji_that_begins_like_an_emergency_number_is_dialled_at_home() -> None:
+    dialled = parse("+6799111234", region="FJ", extension_length=4)
+    assert endpoint(trunk(format=NumberFormat.NATIONAL), dialled) == "PJSIP/9111234@carrier"
+
+
 @pytest.mark.parametrize("style", list(NumberFormat))
 def test_emergency_digits_go_out_as_they_are(style: NumberFormat) -> None:
     prefix = "" if style is NumberFormat.E164 else "9"

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import NoReturn
 
 import phonenumbers
-from phonenumbers import PhoneNumberFormat
+from phonenumbers import PhoneNumberFormat, shortnumberinfo
 
 from c2c_stasis.call.model import DestinationKind
 from c2c_stasis.config import NumberFormat, RouteRule, Trunk
@@ -89,10 +89,22 @@ def _formatted(style: NumberFormat, dialled: Dialled) -> str:
 
 
 def _national(dialled: Dialled) -> str:
-    """The number as a person in the region dials it: at home without the country calling code, abroad with the access code."""
+    """The number as a person in the region dials it: at home without the country calling code, abroad with the access code.
+
+    Where each carrier has an access code of its own, as in Brazil or Singapore, abroad is E.164: without the + it would be a
+    number at home.
+    """
     number = phonenumbers.parse(dialled.number)
     if number.country_code == phonenumbers.country_code_for_region(dialled.region):
         text = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
+        # A number of no plan gets no 0: +49 112 1234567 would be 1121234567, of which a network takes the first three digits.
+        if _calls_for_help(text, dialled.region) and not phonenumbers.is_valid_number(number):
+            raise NumberNotDialable("begins, as it is dialled at home, with an emergency number", IMPOSSIBLE)
     else:
         text = phonenumbers.format_out_of_country_calling_number(number, dialled.region)
-    return _NOT_DIGITS.sub("", text)
+    return ("+" if text.startswith("+") else "") + _NOT_DIGITS.sub("", text)
+
+
+def _calls_for_help(text: str, region: str) -> bool:
+    digits = _NOT_DIGITS.sub("", text)
+    return shortnumberinfo.connects_to_emergency_number(digits, region)
