@@ -57,6 +57,12 @@ class Fault:
 
 
 FAULTS = [
+    Fault(
+        "reports.py",
+        "winner is not None and not winner.hanging_up:",
+        "winner is not None:",
+        "whoever hangs up meanwhile is dialled for",
+    ),
     Fault("emergency.py", '"test": details.test,', '"test": False,', "a test call alarms everybody"),
     Fault(
         "emergency.py",

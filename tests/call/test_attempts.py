@@ -98,6 +98,17 @@ def test_the_next_attempt_waits_in_the_bridge_and_is_dialled_on_behalf_of_the_us
     assert story.hear(LegCreated(B2)).commands == [JoinLeg(B2), DialLeg(B2, A1, DIAL_B)]
 
 
+@pytest.mark.parametrize("call", [routed_call(*ROUTES), EMERGENCY], ids=["ordinary", "emergency"])
+def test_the_next_trunk_is_not_dialled_when_the_user_hangs_up_while_its_channel_is_made(call: Call) -> None:
+    story = dialling(call)
+    story.hear(LegEnded(B1, 34, 503), LegHangingUp(A1))
+
+    step = story.hear(LegCreated(B2))
+
+    assert not [command for command in step.commands if isinstance(command, DialLeg)]
+    assert HangUpLeg(B2, NORMAL) in story.hear(LegEnded(A1, NORMAL)).commands
+
+
 def test_they_talk_through_the_second_trunk() -> None:
     story = on_the_second()
 

@@ -58,7 +58,7 @@ def on_created(move: Move, leg_id: LegId) -> None:
         # In the bridge before it is dialled: ringback and early media reach the user by themselves.
         leg = again.join(move, leg)
     winner = move.call.winner(Side.A)
-    if winner is not None:
+    if winner is not None and not winner.hanging_up:  # else nobody would be there to talk with
         dial_destination(move, leg, winner)
 
 
