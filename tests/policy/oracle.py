@@ -12,7 +12,7 @@ from functools import cache
 from typing import Final
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, ValidationResult
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, ValidationResult, shortnumberinfo
 
 from c2c_stasis.call.model import DestinationKind
 from c2c_stasis.config import CostlyType, NumberFormat, Trunk
@@ -124,7 +124,7 @@ def _of_number(number: PhoneNumber, e164: str, home: str, rules: Rules) -> str:
     code = number.country_code or 0
     if code in WITHOUT_COUNTRY:
         return "worldwide_service"
-    costly = _COSTLY.get(phonenumbers.number_type(number)) or _costly_area_code(e164)
+    costly = _COSTLY.get(phonenumbers.number_type(number)) or _costly_area_code(e164) or _costly_when_cut(number, code)
     if code == 44 and phonenumbers.national_significant_number(number)[0] == "3":
         costly = None  # 03 of Great Britain costs what 01 and 02 do
     if costly is not None and costly not in rules.types:
@@ -176,7 +176,27 @@ def _costly_area_code(e164: str) -> str | None:
     area = e164[2:5]
     if not e164.startswith("+1") or len(e164) != 12 or not _area_code(area):
         return None
-    return "premium_rate" if area == "900" else "personal_number" if area in _FOLLOW_ME else None
+    return "premium_rate" if area in ("600", "900") else "personal_number" if area in _FOLLOW_ME else None
+
+
+def _costly_when_cut(number: PhoneNumber, code: int) -> str | None:
+    """What a number of no plan costs where the network takes as many of its digits as make a number that is in one."""
+    if phonenumbers.number_type(number) != PhoneNumberType.UNKNOWN or code == _NORTH_AMERICA:
+        return None
+    digits = phonenumbers.national_significant_number(number)
+    found = {"premium_rate"} if re.match("0*118", digits) and str(code)[0] in "34" else set()
+    for cut in {digits, digits.lstrip("0")}:
+        for length in range(3, len(cut) + 1):
+            begins = cut[:length]
+            zeros = len(begins) - len(begins.lstrip("0"))
+            shorter = PhoneNumber(code, int(begins), None, zeros > 0 or None, zeros if zeros > 1 else None)
+            found.add(_COSTLY.get(phonenumbers.number_type(shorter), ""))
+            for region in phonenumbers.region_codes_for_country_code(code):
+                if shortnumberinfo.is_valid_short_number_for_region(shorter, region):
+                    price = shortnumberinfo.expected_cost_for_region(shorter, region)
+                    dear = price == 2 or (price == 3 and begins == digits)  # premium, unknown
+                    found |= {"premium_rate"} if dear else set()
+    return next((one for one in _COSTLY.values() if one in found), None)
 
 
 class Escape(AssertionError):
@@ -207,8 +227,14 @@ def check(text: str, home: str, extension_length: int, which: int) -> str:
 
 
 def _check_what_is_sent(read: dial_strings.Dialled) -> None:
+    national = phonenumbers.national_significant_number(phonenumbers.parse(read.number, read.region))
     for trunk in _TRUNKS:
-        head, at, tail = trunks.endpoint(trunk, read).partition("@")
+        try:
+            head, at, tail = trunks.endpoint(trunk, read).partition("@")
+        except NumberNotDialable:
+            if trunk.format is NumberFormat.NATIONAL and national.startswith(tuple(EMERGENCY[read.region])):
+                continue  # would call for help where nobody asked for it
+            raise
         digits = head.removeprefix("PJSIP/").removeprefix("+")
         if not head.startswith("PJSIP/") or at + tail != "@carrier" or not digits or set(digits) - set(string.digits):
             raise Escape(f"{read} is sent as {head}{at}{tail}")

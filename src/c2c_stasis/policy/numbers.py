@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 import phonenumbers
-from phonenumbers import PhoneNumber, PhoneNumberType
+from phonenumbers import PhoneNumber, PhoneNumberType, shortnumberinfo
+from phonenumbers.shortnumberinfo import ShortNumberCost
 
 from c2c_stasis.config import CostlyType
 
@@ -59,6 +61,14 @@ COSTLY = {NumberClass(one.value): one for one in CostlyType}
 # Numbering Plan).
 _COSTS_A_CALL = "+443"
 _NORTH_AMERICA = 1
+# Services of Canada without a place, satellite phones (+1 600 700) among them, which libphonenumber 9.0 calls voip: whoever
+# calls pays for the airtime (Canadian Numbering Administrator, NPA 600).
+_CANADIAN_SERVICES = "+1600"
+# Directory enquiries all over Europe (+3, +4), at several euros a minute; no number of a subscriber there begins so.
+_DIRECTORY_ENQUIRIES = "118"
+_EUROPE = ("3", "4")
+_SHORTEST_CODE = 3  # digits; a service that is shorter than that costs nothing extra anywhere
+_REMEMBERED = 4096  # numbers: what an office calls in a day, and a megabyte or two
 # A subscriber number that every area code can hold; it asks libphonenumber whose the area code is.
 _PROBE = 2_345_678
 # The area code of examples and films, +1 555 123 4567: nobody has it, nobody will get it, and a call to it costs nothing.
@@ -101,6 +111,7 @@ class Number:
         return phonenumbers.country_code_for_region(region) == self.calling_code
 
 
+@lru_cache(_REMEMBERED)
 def look_up(number: str) -> Number:
     """What is known of a number, which is E.164."""
     parsed = phonenumbers.parse(number)
@@ -111,6 +122,10 @@ def look_up(number: str) -> Number:
         parsed, region, area_class = probe, phonenumbers.region_code_for_number(probe), _class_of(probe)
         # +1 900 before an exchange that nobody has is in no plan, and still no number that is dialled lightly.
         kind = area_class if area_class in COSTLY else kind
+    if number.startswith(_CANADIAN_SERVICES):
+        kind = NumberClass.PREMIUM_RATE
+    elif kind is NumberClass.UNKNOWN:
+        kind = _dearest_beginning(parsed) or kind
     return Number(
         text=number,
         known_as=parsed,
@@ -123,6 +138,49 @@ def look_up(number: str) -> Number:
 
 def _class_of(number: PhoneNumber) -> NumberClass:
     return _BY_CALLING_CODE.get(number.country_code or 0) or _CLASSES[phonenumbers.number_type(number)]
+
+
+def _dearest_beginning(number: PhoneNumber) -> NumberClass | None:
+    """As what a number that is in no plan would cost: networks connect as soon as enough digits have come, and let the rest go.
+
+    So 0900 1 123456 with one digit more is the premium rate number, and 118 80 is the directory enquiries with or without +49.
+    """
+    code = number.country_code or 0
+    if code == _NORTH_AMERICA:
+        return None  # all numbers there have ten digits
+    whole = phonenumbers.national_significant_number(number)
+    # Of a number that is too long, libphonenumber may leave the 0 that people dial before it; a network may not.
+    texts = dict.fromkeys((whole, whole.lstrip("0")))
+    beginnings = [_number(code, text[:end]) for text in texts for end in range(_SHORTEST_CODE, len(text) + 1)]
+    dear = any(_is_dear_service(one, whole=one == number) for one in beginnings)
+    enquiries = str(code).startswith(_EUROPE) and any(text.startswith(_DIRECTORY_ENQUIRIES) for text in texts)
+    if dear or enquiries:
+        return NumberClass.PREMIUM_RATE
+    found = {_class_of(one) for one in beginnings}
+    return next((one for one in COSTLY if one in found), None)
+
+
+def _number(code: int, national: str) -> PhoneNumber:
+    zeros = len(national) - len(national.lstrip("0"))
+    return PhoneNumber(
+        country_code=code,
+        national_number=int(national),
+        italian_leading_zero=True if zeros else None,
+        number_of_leading_zeros=zeros if zeros > 1 else None,
+    )
+
+
+def _is_dear_service(number: PhoneNumber, *, whole: bool) -> bool:
+    """Whether these digits are a service of few digits in a region of their calling code, which somebody charges extra for.
+
+    Of those for which nobody knows the price, only the `whole` number counts: many a longer number begins like one.
+    """
+    for region in phonenumbers.region_codes_for_country_code(number.country_code or 0):
+        if shortnumberinfo.is_valid_short_number_for_region(number, region):
+            cost = shortnumberinfo.expected_cost_for_region(number, region)
+            if cost == ShortNumberCost.PREMIUM_RATE or (whole and cost == ShortNumberCost.UNKNOWN_COST):
+                return True
+    return False
 
 
 def _probe_of_area_code(number: PhoneNumber) -> PhoneNumber | None:

@@ -19,7 +19,11 @@ def rule_of(number: Number, *, home: str, allowed: tuple[str, ...]) -> Rule:
         return Rule.HOME_REGION
     if number.region == WORLD:
         return Rule.WORLDWIDE
-    if EVERYWHERE in allowed or any(number.belongs_to(region) or _is_fiction_of(number, region) for region in allowed):
+    if (
+        EVERYWHERE in allowed
+        or number.region in allowed
+        or any(number.belongs_to(region) or _is_fiction_of(number, region) for region in allowed)
+    ):
         return Rule.ALLOWED_REGION
     return Rule.UNKNOWN_REGION if number.region is None else Rule.OTHER_REGION
 
