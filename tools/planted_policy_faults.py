@@ -120,6 +120,30 @@ FAULTS = [
     Fault("numbers.py", "assigned=claimed and ", "assigned=", "a probe makes a number assigned"),
     Fault(
         "numbers.py",
+        "kind = _dearest_beginning(parsed) or kind",
+        "pass",
+        "a digit too many makes a premium rate number cheap",
+    ),
+    Fault("numbers.py", '(whole, whole.lstrip("0"))', "(whole,)", "a 0 too many does the same"),
+    Fault(
+        "numbers.py",
+        "range(_SHORTEST_CODE, len(text) + 1)",
+        "range(_SHORTEST_CODE, len(text) - 1)",
+        "one digit more is let pass",
+    ),
+    Fault("numbers.py", "whole=one == number", "whole=False", "118 80 is a number of Germany"),
+    Fault("numbers.py", "whole=one == number", "whole=True", "what begins like a service of unknown price is refused"),
+    Fault(
+        "numbers.py",
+        "if dear or enquiries:",
+        "if dear:",
+        "the enquiries of Austria are dialled",
+    ),
+    Fault(
+        "numbers.py", "if number.startswith(_CANADIAN_SERVICES):", "if False:", "satellite phones of Canada are dialled"
+    ),
+    Fault(
+        "numbers.py",
         "number.country_code != _NORTH_AMERICA or len(national) != 10",
         "len(national) != 10",
         "area codes everywhere",
@@ -136,7 +160,12 @@ FAULTS = [
         "",
         "satellite networks are another country",
     ),
-    Fault("regions.py", "if EVERYWHERE in allowed or any(", "if any(", "everywhere is nowhere"),
+    Fault(
+        "regions.py",
+        "        EVERYWHERE in allowed\n        or number.region",
+        "        number.region",
+        "everywhere is nowhere",
+    ),
     Fault(
         "regions.py",
         "number.belongs_to(region) or _is_fiction_of(number, region) for region in allowed",
@@ -172,25 +201,35 @@ FAULTS = [
     # counting
     Fault(
         "counting.py",
-        "self._due - (burst - 1) * _interval(rate) - now",
-        "self._due - burst * _interval(rate) - now",
+        "self._due - (burst - 1) * self._each - now",
+        "self._due - burst * self._each - now",
         "one more than the burst",
     ),
     Fault(
         "counting.py",
-        "self._due = max(now, self._due or now) + _interval(rate)",
-        "self._due = now + _interval(rate)",
+        "self._due = max(now, self._due or now) + self._each",
+        "self._due = now + self._each",
         "the rate is forgotten after the burst",
     ),
     Fault(
         "counting.py",
-        "self._due = max(now, self._due or now) + _interval(rate)",
-        "self._due = (self._due or now) + _interval(rate)",
+        "self._due = max(now, self._due or now) + self._each",
+        "self._due = (self._due or now) + self._each",
         "rest is saved without an end",
     ),
     Fault(
-        "counting.py", "            self._due -= _interval(rate)", "            pass", "what did not start is counted"
+        "counting.py", "        if each != self._each:", "        if False:", "nobody is let through after a low rate"
     ),
+    Fault(
+        "counting.py",
+        "self._due = now + (self._due - now) * each // self._each",
+        "self._due = now",
+        "a changed rate forgets the starts",
+    ),
+    Fault("usage.py", "        if now >= self._until:", "        if not self._until:", "a live call costs no more"),
+    Fault("usage.py", "            self._talking -= 1", "            pass", "calls that are over talk on"),
+    Fault("usage.py", "            self._since -= talk.connected or 0", "            pass", "others talk less"),
+    Fault("counting.py", "            self._due -= self._each", "            pass", "what did not start is counted"),
     Fault(
         "counting.py",
         "return (part + 1) * self.width + self.span",
@@ -294,7 +333,7 @@ FAULTS = [
     ),
     Fault(
         "usage.py",
-        "tally.starts.give_back(ceilings.starts_per_second)",
+        "tally.starts.give_back()",
         "pass",
         "a call that was not recorded uses up a start",
     ),
@@ -400,7 +439,7 @@ FAULTS = [
         "return self.per_minute * seconds // 60",
         "fractions are given away",
     ),
-    Fault("rates.py", "        if talked <= 0:\n            return 0\n", "", "unanswered calls cost"),
+    Fault("rates.py", " if talked > 0 else 0", "", "unanswered calls cost"),
     Fault(
         "rates.py", "        if seconds < self.first:\n            return 0\n", "", "the first part is bought with less"
     ),

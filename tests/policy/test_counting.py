@@ -40,12 +40,25 @@ def test_at_ten_times_the_rate_exactly_the_allowed_number_starts() -> None:
 
 def test_what_has_not_started_is_given_back() -> None:
     bucket = Bucket()
-    bucket.give_back(1)
+    bucket.give_back()
     assert bucket.wait(0, 1, 1) == 0
     bucket.take(0, 1)
     assert bucket.wait(0, 1, 1) == SECOND
-    bucket.give_back(1)
+    bucket.give_back()
     assert bucket.wait(0, 1, 1) == 0
+
+
+def test_nobody_waits_for_a_rate_that_holds_no_more() -> None:
+    bucket = Bucket()
+    for _ in range(3):
+        bucket.take(0, 0.001)  # one in a quarter of an hour
+    assert bucket.wait(0, 0.001, 3) == 1000 * SECOND
+    assert bucket.wait(0, 10, 3) == SECOND // 10
+    assert bucket.wait(SECOND // 10, 10, 3) == 0
+    assert bucket.wait(SECOND // 10, 0.1, 2) == 10 * SECOND  # two of the three are still taken
+    bucket.give_back()
+    assert bucket.wait(SECOND // 10, 0.1, 2) == 0
+    assert bucket.full(SECOND // 10 + 10 * SECOND)
 
 
 @given(

@@ -5,7 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from c2c_stasis.config import ConfigError
+from c2c_stasis.policy.counting import SECOND
 from c2c_stasis.policy.rates import Rate, read_rates
+from c2c_stasis.policy.usage import Talk
+from tests.policy.asking import external
 
 HEAD = "prefix,price_per_minute,first_seconds,next_seconds\n"
 
@@ -105,3 +108,20 @@ def test_money_lasts_as_long_as_it_pays(rate: Rate, money: int) -> None:
         return
     assert rate.cost(seconds) <= max(0, money)
     assert rate.per_minute * (seconds + rate.following) > money * 60
+
+
+@given(
+    st.integers(1, 90),
+    st.integers(1, 90),
+    st.lists(st.integers(0, 40_000_000_000), min_size=1, max_size=30),
+    st.booleans(),
+)
+def test_what_live_calls_cost_is_kept_only_as_long_as_it_holds(
+    first: int, following: int, pauses: list[int], answered: bool
+) -> None:
+    """It is asked of every live call for every new one, and reckoned again when a new part has begun."""
+    talk = Talk(external("+12125550123"), 0, False, Rate(10_000, first, following), 5 if answered else None)
+    now = 0
+    for pause in [0, 5, 1, first * SECOND - 1, 1, 1, *pauses]:
+        now += pause
+        assert talk.spends(now) == talk.spent(now)

@@ -18,30 +18,43 @@ def nanoseconds(seconds: float) -> int:
 class Bucket:
     """Starts in a second: so many at once, and one more whenever the time for one has passed (GCRA, ITU-T I.371).
 
-    What may be is given with each question: it may have been changed since the last one.
+    What may be is given with each question. When it has been changed since the last one, the starts that were taken stay taken,
+    and what is waited for is the time for as many at the new rate: nobody waits for a rate that holds no more.
     """
 
-    __slots__ = ("_due",)
+    __slots__ = ("_due", "_each")
 
     def __init__(self) -> None:
         self._due: int | None = None  # when the bucket is full again; never used is full
+        self._each = 1  # the time for one start, by which `_due` was counted
 
     def wait(self, now: int, rate: float, burst: int) -> int:
         """How long until one may start, 0 if it may now; `rate` a second, more than 0."""
-        return 0 if self._due is None else max(0, self._due - (burst - 1) * _interval(rate) - now)
+        if self._due is None:
+            return 0
+        self._keep_to(now, rate)
+        return max(0, self._due - (burst - 1) * self._each - now)
 
     def take(self, now: int, rate: float) -> None:
         """One starts, whether or not it may."""
-        self._due = max(now, self._due or now) + _interval(rate)
+        self._keep_to(now, rate)
+        self._due = max(now, self._due or now) + self._each
 
-    def give_back(self, rate: float) -> None:
+    def give_back(self) -> None:
         """One has not started after all."""
         if self._due is not None:
-            self._due -= _interval(rate)
+            self._due -= self._each
 
     def full(self, now: int) -> bool:
         """Whether it is as if it had never been used."""
         return self._due is None or self._due <= now
+
+    def _keep_to(self, now: int, rate: float) -> None:
+        each = _interval(rate)
+        if each != self._each:
+            if self._due is not None and self._due > now:
+                self._due = now + (self._due - now) * each // self._each
+            self._each = each
 
 
 def _interval(rate: float) -> int:

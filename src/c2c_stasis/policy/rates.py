@@ -53,9 +53,11 @@ class Rate:
 
     def cost(self, talked: float) -> int:
         """What so many seconds cost, in millionths; nothing when nobody answered."""
-        if talked <= 0:
-            return 0
-        return self._price(self.first + max(0, _ceil(talked - self.first, self.following)))
+        return self._price(self.charged(talked))
+
+    def charged(self, talked: float) -> int:
+        """How many seconds are charged of so many: until they are over, the cost stays the same."""
+        return self.first + max(0, _ceil(talked - self.first, self.following)) if talked > 0 else 0
 
     @property
     def least(self) -> int:

@@ -36,6 +36,8 @@ class Talk:
     international: bool
     rate: Rate | None
     connected: int | None = None
+    _cost: int = 0
+    _until: int = 0  # as long as `_cost` holds
 
     @property
     def charged(self) -> bool:
@@ -50,6 +52,14 @@ class Talk:
         """What it has cost until now, in millionths."""
         return self.rate.cost(self.talked(now) / SECOND) if self.rate else 0
 
+    def spends(self, now: int) -> int:
+        """The same of a live call, whose time does not go back: for every new call it is asked of all that there are."""
+        if now >= self._until:
+            self._cost, talked = self.spent(now), self.talked(now) / SECOND
+            if self.rate and self.connected is not None and talked > 0:
+                self._until = self.connected + self.rate.charged(talked) * SECOND
+        return self._cost
+
 
 @dataclass(slots=True)
 class Tally:
@@ -62,14 +72,29 @@ class Tally:
     ended_spend: Window = field(default_factory=lambda: Window(DAY, _DAY_PART))
     destinations: dict[str, Window] = field(default_factory=dict)
     """By number; the one that was called last is at the end."""
+    _talking: int = 0  # of the calls that there are, how many cost
+    _since: int = 0  # the sum of the moments since when
 
     def talking(self, now: int) -> int:
         """How long the calls have talked that there are."""
-        return sum(talk.talked(now) for talk in self.talks.values())
+        return max(0, self._talking * now - self._since)
 
     def spending(self, now: int) -> int:
         """What the calls have cost that there are, in millionths."""
-        return sum(talk.spent(now) for talk in self.talks.values())
+        return sum([talk.spends(now) for talk in self.talks.values()])
+
+    def connected(self, talk: Talk) -> None:
+        """A call that there is costs from now on."""
+        if talk.charged:
+            self._talking += 1
+            self._since += talk.connected or 0
+
+    def ended(self, call_id: CallId) -> None:
+        """A call is there no longer."""
+        talk = self.talks.pop(call_id)
+        if talk.charged:
+            self._talking -= 1
+            self._since -= talk.connected or 0
 
     def idle(self, now: int) -> bool:
         """Whether it is as if nobody had ever called."""
@@ -148,11 +173,11 @@ class Usage:
             return
         talk = begun.talk
         for tally, ceilings in begun.counted:
-            del tally.talks[call_id]
+            tally.ended(call_id)
             if talk.request.kind is DestinationKind.EMERGENCY:
                 continue
             if ceilings.starts_per_second:
-                tally.starts.give_back(ceilings.starts_per_second)
+                tally.starts.give_back()
             if talk.international:
                 tally.international.take_back(talk.began, 1)
             if ceilings.same_destination is not None and talk.request.kind is DestinationKind.EXTERNAL:
@@ -163,6 +188,8 @@ class Usage:
         begun = self._begun.get(call_id)
         if begun is not None and begun.talk.connected is None:
             begun.talk.connected = nanoseconds(at)
+            for tally, _ in begun.counted:
+                tally.connected(begun.talk)
 
     def end(self, call_id: CallId, at: float) -> None:
         """A call is over; what is not counted as begun is let pass."""
@@ -171,7 +198,7 @@ class Usage:
             return
         moment = nanoseconds(at)
         for tally, _ in begun.counted:
-            del tally.talks[call_id]
+            tally.ended(call_id)
             if begun.talk.charged:
                 tally.ended_talk.add(moment, begun.talk.talked(moment))
                 tally.ended_spend.add(moment, begun.talk.spent(moment))
