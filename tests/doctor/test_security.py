@@ -9,9 +9,10 @@ from click.testing import CliRunner
 
 from c2c_stasis.cli import main
 from c2c_stasis.cli.doctor import _NAME
-from c2c_stasis.config import Ari, Config
+from c2c_stasis.config import Ari, Config, Http, Webhooks
+from c2c_stasis.config.sections.network import parse_networks
 from c2c_stasis.doctor import checks
-from c2c_stasis.doctor.checks import ari_address, manager, own_user, secret_files, security_log, strangers
+from c2c_stasis.doctor.checks import ari_address, believed, manager, own_user, secret_files, security_log, strangers
 from c2c_stasis.doctor.findings import Level
 from c2c_stasis.doctor.patient import Patient
 
@@ -199,6 +200,28 @@ def test_whom_an_identify_section_takes_for_the_carrier(tmp_path: Path, match: s
     (section,) = sick.asterisk_files().whole("pjsip.conf").of_type("identify")
 
     assert strangers._strangers_of(section) == whom
+
+
+@pytest.mark.parametrize(
+    ("proxies", "receivers", "codes"),
+    [
+        ("127.0.0.1, ::1", "", []),
+        ("", "", []),
+        ("10.0.0.0/8, 192.168.0.0/16, fd00::/8, 203.0.113.7", "127.0.0.0/8, 10.0.0.0/8, fd12:3456::/32", []),
+        ("0.0.0.0/0", "", ["proxies_everybody"]),
+        ("127.0.0.1, ::/0", "", ["proxies_everybody"]),
+        ("0.0.0.0/1, 128.0.0.0/1", "", ["proxies_everybody"]),
+        ("", "0.0.0.0/0", ["webhooks_anywhere"]),
+        ("", "10.0.0.0/8, 169.254.0.0/16", ["webhooks_anywhere"]),
+        ("", "fd00::/8", ["webhooks_anywhere"]),
+        ("::/0", "::/0", ["proxies_everybody", "webhooks_anywhere"]),
+    ],
+)
+async def test_whom_the_service_believes_and_where_webhooks_go(proxies: str, receivers: str, codes: list[str]) -> None:
+    http, webhooks = Http(trusted_proxies=parse_networks(proxies)), Webhooks(allow_subnets=parse_networks(receivers))
+    findings = await believed.look(Patient(Config(Ari("secret"), http=http, webhooks=webhooks)))
+
+    assert [finding.code for finding in findings if finding.code] == codes
 
 
 def test_the_name_of_every_check_stands_apart_from_what_it_says() -> None:

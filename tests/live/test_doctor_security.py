@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from c2c_stasis.config import Address, Config
+from c2c_stasis.config.sections.network import parse_networks
 from c2c_stasis.directory.sip_account import new_account
 from c2c_stasis.doctor import checks
 from c2c_stasis.doctor.advisories import Advisory
@@ -224,6 +225,15 @@ async def test_the_services_own_api_over_plain_http(shipped: Clinic) -> None:
     open_to_others = replace(shipped.config, http=replace(shipped.config.http, listen=Address("0.0.0.0", 8080)))
 
     assert (await security_of(shipped, open_to_others)).codes == [*AS_ROOT, "api_plain_http"]
+
+
+async def test_a_service_that_believes_everybody_and_calls_anywhere(shipped: Clinic) -> None:
+    http = replace(shipped.config.http, trusted_proxies=parse_networks("0.0.0.0/0, ::/0"))
+    webhooks = replace(shipped.config.webhooks, allow_subnets=parse_networks("169.254.0.0/16"))
+
+    report = await security_of(shipped, replace(shipped.config, http=http, webhooks=webhooks))
+
+    assert report.codes == [*AS_ROOT, "proxies_everybody", "webhooks_anywhere"]
 
 
 async def test_a_configuration_that_everybody_can_read(shipped: Clinic, tmp_path: Path) -> None:

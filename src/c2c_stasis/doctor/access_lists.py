@@ -48,6 +48,12 @@ class AccessList:
         return allowed
 
 
+def only(networks: Iterable[Network]) -> AccessList:
+    """The list that lets in these, and nobody else."""
+    everybody = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+    return AccessList((*((False, one) for one in everybody), *((True, one) for one in networks)))
+
+
 def circle_of(host: str) -> Circle:
     """Who can reach a socket that is bound there; a name is taken for an address of the internet."""
     try:

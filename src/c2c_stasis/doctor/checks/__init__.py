@@ -9,6 +9,7 @@ from c2c_stasis.doctor.checks import (
     ari_users,
     asterisk,
     asterisk_folder,
+    believed,
     caller_numbers,
     certificate,
     clock,
@@ -84,4 +85,5 @@ SECURITY: tuple[Check, ...] = (
     secret_files.CHECK,
     security_log.CHECK,
     api_address.CHECK,
+    believed.CHECK,
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from ipaddress import ip_network
 
-from c2c_stasis.doctor.access_lists import AccessList, Circle, Network, widest
+from c2c_stasis.doctor.access_lists import Circle, Network, only, widest
 from c2c_stasis.doctor.asterisk_files import FileUnread, Section
 from c2c_stasis.doctor.check import DEADLINE_OF_ALL_ENDPOINTS, Check
 from c2c_stasis.doctor.endpoints import every, is_anonymous, listed
@@ -64,9 +64,7 @@ def _strangers_of(identify: Section) -> str:
     networks = list(_networks(identify))
     if any(network.prefixlen == 0 for network in networks):
         return "every address"
-    everybody = (ip_network("0.0.0.0/0"), ip_network("::/0"))
-    only_these = AccessList((*((False, one) for one in everybody), *((True, one) for one in networks)))
-    return "much of the internet" if widest([only_these]) == Circle.EVERYBODY else ""
+    return "much of the internet" if widest([only(networks)]) == Circle.EVERYBODY else ""
 
 
 def _networks(identify: Section) -> Iterator[Network]:
