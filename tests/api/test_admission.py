@@ -142,13 +142,20 @@ def test_what_may_be_an_emergency_call_is_let_in_however_many_requests_there_are
     door = admission(max_requests=1, max_connections_per_address=1)
     ordinary = door.turn(FAR, FAR, may_be_emergency=True)
     assert ordinary.refusal is None
+    unsaid = [door.turn(FAR, FAR, may_be_emergency=True) for _ in range(2 * RESERVED)]  # what it is may never be said
     reserved = [door.turn(OTHER, OTHER, may_be_emergency=True) for _ in range(RESERVED)]
-    assert all(turn.refusal for turn in reserved)
+    assert all(turn.refusal for turn in (*unsaid, *reserved))
+    for turn in reserved:
+        turn.is_emergency()
     with pytest.raises(Problem, match="overloaded"):
-        door.turn(OTHER, OTHER, may_be_emergency=True)
+        unsaid[0].is_emergency()
+    for turn in unsaid:
+        turn.end()  # which never had a place
+    with pytest.raises(Problem, match="overloaded"):
+        door.turn(OTHER, OTHER, may_be_emergency=True).is_emergency()
     reserved[0].end()
     reserved[0].end()
-    door.turn(OTHER, OTHER, may_be_emergency=True)
+    door.turn(OTHER, OTHER, may_be_emergency=True).is_emergency()
     ordinary.end()
     assert door.requests == 0
 

@@ -5,7 +5,7 @@ import errno
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from typing import Any
 
 import aiohttp
@@ -245,6 +245,22 @@ async def test_whoever_has_no_credential_keeps_nobody_from_the_reserved_places(s
     assert await status(address, asked(dial_string="911")) == 202
     for _, writer in holders:
         writer.close()
+
+
+@pytest.mark.parametrize("limit", ["max_connections", "max_requests"])
+async def test_whoever_has_a_credential_and_no_body_keeps_nobody_from_them_either(serve: Serve, limit: str) -> None:
+    """One session of anybody is enough to begin as many requests as there are places, ordinary and reserved."""
+    address = await serve(**{limit: 10}, trusted_proxies=Networks())
+    head, _, body = asked(dial_string="911").partition(b"\r\n\r\n")
+    async with AsyncExitStack() as stack:
+        for _ in range(10 + RESERVED):
+            reader, writer = await asyncio.open_connection(address.host, address.port)
+            stack.callback(writer.close)
+            writer.write(head + b"\r\nExpect: 100-continue\r\n\r\n" + body[:10])  # the rest never comes
+            assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"
+        for _ in range(5):
+            found = await exchange(address.host, address.port, asked(dial_string="911"), only=1)
+            assert [one.status for one in found.responses] == [202]
 
 
 async def test_requests_over_the_limit_are_503_and_whether_we_live_is_told_all_the_same(

@@ -37,7 +37,7 @@ class Place:
 
     def __init__(self, admission: "Admission", group: str, *, reserved: bool = False) -> None:
         self.reserved = reserved
-        self.asking = False  # whether a request that came over it is being answered
+        self.asking = False  # whether an emergency call that came over it is being answered
         self.turn_out: Callable[[], None] = lambda: None  # ends the connection
         self.group = group
         self._admission = admission
@@ -53,14 +53,27 @@ class Place:
 class Turn:
     """A request that is being answered. To end it twice is to end it once.
 
-    One with a `refusal` was let in for the sake of emergency calls alone: whoever learns that it is none must raise that.
+    One with a `refusal` was let in for the sake of emergency calls alone: whoever learns that it is none must raise that, and
+    who learns that it is one must call `is_emergency`.
     """
 
     def __init__(self, admission: "Admission", group: str, refusal: Problem | None = None) -> None:
         self.refusal = refusal
         self.group = group
+        self.place: Place | None = None  # over which it came
+        self.reserved = False  # whether it has one of the places that there are for emergency calls
         self._admission = admission
         self._taken = True
+
+    def is_emergency(self) -> None:
+        """It has come whole, and is an emergency call: from now on nobody makes it give way.
+
+        Whoever has not said that much holds none of the places for such requests. Raises `Problem` when all are taken.
+        """
+        if self.refusal is not None:
+            self._admission.reserve_request(self, self.refusal)
+        if self.place is not None:
+            self.place.asking = True
 
     def end(self) -> None:
         """It is answered."""
@@ -117,8 +130,7 @@ class Admission:
     def turn(self, client: str, peer: str, *, may_be_emergency: bool = False, reserved: bool = False) -> Turn:
         """Begin a request of this client that came over a connection of this peer, which was perhaps a reserved one.
 
-        Raises `Problem` when it is one too many. One that may turn out to be an emergency call is let in all the same, if there
-        are not too many such.
+        Raises `Problem` when it is one too many. One that may turn out to be an emergency call is let in all the same.
         """
         group = self._counted(client, peer)
         refusal = overloaded() if reserved or self.requests >= self._most_requests else None
@@ -129,15 +141,21 @@ class Admission:
             if group:
                 self._requests_by_address[group] += 1
             return Turn(self, group)
-        if not may_be_emergency or self._reserved_requests >= RESERVED:
+        if not may_be_emergency:
+            raise refusal
+        return Turn(self, group, refusal)
+
+    def reserve_request(self, turn: Turn, refusal: Problem) -> None:
+        """A request that was let in turned out to be an emergency call. Raises the refusal when there are too many such."""
+        if self._reserved_requests >= RESERVED:
             raise refusal
         self._reserved_requests += 1
-        return Turn(self, group, refusal)
+        turn.reserved = True
 
     def end(self, turn: Turn) -> None:
         """A request that was begun is answered."""
         if turn.refusal is not None:
-            self._reserved_requests -= 1
+            self._reserved_requests -= turn.reserved
             return
         self.requests -= 1
         if turn.group:
@@ -168,8 +186,8 @@ class Admission:
         return group_of(client) if client != peer and not self.trusts(client) else ""
 
     def _reserve(self, group: str, address: str, why: str) -> Place | None:
-        """A reserved place, if need be one whose request has not come yet or was answered: of the address with the most of
-        those, the oldest is turned out."""
+        """A reserved place, if need be one over which no whole emergency call has come, or which was answered: of the address
+        with the most of those, the oldest is turned out."""
         self._turned_away(address, why)
         if len(self._reserved) >= RESERVED:
             waiting = [place for place in self._reserved if not place.asking]

@@ -127,9 +127,11 @@ class CallRoutes:
         acting.require_user(user_id)
         user = self._service.user(account, user_id)
         asked, emergency = self._asked(account, user, body)
-        if (refusal := request[TURN].refusal) is not None and not emergency:
+        if emergency:
+            request[TURN].is_emergency()
+        elif (refusal := request[TURN].refusal) is not None:
             raise refusal
-        if not emergency:
+        else:
             require_page(request, acting)
         once = None if emergency else _once(request, acting, body)
         try:

@@ -64,8 +64,7 @@ async def _admitted(request: web.Request, client: str, handler: Handler) -> web.
     turn = request[TURN] = request.app[ADMISSION].turn(
         client, request.remote or "", may_be_emergency=may_be_emergency, reserved=reserved
     )
-    if place is not None:
-        place.asking = True
+    turn.place = place
     try:
         return await handler(request)
     finally:
