@@ -174,6 +174,9 @@ def _area_code(area: str) -> frozenset[str]:
 def _costly_area_code(e164: str) -> str | None:
     """Area codes of +1 of which every number costs extra (North American Numbering Plan, non-geographic codes)."""
     area = e164[2:5]
+    place = phonenumbers.number_type(phonenumbers.parse(e164)) == PhoneNumberType.FIXED_LINE_OR_MOBILE
+    if place and _area_code(area) & {"US", "CA"} and (e164[5:8] == "976" or e164[5:] == "5551212"):
+        return "premium_rate"  # information and directory services of the United States and Canada
     if not e164.startswith("+1") or len(e164) != 12 or not _area_code(area):
         return None
     return "premium_rate" if area in ("600", "900") else "personal_number" if area in _FOLLOW_ME else None

@@ -62,6 +62,7 @@ def test_nothing_outside_the_own_country_is_dialled() -> None:
         ("118 80", "DE"),  # directory enquiries, which are numbers of their country to libphonenumber
         ("+4911880", "DE"),
         ("118877", "AT"),
+        ("+3521300", "LU"),  # a service of few digits whose price nobody knows
         ("118118", "SE"),
         ("118913", "PL"),
         ("+1 600 700 1234", "CA"),  # a satellite phone of Canada
@@ -73,6 +74,13 @@ def test_no_digit_too_many_and_no_short_service_makes_a_dear_number_cheap(dialle
     decision = judged(number, region)
     assert not decision.allowed
     assert decision.rule in {kind.value for kind in CostlyType}
+
+
+def test_services_that_are_paid_by_the_call_are_no_ordinary_numbers_of_north_america() -> None:
+    assert judged("+12129761234").rule == judged("+12125551212").rule == "premium_rate"
+    assert judged("+14165551212", "CA").rule == "premium_rate"
+    assert judged("+18005551212").rule == judged("+12125551213").rule == "home_region"
+    assert judged("+18099761234", "DO").rule == "home_region"  # an exchange like others there
 
 
 def test_at_home_a_new_range_is_still_dialled() -> None:

@@ -1,5 +1,6 @@
 """What is known of a telephone number: its type, and the region that it belongs to."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -64,7 +65,11 @@ _NORTH_AMERICA = 1
 # Services of Canada without a place, satellite phones (+1 600 700) among them, which libphonenumber 9.0 calls voip: whoever
 # calls pays for the airtime (Canadian Numbering Administrator, NPA 600).
 _CANADIAN_SERVICES = "+1600"
-# Directory enquiries all over Europe (+3, +4), at several euros a minute; no number of a subscriber there begins so.
+# In the United States and Canada the exchange 976 of every area code is for services that are paid by the call (no carrier may
+# have it, by NANPA's Central Office Code Assignment Guidelines), and 555 1212 is its directory assistance.
+_PAID_BY_THE_CALL = re.compile(r"\+1[0-9]{3}(976[0-9]{4}|5551212)")
+_OF_THE_GUIDELINES = ("US", "CA")
+# Directory enquiries all over Europe (+3, +4), at several euros a minute; what is in no plan and begins so is nothing else.
 _DIRECTORY_ENQUIRIES = "118"
 _EUROPE = ("3", "4")
 _SHORTEST_CODE = 3  # digits; a service that is shorter than that costs nothing extra anywhere
@@ -122,7 +127,7 @@ def look_up(number: str) -> Number:
         parsed, region, area_class = probe, phonenumbers.region_code_for_number(probe), _class_of(probe)
         # +1 900 before an exchange that nobody has is in no plan, and still no number that is dialled lightly.
         kind = area_class if area_class in COSTLY else kind
-    if number.startswith(_CANADIAN_SERVICES):
+    if number.startswith(_CANADIAN_SERVICES) or _is_paid_by_the_call(number, region, kind):
         kind = NumberClass.PREMIUM_RATE
     elif kind is NumberClass.UNKNOWN:
         kind = _dearest_beginning(parsed) or kind
@@ -138,6 +143,11 @@ def look_up(number: str) -> Number:
 
 def _class_of(number: PhoneNumber) -> NumberClass:
     return _BY_CALLING_CODE.get(number.country_code or 0) or _CLASSES[phonenumbers.number_type(number)]
+
+
+def _is_paid_by_the_call(number: str, region: str | None, kind: NumberClass) -> bool:
+    of_a_place = kind is NumberClass.FIXED_LINE_OR_MOBILE and region in _OF_THE_GUIDELINES  # 800 555 1212 is free
+    return of_a_place and _PAID_BY_THE_CALL.fullmatch(number) is not None
 
 
 def _dearest_beginning(number: PhoneNumber) -> NumberClass | None:
