@@ -65,6 +65,7 @@ def test_nothing_outside_the_own_country_is_dialled() -> None:
         ("+3521300", "LU"),  # a service of few digits whose price nobody knows
         ("118118", "SE"),
         ("118913", "PL"),
+        ("+6112400", "AU"),  # a service of which nobody knows the price
         ("+1 600 700 1234", "CA"),  # a satellite phone of Canada
         ("+1 600 155 1234", "CA"),
     ],
