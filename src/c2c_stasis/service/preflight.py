@@ -7,11 +7,11 @@ from msgspec.structs import replace
 from c2c_stasis.call.model import DestinationKind, EmergencyDetails, Lack, Limits, Party
 from c2c_stasis.config import Emergency, RouteRule, Trunk
 from c2c_stasis.directory import emergency, trunks
-from c2c_stasis.directory.call_options import CallOptions
+from c2c_stasis.directory.call_options import ORDINARY, CallOptions
 from c2c_stasis.directory.dial_strings import Dialled
 from c2c_stasis.directory.directory import Directory, party_of
 from c2c_stasis.directory.model import Account, Device, PhoneNumber, User
-from c2c_stasis.errors import DestinationNotAllowed, NumberNotDialable
+from c2c_stasis.errors import DestinationNotAllowed, DeviceNotFound, InvalidRequest, NumberNotDialable
 from c2c_stasis.ids import CallId
 from c2c_stasis.policy.request import Decision, Request, refused
 from c2c_stasis.policy.rules import Rule
@@ -60,10 +60,19 @@ class Rehearsal:
         key_id: str | None,
         switch: str,
     ) -> Preflight:
-        """What would happen; `now` is monotonic seconds. Raises `InvalidRequest` or `DeviceNotFound` for an option."""
+        """What would happen; `now` is monotonic seconds. Raises `InvalidRequest` or `DeviceNotFound` for an option.
+
+        As for a call, the rule that refuses the number is told before what is wrong with an option.
+        """
         dialled, decision = self._read(account, user, dial_string, livemode=livemode, key_id=key_id)
         for_help = dialled is not None and dialled.kind is DestinationKind.EMERGENCY
-        chosen = choose(self._directory, account, user, options, limits, lenient=for_help, call_id=_NO_CALL)
+        asked = (self._directory, account, user)
+        try:
+            chosen = choose(*asked, options, limits, lenient=for_help, call_id=_NO_CALL)
+        except (InvalidRequest, DeviceNotFound):
+            if decision.allowed:  # else the call would not come to its options
+                raise
+            chosen = choose(*asked, ORDINARY, limits, lenient=for_help, call_id=_NO_CALL)
         callee: User | None = None
         ways: tuple[Trunk, ...] = ()
         if dialled is not None and decision.allowed:

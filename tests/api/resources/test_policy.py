@@ -178,6 +178,16 @@ async def test_what_is_refused_is_no_error_of_the_preflight_and_the_call_is_refu
         assert (refused, named, details["rule"]) == (status, code, rule)
 
 
+async def test_a_number_that_is_refused_is_told_before_an_option_that_cannot_be(office: Office) -> None:
+    asked = {"user_id": office.user.id, "dial_string": LONDON, "did": "did_01h455vb4pex5vsknk084sn02q"}
+    status, refused = await office.ask("POST", "/v1/calls", asked)
+    assert (status, refused["details"]["rule"]) == (403, "other_region")
+    told = await preflight(office, LONDON, did=asked["did"])
+    assert (told["allowed"], told["rule"]) == (False, "other_region")
+    status, refused = await office.ask("POST", "/v1/calls/preflight", asked | {"dial_string": "+12125550123"})
+    assert (status, sorted(refused["details"])) == (400, ["did"])
+
+
 async def test_a_preflight_tells_of_a_used_up_limit_and_uses_up_none(office: Office) -> None:
     await set_policy(office, {"limits": {"same_destination": 1}})
     for _ in range(3):
