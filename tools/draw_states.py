@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from c2c_stasis.call import attempts, causes, ending, reports
+from c2c_stasis.call import attempts, causes, ending, machine, reports
 from c2c_stasis.call.model import START_WITHIN, CallState, End, EndedBy, Limits, Outcome, Reason
 from c2c_stasis.call.move import MOVES
 
@@ -37,7 +37,8 @@ STATES: dict[CallState, tuple[str, str]] = {
     ),
     CallState.JOINING: (
         "Both sides have answered and are not both in the bridge yet.",
-        f"{reports.JOIN_WITHIN:g} s: the call fails; until then each side is put there again",
+        f"{reports.JOIN_WITHIN:g} s, for an emergency call {machine.HELP_JOINS_WITHIN:g} s: the call fails; until then each "
+        "side is put there again",
     ),
     CallState.TALKING: (
         "Both sides are in the bridge.",

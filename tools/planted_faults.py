@@ -238,6 +238,21 @@ FAULTS = [
         "    pass",
         "a leg that is gone is waited for",
     ),
+    Fault(
+        "recovery.py",
+        "call.limits.ring_timeout if call.emergency else SETS",
+        "SETS",
+        "who asked for help is not rung after a restart",
+    ),
+    Fault("recovery.py", "inf if call.emergency else _attempt", "_attempt", "a restart hangs up who waits for help"),
+    Fault("recovery.py", "never_made and call.emergency", "False", "help is asked for and given up at once"),
+    Fault(
+        "recovery.py",
+        "call.on_any_failure and call.routes and not any(",
+        "False and not any(",
+        "a trunk that failed unheard ends a call for help",
+    ),
+    Fault("recovery.py", "and not before.emergency", "", "a call for help ends in doubt after a restart"),
     Fault("recovery.py", " and _undecided(move.call, before, found):", " and False:", "silence after a restart"),
     Fault("recovery.py", "    _correct(move, found)\n", "", "a destination that nobody dialled is waited for"),
     Fault(
@@ -264,7 +279,7 @@ FAULTS = [
         "deadline=move.call.deadline",
         "a long restart cuts off who answered",
     ),
-    Fault("recovery.py", "    if move.at > soon:", "    if False:", "a phone rings a minute after the click"),
+    Fault("recovery.py", "    if move.at > _soon(call):", "    if False:", "a phone rings a minute after the click"),
     Fault(
         "recovery.py",
         "leg.state is LegState.CREATING and leg.can_win and leg.id in missing",
@@ -392,6 +407,25 @@ FAULTS = [
     Fault("attempts.py", "or not call.emergency:", "or call.id:", "an emergency call has no time for its next trunk"),
     Fault("attempts.py", "if leg.trusted else", "if True else", "a hidden number is told to a trunk that tells it"),
     Fault("attempts.py", "    if not call.anonymous:", "    if not call.routes:", "who wants to be anonymous is shown"),
+    Fault(
+        "machine.py",
+        "case CallState.JOINING if _may_join_yet(call, move.at):",
+        "case CallState.JOINING if False:",
+        "help is hung up",
+    ),
+    Fault(
+        "machine.py", "            again.join_all(move)\n", "", "who called for help is not put into the bridge again"
+    ),
+    Fault("machine.py", "    if move.call.emergency:\n", "    if False:\n", "help is hung up for a bridge"),
+    Fault(
+        "machine.py",
+        "            if not move.call.emergency:  #",
+        "            if True:  #",
+        "no help without a bridge",
+    ),
+    Fault(
+        "machine.py", "call.emergency and call.state is CallState.TALKING", "False", "a fault of ours hangs up on help"
+    ),
     Fault("machine.py", "    attempts.wait(move)", "    pass", "a trunk that never ends is waited for at full speed"),
     Fault("reports.py", "attempts.note_alert(move, leg)", "pass", "who rang at the last moment is called twice"),
     Fault("reports.py", ", progressed_at=move.at)", ")", "an announcement of the carrier is called again"),

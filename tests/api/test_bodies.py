@@ -38,7 +38,7 @@ async def test_a_bad_part_in_a_good_body_is_refused_as_well(client: Client, serv
     response = await send(client, body)
     assert response.status in (202, 400, 413)
     if response.status == 202:  # it was JSON, no good metadata, and an emergency: the field is let pass
-        json.loads(body)
+        json.loads(body, parse_int=len)
         (call,) = service.calls.values()
         assert call.metadata == {}
 

@@ -368,6 +368,74 @@ async def test_an_emergency_call_is_placed_whatever_else_is_wrong(
 
 
 @pytest.mark.parametrize(
+    "wrong",
+    [
+        b'"metadata": {"note": "first line\\nsecond line"}',
+        b'"metadata": {"note": "\\ud800"}',
+        b'"metadata": {"note": "one", "note": "two"}',
+        b'"metadata": [[[[[[[]]]]]]]',
+        b'"max_duration": NaN',
+        b'"max_duration": 1e999',
+        b'"did": 12345678901234567890',
+        b'"did": 1, "did": 2',
+    ],
+)
+async def test_an_emergency_call_is_placed_though_another_field_cannot_even_be_read(
+    client: Client, service: FakeService, wrong: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    def body(dial_string: str) -> bytes:
+        return b'{"user_id": "%s", "dial_string": "%s", %s}' % (USER.encode(), dial_string.encode(), wrong)
+
+    headers = HEADERS | {"Content-Type": "application/json"}
+    response = await client.post("/v1/calls", data=body("+15551234567"), headers=headers)
+    assert response.status == 400
+    assert service.calls == {}
+
+    response = await client.post("/v1/calls", data=body("911"), headers=headers)
+    assert response.status == 202
+    (line,) = (record for record in caplog.records if record.message == "fields of an emergency request ignored")
+    assert line.__dict__["fields"] in ("metadata", "max_duration", "did")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"user_id": "U", "dial_string": "911", "metadata": {"note": "a',
+        b'{"user_id": "U", "dial_string": "911", "dial_string": "112", "did": 12345678901234567890}',
+        b'{"user_id": "U", "dial_string": "911", "user_id": "V"}',
+        b'{"user_id": "U", "dial_string": "9\\n11"}',
+        b'{"user_id": "U", "dial_string": "+15551234567\\n"}',
+        b'{"user_id": "user_01h2xcejqtf2nbrexx3vqjhp4z", "dial_string": "911\\n"}',
+        b'{"user_id": "", "dial_string": "911\\n"}',
+        b'{"user_id": "U", "dial_string": 911, "max_duration": NaN}',
+        b'["911"]',
+    ],
+)
+async def test_what_nobody_can_tell_is_no_emergency_call(client: Client, service: FakeService, body: bytes) -> None:
+    headers = HEADERS | {"Content-Type": "application/json"}
+    response = await client.post("/v1/calls", data=body.replace(b'"U"', b'"%s"' % USER.encode()), headers=headers)
+    assert (response.status, service.calls) == (400, {})
+
+
+@pytest.mark.parametrize("number", [b'"911\\n"', b'"\\t112"'])
+async def test_an_emergency_number_is_one_however_it_is_written(
+    client: Client, service: FakeService, number: bytes
+) -> None:
+    body = b'{"from": "%s", "to": %s}' % (USER.encode(), number)
+    response = await client.post("/v1/calls", data=body, headers=HEADERS | {"Content-Type": "application/json"})
+    assert response.status == 202
+    assert [call.dial_string for call in service.calls.values()] in (["911"], ["112"])
+
+
+async def test_an_emergency_call_is_placed_whatever_the_query_says(client: Client, service: FakeService) -> None:
+    async def asked(dial_string: str) -> int:
+        body = {"user_id": USER, "dial_string": dial_string}
+        return (await client.post("/v1/calls?source=page", json=body, headers=HEADERS)).status
+
+    assert [await asked("911"), await asked("+15551234567")] == [202, 400]
+
+
+@pytest.mark.parametrize(
     ("error", "status", "body"),
     [
         (NumberNotDialable("is no extension", "unknown_extension"), 400, b'{"error":"Invalid dial_string: is no extension",'

@@ -21,7 +21,7 @@ from c2c_stasis.call.commands import (
     StopRingback,
 )
 from c2c_stasis.call.events import Event, EventType
-from c2c_stasis.call.machine import step
+from c2c_stasis.call.machine import HELP_JOINS_WITHIN, step
 from c2c_stasis.call.model import (
     Call,
     CallState,
@@ -36,6 +36,7 @@ from c2c_stasis.call.model import (
     Side,
 )
 from c2c_stasis.call.move import MOVES, Step
+from c2c_stasis.call.reports import JOIN_WITHIN
 from c2c_stasis.call.signals import (
     NO_REPLY,
     CallFound,
@@ -174,6 +175,8 @@ class Watcher:
     def _note(self, before: Call, signal: Signal) -> None:
         self._note_alerts(before, signal)
         self.lost, self.bridge_lost = set(), False
+        if isinstance(signal, CommandRefused) and isinstance(signal.command, JoinLeg):
+            self.bridge_lost = before.emergency  # which makes it again rather than end
         if isinstance(signal, CallFound) and signal.after_restart:
             self.lost = set(signal.asked) - {leg_id for leg_id, _ in signal.legs}
             self.bridge_lost = not signal.bridge
@@ -415,7 +418,8 @@ def _check_verdict(call: Call) -> None:
 def ends_by_deadlines(call: Call, at: float) -> None:
     """Check that a call ends when nothing ever happens again but its deadlines."""
     rest = call
-    for _ in range(ENDS_WITHIN + 2 * len(call.routes)):
+    joins = int(HELP_JOINS_WITHIN / JOIN_WITHIN) if call.emergency else 0
+    for _ in range(ENDS_WITHIN + 2 * len(call.routes) + joins):
         if not rest.live:
             return
         at = max(at, rest.deadline or 0.0) + A_MOMENT

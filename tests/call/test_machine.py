@@ -29,6 +29,7 @@ from c2c_stasis.call.model import (
 )
 from c2c_stasis.call.move import Step
 from c2c_stasis.call.signals import (
+    NO_REPLY,
     CallBroken,
     CallFound,
     CallPlaced,
@@ -388,6 +389,49 @@ def test_nobody_ends_an_emergency_call_for_its_length() -> None:
     story = talking(outward_call(kind=DestinationKind.EMERGENCY))
 
     assert story.call.deadline == 3 + 43_200
+
+
+def answered_both() -> Story:
+    """Somebody who called for help was answered, and the two are not in one bridge yet."""
+    story = ringing_user(outward_call(1, DestinationKind.EMERGENCY))
+    story.hear(LegAnswered(A1), LegInvited(B1), LegAnswered(B1))
+    assert story.state is CallState.JOINING
+    return story
+
+
+def test_who_called_for_help_and_was_answered_is_not_hung_up_by_an_asterisk_that_is_slow_to_join_them() -> None:
+    story = answered_both()
+
+    for _ in range(11):
+        assert story.wait(5.0).hear(DeadlinePassed()).commands == [JoinLeg(A1)]
+    assert story.state is CallState.JOINING
+    joined = Story(story.call, story.at)
+    joined.hear(LegJoined(A1))
+    assert joined.state is CallState.TALKING
+
+    story.wait(5.0).hear(DeadlinePassed())  # a minute: they hear nothing of one another
+    assert story.end.reason is Reason.SWITCH_LOST
+
+
+@pytest.mark.parametrize("status", [NO_REPLY, 404, 500])
+def test_a_bridge_that_is_not_there_is_made_for_a_call_for_help(status: int) -> None:
+    story = answered_both()
+
+    assert story.hear(CommandRefused(JoinLeg(A1), status, "")).commands == [CreateBridge()]
+    assert story.state is CallState.JOINING
+    assert story.wait(5.0).hear(DeadlinePassed()).commands == [JoinLeg(A1)]
+
+
+def test_a_call_for_help_rings_whether_or_not_it_has_a_bridge_by_then() -> None:
+    story = ringing_user(outward_call(1, DestinationKind.EMERGENCY))
+    assert story.hear(CommandRefused(CreateBridge(), NO_REPLY, "")) == NOTHING
+    assert story.state is CallState.RINGING_USER
+
+
+def test_a_fault_of_ours_hangs_up_nobody_who_talks_to_an_emergency_centre() -> None:
+    story = talking(outward_call(kind=DestinationKind.EMERGENCY))
+    assert story.hear(CallBroken("KeyError()")) == NOTHING
+    assert story.state is CallState.TALKING
 
 
 # --- who can be called at all ---

@@ -18,7 +18,18 @@ from c2c_stasis.call.commands import (
     StopRingback,
 )
 from c2c_stasis.call.events import EventType
-from c2c_stasis.call.model import CallState, End, EndedBy, FailedLeg, LegOutcome, LegState, Outcome, Reason
+from c2c_stasis.call.model import (
+    Call,
+    CallState,
+    DestinationKind,
+    End,
+    EndedBy,
+    FailedLeg,
+    LegOutcome,
+    LegState,
+    Outcome,
+    Reason,
+)
 from c2c_stasis.call.recovery import in_doubt
 from c2c_stasis.call.signals import (
     NO_REPLY,
@@ -47,6 +58,7 @@ from tests.call.stories import (
     DIAL_B,
     LIFETIME,
     NOTHING,
+    ROUTES,
     Story,
     Told,
     dialling,
@@ -57,6 +69,7 @@ from tests.call.stories import (
     releasing,
     ringing_destination,
     ringing_user,
+    routed_call,
     talking,
 )
 
@@ -801,3 +814,88 @@ def test_the_recovered_call_keeps_its_deadline() -> None:
     story.hear(found(story, {A1: RINGING, A2: RINGING, B1: READY}, (B1,), after_restart=True))
 
     assert story.call.deadline == 12.5
+
+
+# --- emergency ---
+
+
+def call_for_help(devices: int = 1) -> Call:
+    """Ann calls for help; there are two more trunks."""
+    return routed_call(*ROUTES, kind=DestinationKind.EMERGENCY, on_any_failure=True, devices=devices)
+
+
+@pytest.mark.parametrize("after_restart", [True, False])
+@pytest.mark.parametrize("before", [dialling, ringing_destination])
+def test_who_calls_for_help_gets_the_next_trunk_when_one_has_failed_unheard(
+    before: Callable[[Call], Story], after_restart: bool
+) -> None:
+    story = before(call_for_help())
+
+    told = story.hear(found(story, {A1: UP}, (A1,), after_restart=after_restart))
+
+    assert [command.leg_id for command in told.commands if isinstance(command, CreateLeg)] == [B2]
+    assert not [command for command in told.commands if isinstance(command, HangUpLeg)]
+    assert story.state is CallState.DIALLING_DESTINATION
+
+
+def test_nobody_is_called_for_somebody_who_has_left_unheard() -> None:
+    story = ringing_destination(call_for_help())
+
+    told = story.hear(found(story, {}, after_restart=True))
+
+    assert not [command for command in told.commands if isinstance(command, CreateLeg)]
+    assert (story.state, story.end.reason) == (CallState.ENDED, Reason.SERVICE_RESTARTED)
+
+
+def test_who_asked_for_help_is_rung_as_long_as_the_phones_would_have_rung_though_we_were_away_for_long() -> None:
+    def away(seconds: float) -> tuple[Story, Told, Told]:
+        story = Story(call_for_help())
+        first = story.hear(CallPlaced())
+        story.wait(seconds)
+        return story, first, story.hear(found(story, {}, bridge=False, after_restart=True))
+
+    longest = call_for_help().limits.ring_timeout
+    story, first, again = away(longest)
+    assert again == Told(first.commands, [])
+    assert (story.state, story.call.deadline) == (CallState.RINGING_USER, story.at + longest)
+    assert story.hear(DeadlinePassed()) == NOTHING
+
+    story, _, _ = away(longest + 0.25)
+    assert story.end.reason is Reason.SERVICE_RESTARTED
+
+
+def test_who_waits_at_the_phone_for_help_is_connected_however_long_we_were_away() -> None:
+    story = ringing_user(call_for_help())
+    story.hear(LegAnswered(A1), LegJoined(A1))
+    story.wait(600.0)
+
+    look = found(story, {A1: UP, B1: READY}, (A1, B1), after_restart=True)
+    told = story.hear(replace(look, undialled=(B1,)))
+
+    assert [command.leg_id for command in told.commands if isinstance(command, DialLeg)] == [B1]
+    assert story.hear(DeadlinePassed()) == NOTHING
+
+
+def test_the_trunk_of_which_nobody_was_asked_yet_is_asked_for_who_waits_for_help() -> None:
+    story = dialling(call_for_help())
+    story.hear(LegEnded(B1, 34, 503))
+    story.wait(600.0)
+
+    told = story.hear(found(story, {A1: UP}, (A1,), after_restart=True))
+
+    assert [command.leg_id for command in told.commands if isinstance(command, CreateLeg)] == [B2]
+    assert story.hear(DeadlinePassed()) == NOTHING
+    assert story.call.deadline == story.at + DIAL_WITHIN
+
+
+def test_a_call_for_help_of_which_nobody_knows_whether_it_was_dialled_goes_on_to_the_next_trunk() -> None:
+    story = ringing_user(call_for_help())
+    story.hear(LegAnswered(A1), LegJoined(A1))
+
+    told = story.hear(found(story, {A1: UP, B1: READY}, (A1, B1), after_restart=True))
+    assert not [command for command in told.commands if isinstance(command, HangUpLeg | DialLeg)]
+
+    story.wait(story.call.limits.attempt_timeout)
+    assert HangUpLeg(B1, 27) in story.hear(DeadlinePassed()).commands
+    told = story.hear(LegEnded(B1))
+    assert [command.leg_id for command in told.commands if isinstance(command, CreateLeg)] == [B2]

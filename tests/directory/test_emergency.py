@@ -60,8 +60,19 @@ def read(text: str, user: User = ANN, rows: DirectoryRows = ROWS, settings: Emer
         ("+911", None),
         ("+9911", None),
         ("9", None),
-        ("٩١١", None),
         ("911;x", None),
+        ("٩١١", "911 US"),
+        ("\uff19\uff11\uff11", "911 US"),  # full width
+        ("9\u20111\u20111", "911 US"),  # hyphens that do not break, as a page sets them
+        ("\u00a0911\u202f", "911 US"),  # blanks of the same kind
+        ("\u202d911\u202c", "911 US"),  # marks of direction, as an address book copies them
+        ("\u0669 \u0669\u0661\u0661", "911 US"),
+        ("\uff0b911", None),
+        ("+٩١١", None),
+        ("9½11", None),
+        ("911x", None),
+        ("⑨⑪", None),
+        ("٩" * 33, None),
         ("999", None),
     ],
 )

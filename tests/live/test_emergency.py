@@ -9,6 +9,7 @@ from c2c_stasis.directory.model import Location, User
 from c2c_stasis.lab.phone import RINGS, Script
 from tests.live.client import COMPLETED_BY_DESTINATION, Record, ending, outcomes
 from tests.live.story import ANSWERS_SOON, TALKS_BRIEFLY, Story
+from tests.live.waiting import eventually
 
 pytestmark = pytest.mark.live
 
@@ -184,4 +185,25 @@ async def test_all_phones_ring_and_nothing_ends_the_talk_but_those_who_talk(stor
     record = await story.ended(call)
 
     assert outcomes(record) == {"a1": "answered", "a2": "answered_elsewhere", "b1": "answered"}
+    assert ending(record) == COMPLETED_BY_DESTINATION
+
+
+async def test_a_phone_that_lost_a_packet_and_is_unreachable_for_others_rings_for_help(story: Story) -> None:
+    phone = await story.phone(ANSWERS_SOON)
+    alice = await story.user(phone)
+    number, ordinary = story.destination(TALKS_BRIEFLY, "911"), story.destination(TALKS_BRIEFLY)
+    await story.open()
+    phone.dead = True
+    await story.town.asterisk.cli(f"pjsip qualify {phone.name}")
+
+    async def status() -> str:
+        return await story.town.asterisk.cli(f"pjsip show aor {phone.name}")
+
+    await eventually(status, lambda said: "Unavail" in said, "the silence of the phone")
+    phone.dead = False
+    assert (await story.ended(await story.place(alice, ordinary)))["reason"] == "device_unreachable"
+
+    record = await story.ended(await story.place(alice, number))
+
+    assert outcomes(record) == {"a1": "answered", "b1": "answered"}
     assert ending(record) == COMPLETED_BY_DESTINATION

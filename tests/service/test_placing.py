@@ -216,6 +216,38 @@ def test_an_emergency_call_knows_where_the_user_is_and_shows_who_is_called_back_
     assert plan("911", rows=nobody, options=CallOptions(did_id=other.id)).caller.number == other.number
 
 
+def test_no_request_makes_fewer_phones_ring_for_help_or_gives_up_sooner(caplog: pytest.LogCaptureFixture) -> None:
+    impatient = CallOptions(device_id=DEVICES[1].id, ring_timeout=5, answer_timeout=5, max_duration=5)
+
+    call = plan("911", options=impatient)
+
+    assert endpoints(call, Side.A) == ["PJSIP/ann-1", "PJSIP/ann-2"]
+    assert call.limits == LIMITS
+    (line,) = (record for record in caplog.records if record.message == "options of an emergency call ignored")
+    assert line.__dict__["options"] == "device, ring_timeout, answer_timeout, max_duration"
+    caplog.clear()
+    assert plan("911", options=CallOptions(did_id=NumberId("did_1"))).limits == LIMITS
+    assert caplog.records == []
+
+
+def test_a_phone_that_did_not_answer_lately_is_tried_for_help() -> None:
+    asleep = {"ann-1": [Contact("sip:ann-1@192.0.2.1", reachable=False)]}
+
+    assert endpoints(plan("911", contacts=asleep), Side.A) == ["PJSIP/ann-1/sip:ann-1@192.0.2.1", ""]
+    assert endpoints(plan(contacts=asleep), Side.A) == ["", ""]
+
+
+def test_of_too_many_phones_those_that_can_be_rung_ring_for_help() -> None:
+    asleep = Contact("sip:ann-1@192.0.2.1", reachable=False)
+    awake = Contact("sip:ann-2@192.0.2.1")
+    contacts = {"ann-1": [asleep] * MOST_CONTACTS, "ann-2": [awake]}
+
+    legs = plan("911", contacts=contacts).side(Side.A)
+
+    assert len(legs) == MOST_CONTACTS
+    assert legs[0].contact == awake.uri
+
+
 def test_an_emergency_call_that_lacks_everything_says_so_and_is_dialled() -> None:
     call = plan("933", rows=replace(ROWS, numbers=()), trunks=TRUNKS[:1])
     assert endpoints(call, Side.B) == ["PJSIP/933@carrier"]

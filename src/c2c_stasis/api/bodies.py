@@ -12,19 +12,24 @@ BODY_TIMEOUT = 10.0  # seconds; aiohttp itself waits for ever
 
 async def read_json(request: web.Request) -> dict[str, Json]:
     """The JSON object in the body of a request. Raises `Problem`."""
-    if request.body_exists:
-        _check_headers(request)
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT):
-            body = await request.read()
-    except TimeoutError as exc:
-        raise problems.too_slow() from exc
-    except (web.RequestPayloadError, ConnectionError) as exc:
-        raise problems.not_json("did not arrive complete") from exc
+    body = await read_body(request)
     try:
         return read_object(body)
     except InvalidJson as exc:
         raise (problems.invalid(exc.field, str(exc)) if exc.field else problems.not_json(str(exc))) from exc
+
+
+async def read_body(request: web.Request) -> bytes:
+    """The body of a request that says that it is JSON; asked again, the same. Raises `Problem`."""
+    if request.body_exists:
+        _check_headers(request)
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):
+            return await request.read()
+    except TimeoutError as exc:
+        raise problems.too_slow() from exc
+    except (web.RequestPayloadError, ConnectionError) as exc:
+        raise problems.not_json("did not arrive complete") from exc
 
 
 def _check_headers(request: web.Request) -> None:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from c2c_stasis.api import call_csv, problems
 from c2c_stasis.api.auth import Acting, authenticate, recognise, require_page
-from c2c_stasis.api.bodies import read_json
+from c2c_stasis.api.bodies import read_body, read_json
 from c2c_stasis.api.call_list import CallFilters, ListFilters, ShownWith, expanded
 from c2c_stasis.api.edge import CALL_ID, TURN
 from c2c_stasis.api.fields import called
@@ -20,7 +20,7 @@ from c2c_stasis.api.idempotency import HEADER, REPLAYED, fingerprint, idempotenc
 from c2c_stasis.api.paging import Listed, listed
 from c2c_stasis.api.port import Service
 from c2c_stasis.api.preflight import PreflightRecord, preflight_record
-from c2c_stasis.api.problems import no_help, unavailable
+from c2c_stasis.api.problems import Problem, no_help, unavailable
 from c2c_stasis.api.records import record_of, tells_of_others
 from c2c_stasis.api.resources.phone_numbers import number_record
 from c2c_stasis.api.routes import (
@@ -34,6 +34,7 @@ from c2c_stasis.api.routes import (
     refuse_query,
 )
 from c2c_stasis.api.schemas import (
+    WHO_CALLS_WHAT,
     CallBody,
     CallRecord,
     Erased,
@@ -44,13 +45,13 @@ from c2c_stasis.api.schemas import (
     read_user_id,
     with_own_names,
 )
-from c2c_stasis.api.strict_json import Json
+from c2c_stasis.api.strict_json import Json, read_only
 from c2c_stasis.call.model import Call
 from c2c_stasis.directory.call_log import Accepted, Once
 from c2c_stasis.directory.call_options import CallOptions
 from c2c_stasis.directory.model import Account, User
 from c2c_stasis.directory.pages import Wish
-from c2c_stasis.errors import CallNotFound, StoreUnavailable, Unavailable
+from c2c_stasis.errors import CallNotFound, StoreUnavailable, Unavailable, UserNotFound
 from c2c_stasis.ids import CALL, is_id
 
 logger = logging.getLogger(__name__)
@@ -120,9 +121,15 @@ class CallRoutes:
     async def place(self, request: web.Request) -> web.Response:
         """Place a call. The answer has an empty body, for some clients throw on any other; `Location` is the call."""
         acting = recognise(request, self._service)
-        refuse_query(request)
         account = acting.account
-        body, by_other_names = with_own_names(await read_json(request))
+        told: Mapping[str, Json]
+        passed_over: tuple[str, ...] = ()
+        try:
+            refuse_query(request)
+            told = await read_json(request)
+        except Problem as wrong:
+            told, passed_over = await self._for_help(request, acting, wrong)
+        body, by_other_names = with_own_names(told)
         user_id = read_user_id(body)
         acting.require_user(user_id)
         user = self._service.user(account, user_id)
@@ -140,10 +147,10 @@ class CallRoutes:
             problem = no_help if emergency else unavailable
             raise problem(error, await checked(self._service)) from error
         request[CALL_ID] = accepted.call_id
-        if asked.ignored:
+        if ignored := (*asked.ignored, *passed_over):
             logger.warning(
                 "fields of an emergency request ignored",
-                extra={"call_id": accepted.call_id, "fields": ", ".join(name[:64] for name in asked.ignored[:16])},
+                extra={"call_id": accepted.call_id, "fields": ", ".join(name[:64] for name in ignored[:16])},
             )
         headers = {"Location": f"/v1/calls/{accepted.call_id}"} | ({REPLAYED: "true"} if accepted.replayed else {})
         if by_other_names:
@@ -167,6 +174,26 @@ class CallRoutes:
             key_id=acting.key_id,
         )
         return answer(preflight_record(told, private=acting.user_id is not None))
+
+    async def _for_help(
+        self, request: web.Request, acting: Acting, problem: Problem
+    ) -> tuple[Mapping[str, Json], tuple[str, ...]]:
+        """Who calls and what, of a request that is an emergency call and has this problem elsewhere; and what is passed over.
+
+        Raises the problem for every other request.
+        """
+        found = read_only(await read_body(request), WHO_CALLS_WHAT)
+        if found is None:
+            raise problem
+        told, passed_over = found
+        try:
+            body, _ = with_own_names(told)
+            _, emergency = self._asked(acting.account, self._service.user(acting.account, read_user_id(body)), body)
+        except (Problem, UserNotFound):
+            raise problem from None
+        if not emergency:
+            raise problem
+        return told, passed_over
 
     def _asked(self, account: Account, user: User, body: Mapping[str, Json]) -> tuple[PlaceCall, bool]:
         """What a body asks for, and whether that is an emergency call. Raises `Problem`."""

@@ -37,6 +37,8 @@ class CallBody(Struct, kw_only=True):
 
 
 _REQUIRED = ("user", "user_id", "dial_string")
+WHO_CALLS_WHAT = (*_REQUIRED, "from", "to")
+"""The fields that a call cannot do without, under all their names."""
 # Known, and refused until they work, unless they ask for nothing: silence would let the client believe that we did as it said.
 _NOT_SUPPORTED = ("auto_answer", "confirm", "record")
 _UNKNOWN = "is not a known field"

@@ -8,7 +8,8 @@ understand differently is refused here, before anybody acts on it.
 import json
 import math
 import re
-from typing import NoReturn
+from collections.abc import Collection
+from typing import Any, NoReturn
 
 MAX_BYTES = 16_384
 _MAX_DEPTH = 5
@@ -58,6 +59,30 @@ def read_object(body: bytes) -> dict[str, Json]:
         _check(name, _MAX_DEPTH)
         _check(item, _MAX_DEPTH - 1, name)
     return value
+
+
+def read_only(body: bytes, names: Collection[str]) -> tuple[dict[str, str], tuple[str, ...]] | None:
+    """The texts of an object with these names, and the names of all else, which may be what `read_object` refuses.
+
+    None when it is no JSON object, or when one of these is there twice or holds anything but a line of text.
+    """
+    if len(body) > MAX_BYTES:
+        return None
+    try:
+        value = json.loads(body.decode("utf-8"), object_pairs_hook=_Pairs, parse_int=len, parse_float=len)
+    except (ValueError, RecursionError):  # the former: what is no UTF-8, and what is no JSON
+        return None
+    if not isinstance(value, _Pairs):
+        return None
+    wanted = [(name, text.strip() if isinstance(text, str) else text) for name, text in value if name in names]
+    found = {name: text for name, text in wanted if isinstance(text, str) and not _UNPRINTABLE.search(text)}
+    if len(found) != len(wanted):
+        return None
+    return found, tuple(dict.fromkeys(name for name, _ in value if name not in names and name.isprintable()))
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """An object as it is written."""
 
 
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

@@ -43,6 +43,13 @@ def join_now(move: Move) -> None:
             join(move, leg)
 
 
+def join_all(move: Move) -> None:
+    """Put everybody who belongs into the bridge there once more."""
+    for leg in move.call.legs:
+        if belongs_in_bridge(move.call, leg) and not leg.in_bridge:
+            join(move, leg)
+
+
 def belongs_in_bridge(call: Call, leg: Leg) -> bool:
     """Whether this leg must be in the bridge for the user to hear anything: a winner, or a single destination."""
     if call.state not in _BRIDGED or not leg.live or leg.released:

@@ -6,6 +6,8 @@ Read `step` first, then the handler of the signal you care about. The states and
 
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from c2c_stasis.call import again, attempts, causes, forking
 from c2c_stasis.call.commands import (
     CreateBridge,
@@ -23,6 +25,7 @@ from c2c_stasis.call.model import Call, CallState, End, EndedBy, Leg, LegState, 
 from c2c_stasis.call.move import Move, Step
 from c2c_stasis.call.recovery import on_found, on_switch_restarted
 from c2c_stasis.call.reports import (
+    JOIN_WITHIN,
     on_answered,
     on_created,
     on_hanging_up,
@@ -54,6 +57,8 @@ from c2c_stasis.call.signals import (
     SwitchRestarted,
 )
 from c2c_stasis.ids import LegId
+
+HELP_JOINS_WITHIN = 60.0  # seconds that the bridge of an emergency call may take, instead of `JOIN_WITHIN`
 
 
 def step(call: Call, signal: Signal, now: Now) -> Step:
@@ -97,7 +102,8 @@ def step(call: Call, signal: Signal, now: Now) -> Step:
         case CallFound():
             on_found(move, signal)
         case CallBroken():
-            fail(move, Reason.INTERNAL_ERROR)
+            if not (call.emergency and call.state is CallState.TALKING):
+                fail(move, Reason.INTERNAL_ERROR)
         case _:
             assert_never(signal)
     again.ask_what_is_due(move)
@@ -112,7 +118,8 @@ def on_refused(move: Move, signal: CommandRefused) -> None:
         case DialLeg(leg_id=leg_id):
             _on_not_dialled(move, leg_id)
         case CreateBridge():
-            fail(move, Reason.SWITCH_LOST)
+            if not move.call.emergency:  # which makes it again when somebody is to enter it
+                fail(move, Reason.SWITCH_LOST)
         case JoinLeg(leg_id=leg_id):
             _on_not_joined(move, leg_id, signal.status)
         case PlayTone():
@@ -150,7 +157,11 @@ def _on_not_joined(move: Move, leg_id: LegId, status: int) -> None:
     leg = move.leg(leg_id)
     if leg is None or leg.released or leg.in_bridge:
         return  # it is there all the same, or no longer needed there
-    if status not in (400, 422):  # these two say that the channel is going: its end follows and decides
+    if status in (400, 422):
+        return  # the channel is going: its end follows and decides
+    if move.call.emergency:
+        move.ask(CreateBridge())  # perhaps it is not there; who calls for help is put into it again in time
+    else:
         fail(move, Reason.SWITCH_LOST)
 
 
@@ -168,6 +179,9 @@ def on_deadline(move: Move) -> None:
             _give_up(move, silent)
         case CallState.DIALLING_DESTINATION | CallState.RINGING_DESTINATION:
             play_tone(move, forking.out_of_time(call, Side.B))
+        case CallState.JOINING if _may_join_yet(call, move.at):
+            again.join_all(move)
+            move.call = replace(move.call, deadline=move.at + JOIN_WITHIN)
         case CallState.JOINING:
             fail(move, Reason.SWITCH_LOST)
         case CallState.TALKING:
@@ -180,6 +194,11 @@ def on_deadline(move: Move) -> None:
             raise AssertionError(call.state)
         case _:
             assert_never(call.state)
+
+
+def _may_join_yet(call: Call, at: float) -> bool:
+    """Whether who called for help and was answered is put into the bridge again, and not hung up."""
+    return call.emergency and at < max(leg.answered_at or 0.0 for leg in call.legs) + HELP_JOINS_WITHIN
 
 
 def _give_up(move: Move, leg: Leg) -> None:

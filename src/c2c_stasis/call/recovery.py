@@ -1,6 +1,7 @@
 """What a call does when we could not hear for a while: the connection, the service or the switch began anew."""
 
 from collections.abc import Mapping
+from math import inf
 
 from msgspec.structs import replace
 
@@ -74,7 +75,7 @@ def on_found(move: Move, found: CallFound) -> None:
     for leg in others:
         _catch_up(move, leg, there[leg.id], joined=leg.id in found.joined)
     _dial_at_last(move, found)
-    if found.after_restart and _undecided(move.call, before, found):
+    if found.after_restart and not before.emergency and _undecided(move.call, before, found):
         fail(move, Reason.SERVICE_RESTARTED)
     if move.call.state is CallState.JOINING:
         # Both have answered: that we were away for longer than joining takes is no reason to cut them off.
@@ -109,8 +110,11 @@ def _both_left(move: Move, gone: list[Leg]) -> None:
 
 def _went_unheard(call: Call, gone: list[Leg]) -> bool:
     """Whether the destination was dialled and went while nobody listened: it may have declined, or talked with the user, for
-    the two are in one bridge as soon as it answers. Nobody is to be told that it did not answer."""
+    the two are in one bridge as soon as it answers. Nobody is to be told that it did not answer; but who still waits for help
+    gets the next trunk."""
     if call.state not in (CallState.DIALLING_DESTINATION, CallState.RINGING_DESTINATION):
+        return False
+    if call.on_any_failure and call.routes and not any(leg.won for leg in gone):
         return False
     lost = [leg for leg in gone if leg.side is Side.B and leg.dialled and not leg.released]
     ids = {leg.id for leg in gone}  # what is noted of these legs may have changed meanwhile
@@ -128,11 +132,10 @@ def _forget(move: Move, gone: list[Leg]) -> None:
 def _set_out_again(move: Move, found: CallFound) -> list[Leg]:
     """Ask once more for what our predecessor asked for in vain, and give those legs; a call that is too old for that fails.
 
-    Nobody wants a phone that rings long after the click, nor waits in silence for long after an answer.
+    Nobody wants a phone that rings long after the click, nor waits in silence for long after an answer; but for help they do.
     """
     call, there = move.call, dict(found.legs)
-    soon = SETS_OUT_WITHIN if call.answered_at is None else _attempt_began(call, call.answered_at) + DIAL_WITHIN
-    if move.at > soon:
+    if move.at > _soon(call):
         if _begun_in_vain(call, found) or _waits_in_vain(call, found):
             fail(move, Reason.SERVICE_RESTARTED)
         return []
@@ -142,7 +145,25 @@ def _set_out_again(move: Move, found: CallFound) -> list[Leg]:
     never_made = [leg for leg in call.legs if leg.state is LegState.CREATING and leg.can_win and leg.id in missing]
     for leg in never_made:
         create(move, leg)
+    if never_made and call.emergency:
+        _begin_its_time_anew(move)
     return never_made
+
+
+def _soon(call: Call) -> float:
+    """Until when a call sets out again. Who asked for help is rung as late as the phones would have rung, and who waits at the
+    phone for help is never too late."""
+    if call.answered_at is None:
+        return call.limits.ring_timeout if call.emergency else SETS_OUT_WITHIN
+    return inf if call.emergency else _attempt_began(call, call.answered_at) + DIAL_WITHIN
+
+
+def _begin_its_time_anew(move: Move) -> None:
+    """Give what is made only now the time that it would have had."""
+    if move.call.answered_at is not None:
+        attempts.wait(move)
+    else:
+        move.call = replace(move.call, deadline=move.at + move.call.limits.ring_timeout)
 
 
 def _attempt_began(call: Call, answered_at: float) -> float:

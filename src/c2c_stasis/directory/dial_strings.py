@@ -3,11 +3,12 @@
 Nothing that a client wrote goes further than this file: what comes out is digits, with a leading + for E.164, and nothing
 else, whatever came in. The order is the safety of it: the raw text is checked before any library may rewrite it, for
 libphonenumber turns letters and full-width digits into digits (seen in 9.0.43); and emergency numbers are found before
-anything else can refuse or claim them.
+anything else can refuse or claim them, the look at the raw text included.
 """
 
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -29,6 +30,14 @@ E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 # 933 reads the caller's number and address back in North America: it must travel the road of a 911 call to prove anything.
 _EMERGENCY_TEST_NUMBERS = {"US": frozenset({"933"}), "CA": frozenset({"933"})}
+
+# By their category (Unicode 15, 4.5): decimal digits, blanks, hyphens, and marks such as those of the direction of writing.
+_SHOWN_AS: dict[str, Callable[[str], str]] = {
+    "Nd": lambda digit: str(unicodedata.decimal(digit)),
+    "Zs": lambda _: " ",
+    "Pd": lambda _: "-",
+    "Cf": lambda _: "",
+}
 
 ALONE = Emergency(outside_line=Words())
 """Nothing but the numbers of the regions themselves."""
@@ -95,7 +104,11 @@ def is_emergency(dial_string: str, *regions: str) -> bool:
 
 
 def as_emergency(dial_string: str, regions: Iterable[str], settings: Emergency = ALONE) -> Dialled | None:
-    """The emergency number of one of these regions that a text means, the first that fits; with what is configured beside."""
+    """The emergency number of one of these regions that a text means, the first that fits; with what is configured beside.
+
+    Also in the digits of other scripts, and with the blanks and hyphens of typesetters: nobody in need is told to type better.
+    """
+    dial_string = _in_ascii(dial_string)
     if _RAW.fullmatch(dial_string) is None or dial_string.startswith("+"):
         return None
     digits = _SEPARATORS.sub("", dial_string)
@@ -113,8 +126,15 @@ def is_emergency_test(dialled: Dialled) -> bool:
 
 
 def digits_of(dial_string: str) -> str:
-    """What is left of a text when only its ASCII digits count."""
-    return _SEPARATORS.sub("", dial_string)
+    """What is left of a text when only its digits count, of whatever script."""
+    return _SEPARATORS.sub("", _in_ascii(dial_string))
+
+
+def _in_ascii(text: str) -> str:
+    """A text with the digits, blanks and hyphens of ASCII in place of others, and without marks that nobody sees."""
+    if text.isascii():
+        return text
+    return "".join(_SHOWN_AS.get(unicodedata.category(sign), str)(sign) for sign in text)
 
 
 @lru_cache(_REMEMBERED)

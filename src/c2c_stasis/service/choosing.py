@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+# What would keep a phone from ringing, or an emergency centre from being waited for, by their names in the API.
+_NARROW = {name: name.removesuffix("_id") for name in ("device_id", "ring_timeout", "answer_timeout", "max_duration")}
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
@@ -45,12 +48,17 @@ def choose(
     """What holds for a call with these options; `limits` are the longest times there may be.
 
     Raises `InvalidRequest` and `DeviceNotFound`; if `lenient`, for an emergency call, what cannot be is told in the log, and
-    the call is as if it had not been asked for. It shows the number under which the user is called back, whatever was asked.
+    the call is as if it had not been asked for. Whatever was asked, it shows the number under which the user is called back,
+    all phones ring, and nothing is given up sooner than usual.
     """
     own = directory.callback_number(account, user) if lenient else directory.shown_number(account, user)
     ordinary = Chosen(own, directory.devices(user.id), limits)
     if options is ORDINARY:
         return ordinary
+    if lenient and (narrow := [shown for name, shown in _NARROW.items() if getattr(options, name) is not None]):
+        extra = {"call_id": call_id, "user_id": user.id, "options": ", ".join(narrow)}
+        logger.warning("options of an emergency call ignored", extra=extra)
+        options = CallOptions(options.did_id, own_number=options.own_number, anonymous=options.anonymous)
 
     def tried(of: Callable[[], T], otherwise: T) -> T:
         try:

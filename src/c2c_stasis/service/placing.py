@@ -29,7 +29,7 @@ from c2c_stasis.errors import NumberNotDialable
 from c2c_stasis.ids import CALL, CallId, leg_id, new_id
 from c2c_stasis.policy.request import Decision, Request
 from c2c_stasis.policy.rules import Rule
-from c2c_stasis.ports import Switch
+from c2c_stasis.ports import Contact, Switch
 from c2c_stasis.service.choosing import choose
 from c2c_stasis.service.permission import Permission
 
@@ -90,7 +90,7 @@ class Planner:
         judged.check()
         lenient = dialled.kind is DestinationKind.EMERGENCY
         chosen = choose(self._directory, account, user, options, limits, lenient=lenient, call_id=call_id)
-        own_legs, shown = self._device_legs(call_id, Side.A, chosen.devices), chosen.number
+        own_legs, shown = self._device_legs(call_id, Side.A, chosen.devices, for_help=lenient), chosen.number
         others: tuple[Route, ...] = ()
         details: EmergencyDetails | None = None
         if dialled.kind is DestinationKind.EXTENSION:
@@ -165,24 +165,34 @@ class Planner:
             return tuple(_undialled(call_id, Side.B, i, device, LegOutcome.BUSY) for i, device in enumerate(devices, 1))
         return self._device_legs(call_id, Side.B, devices)
 
-    def _device_legs(self, call_id: CallId, side: Side, devices: Sequence[Device]) -> tuple[Leg, ...]:
-        """A leg for each registered contact of each device, and one that has already ended for a device without any."""
-        legs: list[Leg] = []
+    def _device_legs(
+        self, call_id: CallId, side: Side, devices: Sequence[Device], *, for_help: bool = False
+    ) -> tuple[Leg, ...]:
+        """A leg for each registered contact of each device, and one that has already ended for a device without any.
+
+        A contact that did not answer lately is dialled for help alone: one lost packet makes a phone such a contact. And of too
+        many, those that answered go first.
+        """
+        places: list[tuple[Device, Contact | None]] = []
         for device in devices:
             contacts = self._switch.contacts(device.endpoint)
-            alone = len(contacts) == 1
-            for contact in contacts:
-                number = len(legs) + 1
-                if contact.reachable:
-                    # Asterisk dials one contact of an endpoint only, so each of several is dialled by its own address.
-                    target = f"PJSIP/{device.endpoint}" + ("" if alone else f"/{contact.uri}")
-                    leg = Leg(leg_id(call_id, side, number), side, target, device.id, device.endpoint, contact.uri)
-                    legs.append(replace(leg, user_agent=contact.user_agent))
-                else:
-                    legs.append(_undialled(call_id, side, number, device, LegOutcome.UNREACHABLE, contact.uri))
-            if not contacts:
-                legs.append(_undialled(call_id, side, len(legs) + 1, device, LegOutcome.UNREACHABLE))
-        return tuple(legs[:MOST_CONTACTS])
+            places += [(device, contact) for contact in contacts] or [(device, None)]
+        if for_help and len(places) > MOST_CONTACTS:
+            places.sort(key=lambda place: place[1] is None or not place[1].reachable)
+        legs: list[Leg] = []
+        for device, contact in places[:MOST_CONTACTS]:
+            number = len(legs) + 1
+            if contact is None:
+                legs.append(_undialled(call_id, side, number, device, LegOutcome.UNREACHABLE))
+            elif contact.reachable or for_help:
+                # Asterisk dials one contact of an endpoint only, and of those that answered, so others by their own address.
+                alone = contact.reachable and len(self._switch.contacts(device.endpoint)) == 1
+                target = f"PJSIP/{device.endpoint}" + ("" if alone else f"/{contact.uri}")
+                leg = Leg(leg_id(call_id, side, number), side, target, device.id, device.endpoint, contact.uri)
+                legs.append(replace(leg, user_agent=contact.user_agent))
+            else:
+                legs.append(_undialled(call_id, side, number, device, LegOutcome.UNREACHABLE, contact.uri))
+        return tuple(legs)
 
 
 def _undialled(call_id: CallId, side: Side, number: int, device: Device, outcome: LegOutcome, contact: str = "") -> Leg:

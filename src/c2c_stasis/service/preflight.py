@@ -88,7 +88,7 @@ class Rehearsal:
         if dialled is not None and for_help:
             details = emergency.details(self._directory, user, dialled, chosen.number, ways)
         caller, did = self._shown(account, user, dialled, chosen.number)
-        devices = self._ringable(chosen.devices)
+        devices = self._ringable(chosen.devices, for_help=for_help)
         far = self._ringable(self._directory.devices(callee.id), silent=callee.do_not_disturb) if callee else ()
         return Preflight(
             user=user,
@@ -146,12 +146,15 @@ class Rehearsal:
             return self._planner.internal_party(user), None
         return (party_of(number, account), number) if number else (None, None)
 
-    def _ringable(self, devices: Sequence[Device], *, silent: bool = False) -> tuple[Ringable, ...]:
-        """Each device, and whether it would ring: the first so many contacts of all of them do."""
+    def _ringable(
+        self, devices: Sequence[Device], *, silent: bool = False, for_help: bool = False
+    ) -> tuple[Ringable, ...]:
+        """Each device, and whether it would ring: the first so many contacts of all of them do. For help those are tried, too,
+        that did not answer lately."""
         found, places = [], MOST_CONTACTS
         for device in devices:
             contacts = tuple(self._switch.contacts(device.endpoint)) if self._switch.connected else ()
-            rings = not silent and any(contact.reachable for contact in contacts[: max(0, places)])
+            rings = not silent and any(contact.reachable or for_help for contact in contacts[: max(0, places)])
             found.append(Ringable(device, contacts, rings))
             places -= max(1, len(contacts))
         return tuple(found)
