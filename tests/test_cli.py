@@ -400,6 +400,8 @@ def test_a_file_that_is_wrong_is_not_worked_with() -> None:
         (("--account", "acct_01h2xcejqtf2nbrexx3vqjhp41"), "there is no acct_01h2xcejqtf2nbrexx3vqjhp41"),
         (("--account", "Acme", "--user", "A", "--device", "a/b"), "--device"),
         (("--account", "Acme", "--user", "A", "--extension", "12"), "--extension"),
+        (("--account", "Acme", "--user", "A", "--extension-length", "3", "--extension", "911"), "emergency number"),
+        (("--account", "Acme", "--user", "A", "--region", "GB", "--extension", "9999"), "outside line and 999"),
         (("--account", "Acme", "--caller-number", "5551234567"), "--caller-number"),
         (("--account", "Acme", "--caller-number", "+15550100"), "--caller-number is no possible telephone number"),
         (("--listen", "nowhere"), "--listen"),

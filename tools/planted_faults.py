@@ -93,7 +93,7 @@ FAULTS = [
         "a leg that was not dialled is kept",
     ),
     Fault("machine.py", " or leg.in_bridge:", ":", "a lost reply of the bridge ends a conversation"),
-    Fault("machine.py", "if status not in (400, 422):", "if status in (400, 422):", "the user is left in silence"),
+    Fault("machine.py", "    if status in (400, 422):", "    if True:", "the user is left in silence"),
     Fault("machine.py", "move.at < call.deadline:", "move.at <= call.deadline:", "a timer that is on time is early"),
     Fault(
         "machine.py",

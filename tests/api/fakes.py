@@ -97,6 +97,10 @@ class FakeService:
         found = as_emergency(dial_string, [account.region])
         return found.number if found else None
 
+    def hidden_emergency_number(self, account: Account, digits: str) -> str | None:
+        found = as_emergency(digits, [account.region])
+        return found.number if found else None
+
     def phone_number(self, account: Account, number_id: NumberId) -> PhoneNumber | None:
         return self.numbers.get(number_id)
 

@@ -207,3 +207,29 @@ async def test_a_phone_that_lost_a_packet_and_is_unreachable_for_others_rings_fo
 
     assert outcomes(record) == {"a1": "answered", "b1": "answered"}
     assert ending(record) == COMPLETED_BY_DESTINATION
+
+
+async def test_a_carrier_that_gives_up_while_the_service_is_dead_is_followed_by_the_next(story: Story) -> None:
+    desk = await story.phone(ANSWERS_SOON)
+    alice = await story.user(desk)
+    number = story.destination(RINGS, "911")
+    second = await story.second_carrier(TALKS_BRIEFLY)
+    service = await story.open_process()
+
+    call = await story.place(alice, number)
+    await call.reached("ringing_destination")
+    await call.told("leg.ringing", "leg.ringing")
+    (near,), (first,) = desk.calls, story.dialled(number)
+    await service.kill()
+    await first.reject(503)
+    assert near.live
+    await story.start_process()
+    record = await story.ended(call)
+
+    assert ending(record) == COMPLETED_BY_DESTINATION
+    assert [(leg["trunk"], leg["won"]) for leg in record["legs"]] == [
+        (None, True),
+        ("carrier", False),
+        ("second", True),
+    ]
+    assert [one.dialled for one in second.calls] == ["911"]

@@ -6,9 +6,9 @@ import pytest
 
 from c2c_stasis.call.commands import Command, HangUpLeg
 from c2c_stasis.call.model import CallState, Reason
-from c2c_stasis.errors import Stopping, SwitchUnavailable, UserBusy, UserNotFound
+from c2c_stasis.errors import DestinationNotAllowed, Stopping, SwitchUnavailable, UserBusy, UserNotFound
 from tests.fakes.switch import Act
-from tests.scenarios.house import NUMBER, House
+from tests.scenarios.house import CALLS, NUMBER, POLICY, House
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
 
@@ -155,3 +155,37 @@ async def test_an_emergency_call_that_no_asterisk_can_take_is_an_alarm(
         await house.place()
     assert caplog.messages.count("emergency call refused") == 1
     house.switch.mend()
+
+
+async def test_who_asks_again_while_asterisk_is_lost_is_not_told_that_the_first_call_will_do(house: House) -> None:
+    first = await house.place("911")
+    house.switch.cut()
+    with pytest.raises(SwitchUnavailable):
+        await house.place("911")
+    house.switch.mend()
+    await house.clock.settle()
+    assert await house.place("911") == first
+    await house.cancel(first)
+
+
+async def test_an_emergency_call_that_no_trunk_can_carry_is_an_alarm(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.service.reconfigure(CALLS, (), (), POLICY)
+    with pytest.raises(DestinationNotAllowed):
+        await house.place("911")
+    (line,) = [record for record in caplog.records if record.message == "emergency call refused"]
+    assert (line.levelname, line.__dict__["rule"]) == ("CRITICAL", "no_trunk")
+    with pytest.raises(DestinationNotAllowed):
+        await house.place()
+    with pytest.raises(DestinationNotAllowed):  # nobody needs help
+        await house.service.place(
+            house.people.account, house.people.users["ann"].id, "911", livemode=False, metadata={}
+        )
+    assert caplog.messages.count("emergency call refused") == 1
+
+
+async def test_a_number_for_help_may_be_written_in_the_digits_of_the_caller(house: House) -> None:
+    call_id = await house.place("\u0669\u0661\u0661")
+    assert (await house.call(call_id)).destination.party.number == "911"
+    await house.cancel(call_id)

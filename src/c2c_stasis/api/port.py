@@ -68,6 +68,10 @@ class Service(Protocol):
         """The emergency number that this user means by this text; None when it is none."""
         ...
 
+    def hidden_emergency_number(self, account: Account, digits: str) -> str | None:
+        """The emergency number that somebody of this account, wherever, means by these digits; None when it is none."""
+        ...
+
     def phone_number(self, account: Account, number_id: NumberId) -> PhoneNumber | None:
         """A phone number of this account."""
         ...

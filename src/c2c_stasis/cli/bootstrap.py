@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from c2c_stasis.config import Emergency
+from c2c_stasis.directory.dial_strings import as_emergency
 from c2c_stasis.directory.model import Account, Device, DirectoryRows, Extension, PhoneNumber, Platform, User
 from c2c_stasis.errors import ClickToCallError, InvalidRequest
 from c2c_stasis.ids import AccountId, UserId
@@ -233,10 +235,15 @@ class Plan:
         if wishes.extension is None:
             return None
         length = account.extension_length if account else wishes.extension_length or _DEFAULT_EXTENSION_LENGTH
-        region = account.region if account else wishes.region or _DEFAULT_REGION
-        self._check("--extension", wishes.extension, lambda number: validation.extension(number, length, region))
+        places = [place.country for place in self._rows.locations if account and place.account_id == account.id]
+        regions = [account.region if account else wishes.region or _DEFAULT_REGION, *places]
+        self._check("--extension", wishes.extension, lambda number: validation.extension(number, length, regions))
         mine = [one for one in self._rows.extensions if account and one.account_id == account.id]
         found = next((one for one in mine if one.number == wishes.extension), None)
+        meant = as_emergency(wishes.extension, regions, Emergency())
+        if found is None and meant is not None and meant.number != wishes.extension:
+            why = f"is dialled by who wants an outside line and {meant.number}, an emergency number"
+            self._refuse(f"--extension: {wishes.extension} {why}. Choose another number.")
         if found is not None and (self._user is None or found.user_id != self._user.id):
             self._refuse(
                 f"--extension: {found.number} leads to {self._who(found.user_id)} already. Choose another number."

@@ -130,6 +130,11 @@ class Directory:
         countries = (location.lines.get("country", "") for location in self._locations_of(user))
         return tuple(dict.fromkeys(country for country in (*countries, account.region) if country))
 
+    def regions_of_all(self, account: Account) -> tuple[str, ...]:
+        """Whose emergency numbers somebody of this account may dial: those of all its places, and its own."""
+        places = (place.country for place in self._locations.values() if place.account_id == account.id)
+        return tuple(dict.fromkeys((account.region, *places)))
+
     def callback_number(self, account: Account, user: User) -> PhoneNumber | None:
         """Under which number emergency services call a user back: the user's, else the place's, else the account's.
 

@@ -13,6 +13,7 @@ from c2c_stasis.call.signals import CallPlaced
 from c2c_stasis.config import Calls, Emergency, RouteRule, Trunk
 from c2c_stasis.directory.call_log import Accepted, Once
 from c2c_stasis.directory.call_options import ORDINARY, CallOptions
+from c2c_stasis.directory.emergency import meant
 from c2c_stasis.directory.model import Account
 from c2c_stasis.errors import (
     DestinationNotAllowed,
@@ -137,10 +138,11 @@ class Accepting:
             )
         except (NumberNotDialable, DestinationNotAllowed, LimitReached, UserBusy) as error:
             self._metrics.decisions.labels(error.rule).inc()
-            logger.info(
-                "call refused",
-                extra={"account_id": account.id, "user_id": user_id, "key_id": key_id, "rule": str(error.rule)},
-            )
+            extra = {"account_id": account.id, "user_id": user_id, "key_id": key_id, "rule": str(error.rule)}
+            logger.info("call refused", extra=extra)
+            user = self._current.user(account, user_id)
+            if livemode and meant(self._current.now, account, user, dial_string, self.emergency) is not None:
+                logger.critical("emergency call refused", extra=extra)
             raise
 
     async def _place(
@@ -166,7 +168,7 @@ class Accepting:
             key_id=key_id,
         )
         call = planned.call
-        if call.emergency and (first := self._same_emergency(call)) is not None:
+        if call.emergency and self._switch.connected and (first := self._same_emergency(call)) is not None:
             logger.info("emergency call asked for again", extra={"call_id": first.id, "user_id": user.id})
             self._live.keep(asyncio.create_task(self._remember(once, first.id)))
             return first

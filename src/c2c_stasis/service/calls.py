@@ -10,6 +10,7 @@ from c2c_stasis.call.signals import CancelRequested, Signal
 from c2c_stasis.config import Calls, Emergency, RouteRule, Trunk
 from c2c_stasis.directory.call_log import Accepted, CallFilter, Once
 from c2c_stasis.directory.call_options import ORDINARY, CallOptions
+from c2c_stasis.directory.dial_strings import as_emergency
 from c2c_stasis.directory.directory import Directory
 from c2c_stasis.directory.emergency import meant
 from c2c_stasis.directory.model import Account, Key, PhoneNumber, User
@@ -226,6 +227,11 @@ class CallService:
     def emergency_number(self, account: Account, user: User, dial_string: str) -> str | None:
         """The emergency number that this user means by this text; None when it is none."""
         found = meant(self._directory, account, user, dial_string, self._accepting.emergency)
+        return found.number if found else None
+
+    def hidden_emergency_number(self, account: Account, digits: str) -> str | None:
+        """The emergency number that somebody of this account, wherever, means by these digits; None when it is none."""
+        found = as_emergency(digits, self._directory.regions_of_all(account), self._accepting.emergency)
         return found.number if found else None
 
     async def place_once(

@@ -545,5 +545,11 @@ async def test_an_extension_may_not_be_what_is_dialled_for_an_outside_line_and_a
     status, code, details = await office.refused("POST", "/v1/extensions", body)
     assert (status, code) == (400, "validation_error")
     assert details["number"].startswith("is dialled by who wants an outside line and 911, an emergency number")
+    london = {"street": "Whitehall", "city": "London", "country": "GB"}
+    assert (await office.make("/v1/extensions", number="9999", target=office.user.id))["number"] == "9999"
+    await office.delete("/v1/extensions/9999")
+    await office.make("/v1/locations", name="London", address=london)
+    _, _, details = await office.refused("POST", "/v1/extensions", body | {"number": "9999"})
+    assert details["number"].startswith("is dialled by who wants an outside line and 999, an emergency number")
     office.service.reconfigure(Calls(), (), (), Settings(), Emergency(outside_line=Words()))
     assert (await office.make("/v1/extensions", **body))["number"] == "9911"

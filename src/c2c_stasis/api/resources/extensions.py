@@ -102,8 +102,7 @@ class ExtensionRoutes(ResourceRoutes):
 
     def _refuse_outside_line(self, asked: AskedForAccount, number: str) -> None:
         """Raises `InvalidRequest` for an extension 9911: it takes the calls of who dials 9 for an outside line, then 911."""
-        user = User(UserId(""), asked.account.id, "")  # nobody's own place counts here
-        meant = self._service.emergency_number(asked.account, user, number)
+        meant = self._service.hidden_emergency_number(asked.account, number)
         if meant is not None and meant != number:
             reason = (
                 f"is dialled by who wants an outside line and {meant}, an emergency number ([emergency] outside_line)"
