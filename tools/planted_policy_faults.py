@@ -230,6 +230,7 @@ FAULTS = [
         "a changed rate forgets the starts",
     ),
     Fault("usage.py", "        if now >= self._until:", "        if not self._until:", "a live call costs no more"),
+    Fault("usage.py", "next(reversed(self.destinations), None)", "None", "who called a number just now is forgotten"),
     Fault("usage.py", "            self._talking -= 1", "            pass", "calls that are over talk on"),
     Fault("usage.py", "            self._since -= talk.connected or 0", "            pass", "others talk less"),
     Fault("counting.py", "            self._due -= self._each", "            pass", "what did not start is counted"),

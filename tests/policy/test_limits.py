@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from c2c_stasis.ids import CallId
+from c2c_stasis.policy.counting import Window
 from c2c_stasis.policy.engine import decide, judge
 from c2c_stasis.policy.prefixes import Prefixes
 from c2c_stasis.policy.rates import Rate, Rates
@@ -382,3 +383,25 @@ def test_a_large_limit_is_told_in_full() -> None:
         [Past(CallId("dear"), external(NUMBER), 10.0, 1.0, 5.0, False, Rate(200_000_000_000_000))], line.settings, 0.0
     )
     assert line.asks(external(NUMBER), 0.0).reason == "the account has spent 123456789 within 24 hours"
+
+
+def test_whoever_called_a_thousand_numbers_costs_others_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day long the first of all has talk that counts, and numbers that count no more."""
+    line = Line(user(same_destination=5, minutes=1_000_000))
+    for number in range(1000):
+        line.talks(number * 0.1, number * 0.1 + 60, external(f"+1212{2_000_000 + number}", user="busy"))
+    looked = count()
+    empty = Window.empty
+    monkeypatch.setattr(Window, "empty", lambda window, now: next(looked) >= 0 and empty(window, now))
+    for number in range(10):
+        line.talks(2000.0 + number, 2001.0 + number, external(NUMBER, user=f"other {number}"))
+    assert next(looked) < 200
+
+
+def test_who_called_a_number_in_vain_is_not_forgotten_while_others_call() -> None:
+    line = Line(user(same_destination=1))
+    line.calls_at(0.0)
+    line.usage.end(line.calls[-1], 1.0)
+    for number in range(10):
+        line.calls_at(10.0 + number, external(OTHER, user=f"other {number}"))
+    assert not line.asks(external(NUMBER), 100.0).allowed

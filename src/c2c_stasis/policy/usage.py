@@ -97,10 +97,11 @@ class Tally:
             self._since -= talk.connected or 0
 
     def idle(self, now: int) -> bool:
-        """Whether it is as if nobody had ever called."""
+        """Whether it is as if nobody had ever called. Asked at every call of others: only the newest number is looked at."""
+        newest = next(reversed(self.destinations), None)
         return (
             not self.talks
-            and all(window.empty(now) for window in self.destinations.values())
+            and (newest is None or self.destinations[newest].empty(now))
             and self.starts.full(now)
             and all(window.empty(now) for window in (self.international, self.ended_talk, self.ended_spend))
         )
