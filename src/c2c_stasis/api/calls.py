@@ -182,6 +182,8 @@ class CallRoutes:
 
         Raises the problem for every other request.
         """
+        if problem.status != 400:
+            raise problem  # a body that did not come in time is not waited for once more
         found = read_only(await read_body(request), WHO_CALLS_WHAT)
         if found is None:
             raise problem
