@@ -138,6 +138,22 @@ def test_the_reason_helps() -> None:
         parse("5551234", region="US", extension_length=4)
 
 
+@pytest.mark.parametrize(
+    ("dial_string", "reason"),
+    [
+        ("+999123456789", "has no country calling code that exists behind the +"),
+        ("+8811234567", "is too short for a telephone number (read as a number of +881)"),
+        ("+1 555", "is too short for a telephone number (read as a number of +1)"),
+        ("00442079460018", "is too long for a telephone number (read as a number of US); E.164 such as"),
+    ],
+)
+def test_who_writes_a_plus_is_not_told_of_the_region(dial_string: str, reason: str) -> None:
+    with pytest.raises(NumberNotDialable) as caught:
+        parse(dial_string, region="US", extension_length=4)
+    assert caught.value.reason.startswith(reason)
+    assert ("US" in caught.value.reason) == (not dial_string.startswith("+"))
+
+
 @pytest.mark.parametrize("text", ["", "+", "()", "+911", "9116666666", "9911", "911;x", "٩١١"])
 def test_what_is_no_emergency(text: str) -> None:
     assert not is_emergency(text, "US")

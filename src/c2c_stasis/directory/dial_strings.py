@@ -144,18 +144,21 @@ def _e164(dial_string: str, region: str) -> str:
         number = phonenumbers.parse(dial_string, region)
     except NumberParseException as exc:
         reason = f"is no telephone number of {region}, no extension and no emergency number"
+        if dial_string.startswith("+") and exc.error_type == NumberParseException.INVALID_COUNTRY_CODE:
+            reason = "has no country calling code that exists behind the +"
         raise NumberNotDialable(reason, NO_NUMBER) from exc
+    # Who wrote a + named the country: the region had no part in how it was read.
+    country = f"+{number.country_code}" if dial_string.startswith("+") else region
     # Possible, not valid: is_valid refuses +15551234567 and every range newer than the metadata.
     possible = phonenumbers.is_possible_number_with_reason(number)
     if possible != ValidationResult.IS_POSSIBLE:
         why = _TOO_LONG_OR_SHORT.get(possible, "is no possible telephone number")
-        raise NumberNotDialable(
-            f"{why} (read as a number of {region}); E.164 such as +15551234567 is always understood", IMPOSSIBLE
-        )
+        otherwise = "" if dial_string.startswith("+") else "; E.164 such as +15551234567 is always understood"
+        raise NumberNotDialable(f"{why} (read as a number of {country}){otherwise}", IMPOSSIBLE)
     text = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     if E164.fullmatch(text) is None:
         raise NumberNotDialable("is no telephone number of 7 to 15 digits", IMPOSSIBLE)
     # 003 2748 0437 of Australia becomes +61 0327480437, which is read as +61 327480437: sent would be another than judged.
     if phonenumbers.format_number(phonenumbers.parse(text), phonenumbers.PhoneNumberFormat.E164) != text:
-        raise NumberNotDialable(f"begins with a digit too many (read as a number of {region})", IMPOSSIBLE)
+        raise NumberNotDialable(f"begins with a digit too many (read as a number of {country})", IMPOSSIBLE)
     return text
