@@ -59,6 +59,7 @@ async def test_an_emergency_call_and_what_is_missing_for_it(office: Office, line
         result.stdout.splitlines()[0] == "911 (emergency): allowed by emergency: emergency numbers are always dialled"
     )
     assert "no limit counts; an ordinary trunk; no number to call back; location not known" in result.stdout
+    assert "  talks     43200 s at most" in result.stdout.splitlines()
 
 
 async def test_what_an_account_may_is_set_with_json(office: Office, line: Line) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from c2c_stasis.call.attempts import EMERGENCY_LIFETIME
 from c2c_stasis.call.model import DestinationKind, EmergencyDetails, Lack, Limits, Party
 from c2c_stasis.config import Emergency, RouteRule, Trunk
 from c2c_stasis.directory import emergency, trunks
@@ -103,7 +104,7 @@ class Rehearsal:
             caller=caller,
             did=did,
             anonymous=chosen.anonymous,
-            limits=_limits(chosen, decision),
+            limits=_limits(chosen, decision, for_help=for_help),
             switch=switch,
             warnings=tuple(_warnings(devices, callee, far, ways, did, details)),
             emergency_details=details,
@@ -160,7 +161,10 @@ class Rehearsal:
         return tuple(found)
 
 
-def _limits(chosen: Chosen, decision: Decision) -> Limits:
+def _limits(chosen: Chosen, decision: Decision, *, for_help: bool) -> Limits:
+    """The times of the call; of one for help those that count for it, whatever it is given."""
+    if for_help:
+        return replace(chosen.limits, answer_timeout=float(EMERGENCY_LIFETIME), max_duration=float(EMERGENCY_LIFETIME))
     if decision.longest is None or decision.longest >= chosen.limits.max_duration:
         return chosen.limits
     return replace(chosen.limits, max_duration=float(decision.longest))
