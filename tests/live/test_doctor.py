@@ -664,6 +664,10 @@ async def test_a_limit_of_money_and_no_price_for_numbers_at_home(well: Clinic, t
     file.write_text(file.read_text() + "+44,0.012,1,1\n")
     assert (await well.examined(limited)).codes == []
 
+    # An account can be given such a limit where no file is named at all.
+    report = await well.examined(replace(limited, policy=Policy()))
+    assert (report.codes, report.status) == (["rate_missing"], Status.UNAVAILABLE)
+
 
 # --- phones that the service makes ---
 

@@ -119,7 +119,9 @@ VERDICTS: Mapping[Rule, Verdict] = MappingProxyType(
         Rule.UNASSIGNED: _forbids("the number belongs to no range that is known to be in use"),
         Rule.UNKNOWN_REGION: _forbids("the number belongs to no known region; only {permitted} is dialled"),
         Rule.OTHER_REGION: _forbids("the number belongs to {region}; only {permitted} is dialled"),
-        Rule.NO_RATE: _forbids("the rate file has no price for the number"),
+        Rule.NO_RATE: _forbids(
+            "no price is known for the number, and a limit of money counts; [policy] rate_file names prices"
+        ),
         Rule.HOME_REGION: _allows("numbers of {home} are dialled"),
         Rule.ALLOWED_REGION: _allows("numbers of {region} are dialled"),
         Rule.NO_TRUNK: _forbids("no trunk is configured for this destination; only extensions can be called"),

@@ -23,17 +23,16 @@ UNUSABLE = Fault(
 MISSING = Fault(
     "rate_missing",
     Status.UNAVAILABLE,
-    "A limit of money counts for an account, and the rate file has no price for numbers of its own country: these calls are"
-    " refused (no_rate).",
-    "Add the country calling code to the file, as a prefix, and let the service read it again (SIGHUP).",
+    "A limit of money counts for an account, and no price is known for numbers of its own country: these calls are refused"
+    " (no_rate).",
+    "Name a file in [policy] rate_file, and add the country calling code to it, as a prefix; let the service read both again"
+    " (SIGHUP).",
 )
 
 
 async def look(patient: Patient) -> list[Finding]:
     """Read the file as the service does, and ask it what a call within each account's country costs."""
     name = patient.config.policy.rate_file
-    if not name:
-        return [well("no call has a price: [policy] rate_file names no file")]
     try:
         settings = await asyncio.to_thread(policy_of, patient.config)
     except ConfigError as error:
@@ -44,15 +43,20 @@ async def look(patient: Patient) -> list[Finding]:
         for account in (await patient.directory()).accounts
         if _missing(permission.settings(account), account)
     ]
-    return faults or [well(f"{name} is understood")]
+    return faults or [
+        well(f"{name} is understood" if name else "no call has a price: [policy] rate_file names no file")
+    ]
 
 
 def _missing(settings: Settings, account: Account) -> bool:
     """Whether an account whose calls must have a price has none for an ordinary number of its own country."""
     number = phonenumbers.example_number(account.region)
-    if settings.rates is None or not settings.counts_money or number is None:
+    if not settings.counts_money or number is None:
         return False
-    return settings.rates.find(phonenumbers.format_number(number, PhoneNumberFormat.E164)) is None
+    return (
+        settings.rates is None
+        or settings.rates.find(phonenumbers.format_number(number, PhoneNumberFormat.E164)) is None
+    )
 
 
 CHECK = Check("prices", "Can the service read what calls cost?", (UNUSABLE, MISSING), look)
