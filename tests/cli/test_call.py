@@ -54,10 +54,18 @@ async def test_what_is_refused_is_said_and_nothing_is_placed(office: Office, lin
         (("Ann", "12"), "dial_string "),
         (("Zoe", "+15551234567"), "there is no user Zoe"),
         (("Ann", "+449990000000000"), "dial_string "),
+        (("Ann", "+442079460018"), "the number belongs to GB; only US is dialled; rule other_region"),
     ):
         status, told, complaints = await call(*words)
         assert (status, told) == (REFUSED, "")
         assert said in complaints
+
+
+async def test_a_limit_says_which_it_is_and_when_it_lets_the_call_through(office: Office, line: Line) -> None:
+    await office.change(f"/v1/accounts/{office.account.id}", policy={"limits": {"calls_at_a_time": 0}})
+    _, _, complaints = await call("Ann", "+15551234567")
+    assert complaints.startswith("c2c-stasis: Limit reached: the account already has 0 calls")
+    assert complaints.endswith("; in 3600 s it would be let through; rule account_calls\n")
 
 
 async def test_how_long_the_phones_ring_can_be_said(office: Office, line: Line) -> None:

@@ -1,5 +1,7 @@
 """`explain`: what would become of a call, in words and for programs."""
 
+from c2c_stasis.cli.explain import OPENED_BY
+from c2c_stasis.policy.rules import VERDICTS, Rule
 from c2c_stasis.ports import Contact
 from tests.api.resources.office import Office
 from tests.cli.line import OK, REFUSED, USAGE, Line
@@ -33,6 +35,7 @@ async def test_one_that_would_be_refused_is_no_success(office: Office, line: Lin
         "+442079460018 (fixed line, GB): refused by other_region, 403: the number belongs to GB; only US is dialled"
     )
     assert others == [
+        "  opened by GB in allow_regions under [policy], or of the policy of the account, whose list counts instead",
         "  warning   no device of the user is online: the call would end at once (no_device)",
     ]
     told = await line.run("explain", "Ann", "+442079460018", "--json")
@@ -50,6 +53,10 @@ async def test_a_limit_says_when_it_lets_the_call_through(office: Office, line: 
     result = await line.run("explain", "Ann", "+12125550123")
     assert "refused by account_calls, 429" in result.stdout
     assert ", in 3600 s it would be let through" in result.stdout
+
+
+async def test_what_opens_each_rule_is_a_rule_that_refuses() -> None:
+    assert {VERDICTS[Rule(rule)].status for rule in OPENED_BY} == {403}
 
 
 async def test_an_emergency_call_and_what_is_missing_for_it(office: Office, line: Line) -> None:

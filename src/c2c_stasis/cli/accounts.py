@@ -71,7 +71,11 @@ def show_account(remote: Remote, account: str) -> None:
 @click.option("--timezone", metavar="ZONE", help="An IANA name.")
 @click.option("--extension-length", type=int, metavar="DIGITS", help="3 to 6; its extensions must fit.")
 @click.option("--caller-number", metavar="+NUMBER|ID", help='The number that its calls show; "" for none.')
-@click.option("--policy", metavar="JSON", help="What it may dial, where that is other than configured; {} for nothing.")
+@click.option(
+    "--policy",
+    metavar="JSON",
+    help="What it may dial, where that is other than configured; in the place of all that was set before. {} for nothing.",
+)
 @click.option(
     "--cors-origins",
     metavar="ORIGINS",

@@ -23,6 +23,16 @@ Exit status:
   78  the configuration is wrong
 """
 
+_PREFIXES = "allow_prefixes under [policy], or in the policy of the account"
+OPENED_BY = {
+    "other_region": "{region} in allow_regions under [policy], or of the policy of the account, whose list counts instead",
+    "outbound_disabled": "outbound_enabled under [policy] and in the policy of the account: both must be on",
+    "unassigned_number": f"strict_numbers; or {_PREFIXES}",
+    "unknown_region": _PREFIXES,
+    "worldwide_service": _PREFIXES,
+}
+"""What lets a call through that a rule refuses, where the sentence of the rule does not say it."""
+
 
 @click.command(epilog=_EXIT_STATUS)
 @for_account
@@ -45,6 +55,8 @@ def explain(remote: Remote, user: str, number: str) -> None:
 def _lines(told: Record) -> Iterator[str]:
     """The answer for people: what is decided first, then who rings, then what else counts."""
     yield f"{_destination(told)}: {_decision(told)}"
+    if told["rule"] in OPENED_BY:
+        yield f"  opened by {OPENED_BY[told['rule']].format_map(told)}"
     for one in told["devices"]:
         yield f"  device    {_device(one)}"
     if told["callee"]:

@@ -103,10 +103,10 @@ class Remote:
         if body is not None:
             content = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
-        status, location, text = self._exchange(method, path, content, headers)
+        status, told, text = self._exchange(method, path, content, headers)
         if status >= 400:
-            raise self._failure(status, text)
-        return self._understood(text) if text else {}, location
+            raise self._failure(status, text, told.get("Retry-After", ""))
+        return self._understood(text) if text else {}, told.get("Location", "")
 
     def download(self, file: BinaryIO, *path: str, **query: str) -> None:
         """Write what is there into a file, piece by piece. Raises `Failed`, also when it broke off half way."""
@@ -130,9 +130,9 @@ class Remote:
 
     def _exchange(
         self, method: str, path: str, content: bytes | None, headers: dict[str, str]
-    ) -> tuple[int, str, bytes]:
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
         with self._answered(method, path, content, headers) as response:
-            return response.status, response.headers.get("Location", ""), response.read()
+            return response.status, response.headers, response.read()
 
     @contextmanager
     def _answered(
@@ -164,7 +164,7 @@ class Remote:
         finally:
             connection.close()
 
-    def _failure(self, status: int, text: bytes) -> Failed:
+    def _failure(self, status: int, text: bytes, retry_after: str = "") -> Failed:
         """What a refusal means to somebody at a terminal."""
         answer = self._understood(text)
         code, message = answer.get("code"), str(answer.get("error", f"status {status}"))
@@ -182,6 +182,10 @@ class Remote:
         if code == "already_in_use":
             return InUse(message)
         details = [f"{name} {reason}" for name, reason in answer.get("details", {}).items()]
+        if code in ("destination_not_allowed", "limit_reached", "user_busy"):
+            rule = f"; rule {answer['details']['rule']}" if "rule" in answer.get("details", {}) else ""
+            later = f"; in {retry_after} s it would be let through" if status == 429 and retry_after else ""
+            return Failed(message + later + rule)
         return Failed("; ".join(details) if code in ("validation_error", "missing_field") and details else message)
 
     def _understood(self, text: bytes) -> Record:
