@@ -61,6 +61,15 @@ BROKEN: tuple[Broken, ...] = (
         "5: trunks[0].endpoint",
         "7: trunks[1].name is 'a', like another trunk",
     ),
+    Broken(
+        "two trunks of one name, the first from the environment",
+        OK + TRUNK.replace('"a"', '"spare"') + TRUNK,
+        (
+            "c2c.toml:7: trunks[1].name is 'a', like another trunk. Give every trunk its own name; the other has its own from"
+            " C2C_TRUNKS__0__NAME of the environment",
+        ),
+        {"C2C_TRUNKS__0__NAME": "a"},
+    ),
     _file(
         "a trunk for tests and for emergencies",
         f"{OK}{TRUNK}test = true\nemergency = true\n",

@@ -306,16 +306,16 @@ class _Reader:
 
     def _check_trunks(self, trunks: Iterable[object]) -> None:
         """What only two values together can show."""
-        names: set[object] = set()
+        names: dict[str, _Setting] = {}
         for settings, trunk in zip(self.lists["trunks"], trunks, strict=True):
-            if (at := settings.get("name")) is not None and isinstance(
-                at.value, str
-            ):  # also of one that is wrong elsewhere
-                if at.value in names:
-                    self.problem(
-                        at.where, at.name, f"is {at.value!r}, like another trunk", "Give every trunk its own name"
-                    )
-                names.add(at.value)
+            at = settings.get("name")
+            if at is not None and isinstance(at.value, str):  # also of one that is wrong elsewhere
+                first = names.setdefault(at.value, at)
+                if first is not at:
+                    fix = "Give every trunk its own name"
+                    if first.where == _ENVIRONMENT:  # that of the file is another, and looks right
+                        fix += f"; the other has its own from {first.name} of the environment"
+                    self.problem(at.where, at.name, f"is {at.value!r}, like another trunk", fix)
             if not isinstance(trunk, Trunk):
                 continue
             if trunk.test and trunk.emergency:
