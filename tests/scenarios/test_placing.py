@@ -150,7 +150,8 @@ async def test_an_emergency_call_that_no_asterisk_can_take_is_an_alarm(
     house.switch.cut()
     with pytest.raises(SwitchUnavailable):
         await house.place("911")
-    assert [record.levelname for record in caplog.records if record.message == "emergency call refused"] == ["CRITICAL"]
+    (line,) = [record for record in caplog.records if record.message == "emergency call refused"]
+    assert (line.levelname, line.__dict__["reason"]) == ("CRITICAL", "not connected to Asterisk")
     with pytest.raises(SwitchUnavailable):
         await house.place()
     assert caplog.messages.count("emergency call refused") == 1

@@ -181,9 +181,11 @@ class Accepting:
         decision = self._permission.admit(planned.request, planned.judged, account, moment)
         decision.check()
         if self._live.stopping or not self._switch.connected:
+            why = "the service is being stopped" if self._live.stopping else "not connected to Asterisk"
             if call.emergency:
-                logger.critical("emergency call refused", extra={"user_id": user.id, "account_id": account.id})
-            raise Stopping if self._live.stopping else SwitchUnavailable("not connected to Asterisk")
+                extra = {"user_id": user.id, "account_id": account.id, "reason": why}
+                logger.critical("emergency call refused", extra=extra)
+            raise Stopping if self._live.stopping else SwitchUnavailable(why)
         if self._live.draining and not call.emergency:
             raise Stopping
         if not call.emergency and not self._switch.answering:
