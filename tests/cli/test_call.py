@@ -65,7 +65,7 @@ async def test_a_limit_says_which_it_is_and_when_it_lets_the_call_through(office
     await office.change(f"/v1/accounts/{office.account.id}", policy={"limits": {"calls_at_a_time": 0}})
     _, _, complaints = await call("Ann", "+15551234567")
     assert complaints.startswith("c2c-stasis: Limit reached: the account already has 0 calls")
-    assert complaints.endswith("; in 3600 s it would be let through; rule account_calls\n")
+    assert complaints.endswith("; try again in 3600 s; rule account_calls\n")
 
 
 async def test_how_long_the_phones_ring_can_be_said(office: Office, line: Line) -> None:

@@ -35,7 +35,7 @@ async def test_one_that_would_be_refused_is_no_success(office: Office, line: Lin
         "+442079460018 (fixed line, GB): refused by other_region, 403: the number belongs to GB; only US is dialled"
     )
     assert others == [
-        "  opened by GB in allow_regions under [policy], or of the policy of the account, whose list counts instead",
+        "  opened by GB in allow_regions under [policy], or in those of the account's own policy, which count instead",
         "  warning   no device of the user is online: the call would end at once (no_device)",
     ]
     told = await line.run("explain", "Ann", "+442079460018", "--json")
@@ -52,7 +52,7 @@ async def test_a_limit_says_when_it_lets_the_call_through(office: Office, line: 
     await office.change(f"/v1/accounts/{office.account.id}", policy={"limits": {"calls_at_a_time": 0}})
     result = await line.run("explain", "Ann", "+12125550123")
     assert "refused by account_calls, 429" in result.stdout
-    assert ", in 3600 s it would be let through" in result.stdout
+    assert "; try again in 3600 s" in result.stdout
 
 
 async def test_what_opens_each_rule_is_a_rule_that_refuses() -> None:

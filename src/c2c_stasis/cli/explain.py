@@ -23,11 +23,11 @@ Exit status:
   78  the configuration is wrong
 """
 
-_PREFIXES = "allow_prefixes under [policy], or in the policy of the account"
+_PREFIXES = "allow_prefixes under [policy], or of the account's own policy"
 OPENED_BY = {
-    "other_region": "{region} in allow_regions under [policy], or of the policy of the account, whose list counts instead",
-    "outbound_disabled": "outbound_enabled under [policy] and in the policy of the account: both must be on",
-    "unassigned_number": f"strict_numbers; or {_PREFIXES}",
+    "other_region": "{region} in allow_regions under [policy], or in those of the account's own policy, which count instead",
+    "outbound_disabled": "outbound_enabled under [policy] and of the account's own policy: both must be on",
+    "unassigned_number": f"strict_numbers, when it is off; or {_PREFIXES}",
     "unknown_region": _PREFIXES,
     "worldwide_service": _PREFIXES,
 }
@@ -87,7 +87,7 @@ def _destination(told: Record) -> str:
 def _decision(told: Record) -> str:
     if told["allowed"]:
         return f"allowed by {told['rule']}: {told['reason']}"
-    later = f", in {told['retry_after']} s it would be let through" if told["retry_after"] else ""
+    later = f"; try again in {told['retry_after']} s" if told["retry_after"] else ""
     return f"refused by {told['rule']}, {told['status']}: {told['reason']}{later}"
 
 

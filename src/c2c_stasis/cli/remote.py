@@ -184,7 +184,7 @@ class Remote:
         details = [f"{name} {reason}" for name, reason in answer.get("details", {}).items()]
         if code in ("destination_not_allowed", "limit_reached", "user_busy"):
             rule = f"; rule {answer['details']['rule']}" if "rule" in answer.get("details", {}) else ""
-            later = f"; in {retry_after} s it would be let through" if status == 429 and retry_after else ""
+            later = f"; try again in {retry_after} s" if status == 429 and retry_after else ""
             return Failed(message + later + rule)
         return Failed("; ".join(details) if code in ("validation_error", "missing_field") and details else message)
 
