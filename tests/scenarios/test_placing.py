@@ -169,6 +169,25 @@ async def test_who_asks_again_while_asterisk_is_lost_is_not_told_that_the_first_
     await house.cancel(first)
 
 
+@pytest.mark.parametrize(
+    ("dial_string", "level"),
+    [("911", "CRITICAL"), ("933", "INFO"), (NUMBER, "INFO")],
+    ids=["help", "a test", "no help"],
+)
+async def test_an_emergency_call_that_leads_nowhere_is_an_alarm(
+    house: House, caplog: pytest.LogCaptureFixture, dial_string: str, level: str
+) -> None:
+    with caplog.at_level("INFO"):
+        assert (await house.end_of(await house.place(dial_string, "dan"))).reason is Reason.NO_DEVICE
+    assert [record.levelname for record in caplog.records if record.message == "call.end"] == [level]
+
+
+async def test_an_emergency_call_that_is_given_up_is_no_alarm(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        await house.cancel(await house.place("911"))
+    assert [record.levelname for record in caplog.records if record.message == "call.end"] == ["INFO"]
+
+
 async def test_an_emergency_call_that_no_trunk_can_carry_is_an_alarm(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,7 +12,7 @@ from c2c_stasis.arilog import AriLog
 from c2c_stasis.call import ending, machine
 from c2c_stasis.call.commands import Command, CreateLeg, DestroyBridge, DialLeg, HangUpLeg
 from c2c_stasis.call.events import Event, EventType
-from c2c_stasis.call.model import Call, CallState, Now, Reason
+from c2c_stasis.call.model import Call, CallState, Now, Outcome, Reason
 from c2c_stasis.call.move import Move, Step
 from c2c_stasis.call.signals import NO_REPLY, CallBroken, CancelRequested, CommandRefused, DeadlinePassed, Signal
 from c2c_stasis.errors import StoreUnavailable, SwitchRefused, SwitchUnavailable
@@ -50,6 +50,16 @@ _STORY = {
 
 # Calls that end so have met something that somebody must mend; a phone that is switched off is no such thing.
 _OURS_TO_MEND = {Reason.TRUNK_FAILED, Reason.CONGESTION, Reason.SWITCH_LOST, Reason.INTERNAL_ERROR}
+# Who called for help and met one of these is without it, whoever has to mend what.
+_WITHOUT_HELP = _OURS_TO_MEND | {
+    Reason.NO_DEVICE,
+    Reason.DEVICE_UNREACHABLE,
+    Reason.DESTINATION_NO_ANSWER,
+    Reason.DESTINATION_BUSY,
+    Reason.DESTINATION_REJECTED,
+    Reason.INVALID_NUMBER,
+    Reason.NO_ROUTE,
+}
 
 
 class Runner:
@@ -326,5 +336,13 @@ def tell(call: Call, events: Sequence[Event]) -> None:
 def _level(call: Call, event: Event) -> int:
     if event.type not in _STORY:
         return logging.DEBUG
-    mend = event.type is EventType.CALL_END and call.end is not None and call.end.reason in _OURS_TO_MEND
-    return logging.WARNING if mend else logging.INFO
+    if event.type is not EventType.CALL_END or call.end is None:
+        return logging.INFO
+    if _for_help(call) and call.end.reason in _WITHOUT_HELP and call.end.outcome is not Outcome.COMPLETED:
+        return logging.CRITICAL
+    return logging.WARNING if call.end.reason in _OURS_TO_MEND else logging.INFO
+
+
+def _for_help(call: Call) -> bool:
+    """Whether somebody may be in need: it is no test, neither by its number nor by its key."""
+    return call.emergency and call.livemode and not (call.emergency_details and call.emergency_details.test)
