@@ -93,6 +93,7 @@ async def test_when_no_carrier_takes_it_the_user_hears_so_and_may_ask_again_at_o
     assert again.id != call.id
     for one in (call, again):
         assert (await story.ended(one))["reason"] == "congestion"
+        story.expected_alarms.append("call.end")
     assert [len(story.dialled(number)), len(second.calls)] == [2, 2]
 
 
@@ -168,6 +169,7 @@ async def test_whoever_has_no_phone_gets_no_call_and_it_is_told_all_the_same(sto
     record = await call.ended()
 
     assert record["reason"] == "no_device"
+    story.expected_alarms = ["call.end"]
     assert emergency_event(await call.events())["missing"] == ["emergency_trunk", "callback_number", "location"]
 
 
