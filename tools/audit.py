@@ -1,6 +1,6 @@
-"""Asks an advisory service about every package of constraints.txt: does it have a known flaw? It needs the network.
+"""Asks an advisory service, OSV, about every package of constraints.txt: does it have a known flaw? It needs the network.
 
-Ends with 1 when there is a flaw, and with 3 when no service could be asked, which is told plainly: nothing was audited then.
+Ends with 1 when there is a flaw, and with 3 when it could not be asked, which is told plainly: nothing was audited then.
 With `--if-reachable` that is told and no failure.
 """
 
@@ -9,17 +9,15 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 ROOT = Path(__file__).parents[1]
-PYPI = "https://pypi.org/pypi/{name}/{version}/json"
 OSV = "https://api.osv.dev/v1/query"
 FLAWED, NOBODY_TO_ASK = 1, 3
-_PROBED_WITH = "aiohttp"  # has had advisories, so every service knows it
+_PROBED_WITH = "aiohttp"  # any package; what is answered does not matter
 _TIMEOUT = 5.0  # seconds; an audit of everything takes longer than to learn that nobody is there
 
 Json = dict[str, Any]
@@ -37,33 +35,22 @@ def asked(url: str, question: Json | None = None) -> Json:
     return found
 
 
-def pypi_answers(url: str, version: str) -> bool:
-    """Whether PyPI tells of advisories. Mirrors often have packages alone, and pip-audit takes what is missing for harmless."""
-    return "vulnerabilities" in asked(url.format(name=_PROBED_WITH, version=version))
-
-
-def osv_answers(url: str, version: str) -> bool:
-    """Whether OSV answers a question."""
-    question = {"version": version, "package": {"name": _PROBED_WITH, "ecosystem": "PyPI"}}
-    asked(url, question)
-    return True
-
-
-def reachable(answers: Callable[[], bool]) -> str:
-    """Nothing when the service answers, else why it cannot be asked."""
+def why_not(url: str, version: str) -> str:
+    """Nothing when the service answers a question, else why it cannot be asked."""
     try:
-        return "" if answers() else "knows no advisories"
+        asked(url, {"version": version, "package": {"name": _PROBED_WITH, "ecosystem": "PyPI"}})
     except (OSError, ValueError) as error:
         return str(error) or type(error).__name__
+    return ""
 
 
-def report_of(service: str, osv_url: str, constraints: Path) -> Json:
+def report_of(osv_url: str, constraints: Path) -> Json:
     """What pip-audit finds. Raises `CalledProcessError` when it comes to no end."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pip_audit", "--requirement", str(constraints), "--no-deps", "--disable-pip"]
         command += ["--progress-spinner=off", "--format=json", "--output", str(report)]
-        command += ["--vulnerability-service", service, "--osv-url", osv_url, "--cache-dir", folder]
+        command += ["--vulnerability-service", "osv", "--osv-url", osv_url, "--cache-dir", folder]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if not report.is_file():
             raise subprocess.CalledProcessError(done.returncode, "pip-audit", done.stdout, done.stderr)
@@ -89,27 +76,17 @@ def told(report: Json) -> tuple[int, list[str]]:
 
 
 @click.command(help=__doc__)
-@click.option("--if-reachable", is_flag=True, help="End with 0 when no advisory service is reachable.")
-@click.option("--pypi-url", default=PYPI, help="Where PyPI's JSON is; looked at to learn whether it knows advisories.")
-@click.option("--osv-url", default=OSV, help="Where OSV, or a copy of it, answers; asked when PyPI does not.")
+@click.option("--if-reachable", is_flag=True, help="End with 0 when the service is not reachable.")
+@click.option("--osv-url", default=OSV, help="Where OSV, or a copy of it, answers.")
 @click.option("--constraints", type=Path, default=ROOT / "constraints.txt", help="The packages.")
-def main(if_reachable: bool, pypi_url: str, osv_url: str, constraints: Path) -> None:
+def main(if_reachable: bool, osv_url: str, constraints: Path) -> None:
     pinned = dict(line.split("==", 1) for line in constraints.read_text().splitlines() if "==" in line)
-    version = pinned[_PROBED_WITH]
-    services: dict[str, Callable[[], bool]] = {
-        "pypi": lambda: pypi_answers(pypi_url, version),
-        "osv": lambda: osv_answers(osv_url, version),
-    }
-    why = {}
-    for name, answers in services.items():
-        if not (reason := reachable(answers)):
-            status, lines = told(report_of(name, osv_url, constraints))
-            click.echo("\n".join(lines), err=status != 0)
-            sys.exit(status)
-        why[name] = reason
-    reasons = "; ".join(f"{name}: {reason}" for name, reason in why.items())
-    click.echo(f"no advisory service is reachable, so NOTHING WAS AUDITED ({reasons})", err=True)
-    sys.exit(0 if if_reachable else NOBODY_TO_ASK)
+    if reason := why_not(osv_url, pinned[_PROBED_WITH]):
+        click.echo(f"the advisory service is not reachable, so NOTHING WAS AUDITED ({reason})", err=True)
+        sys.exit(0 if if_reachable else NOBODY_TO_ASK)
+    status, lines = told(report_of(osv_url, constraints))
+    click.echo("\n".join(lines), err=status != 0)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

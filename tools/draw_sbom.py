@@ -17,7 +17,6 @@ from pathlib import Path
 
 import click
 from cyclonedx.contrib.license.factories import LicenseFactory
-from cyclonedx.model import ExternalReference, ExternalReferenceType, XsUri
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.model.license import License
@@ -74,18 +73,13 @@ def closure(package: str) -> dict[str, set[str]]:
 
 
 def component(name: str, version: str) -> Component:
-    """One package as it is on PyPI."""
+    """One package, named as the Python package index names it."""
     made = Component(
         name=name,
         version=version,
         type=ComponentType.LIBRARY,
         bom_ref=f"{name}=={version}",
         purl=PackageURL("pypi", name=name, version=version),
-        external_references=[
-            ExternalReference(
-                type=ExternalReferenceType.DISTRIBUTION, url=XsUri(f"https://pypi.org/project/{name}/{version}/")
-            )
-        ],
     )
     if (licence := licence_of(name)) is not None:
         made.licenses.add(licence)
