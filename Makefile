@@ -52,6 +52,7 @@ check: $(VENV)/.for-work
 	$(BIN)/python tools/draw_openapi.py --check
 	$(BIN)/python tools/draw_traces.py --check
 	$(BIN)/python tools/draw_policy.py --check
+	$(BIN)/python tools/draw_client.py --check
 	$(BIN)/python tools/draw_sbom.py --check
 	$(BIN)/python tools/audit.py --if-reachable
 

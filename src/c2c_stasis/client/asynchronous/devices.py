@@ -1,0 +1,36 @@
+"""Devices: the phones of users."""
+
+from collections.abc import AsyncIterator
+from typing import Unpack
+
+from c2c_stasis.client.asynchronous.asking import Resource
+from c2c_stasis.client.fields import DeviceFields
+from c2c_stasis.client.records import Device
+
+
+class Devices(Resource):
+    """`/v1/users/:id/endpoints`, and `/v1/endpoints` for those of all."""
+
+    async def create(self, user_id: str, **fields: Unpack[DeviceFields]) -> Device:
+        """A new device; what to enter into the phone is in `sip` and `setup`, this once."""
+        return await self._post(Device, "users", user_id, "endpoints", body=fields)
+
+    async def retrieve(self, user_id: str, device_id: str) -> Device:
+        """One device, and where it is registered now."""
+        return await self._get(Device, "users", user_id, "endpoints", device_id)
+
+    def list(self, *, user_id: str | None = None) -> AsyncIterator[Device]:
+        """All devices, or those of one user, newest first."""
+        return self._every(Device, "endpoints", user_id=user_id)
+
+    async def update(self, user_id: str, device_id: str, **fields: Unpack[DeviceFields]) -> Device:
+        """Change what is said."""
+        return await self._post(Device, "users", user_id, "endpoints", device_id, body=fields)
+
+    async def reset_password(self, user_id: str, device_id: str) -> Device:
+        """A new password, which counts at once; it is in `sip` and `setup`, this once."""
+        return await self._post(Device, "users", user_id, "endpoints", device_id, "reset_password")
+
+    async def delete(self, user_id: str, device_id: str) -> None:
+        """Remove a device, and with it what the service made in Asterisk for it."""
+        await self._delete("users", user_id, "endpoints", device_id)

@@ -1,0 +1,81 @@
+"""What may be said in requests. A field that is left out is not said; None is null."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypedDict
+
+
+class CallOptions(TypedDict, total=False):
+    """For one call. Times are seconds; `did_id` is the number to show, `device_id` the only device that rings."""
+
+    metadata: Mapping[str, str]
+    did_id: str | None
+    device_id: str | None
+    ring_timeout: float | None
+    answer_timeout: float | None
+    max_duration: float | None
+    anonymous: bool
+
+
+class CallFilters(TypedDict, total=False):
+    """Which calls. `from_date` is when they began or later, `to_date` before; a day or a moment."""
+
+    user_id: str
+    did_id: str
+    direction: str
+    from_number: str
+    to_number: str
+    status: str
+    outcome: str
+    live: bool
+    from_date: str | datetime
+    to_date: str | datetime
+
+
+class UserFields(TypedDict, total=False):
+    """A user; `name`, or `email` in its place, is required of a new one."""
+
+    name: str
+    email: str | None
+    do_not_disturb: bool
+    caller_number_id: str | None
+    location_id: str | None
+    config: Mapping[str, Any] | None
+
+
+class DeviceFields(TypedDict, total=False):
+    """A device; without an `endpoint` the service makes one."""
+
+    name: str | None
+    endpoint: str
+    location_id: str | None
+
+
+class NumberFields(TypedDict, total=False):
+    """A phone number; `status` is `active` or `inactive`."""
+
+    caller_id_name: str | None
+    outbound_enabled: bool
+    status: str
+
+
+class WebhookFields(TypedDict, total=False):
+    """A webhook endpoint."""
+
+    enabled_events: Sequence[str]
+    description: str | None
+
+
+class WebhookChanges(WebhookFields, total=False):
+    """What may be changed of it; `status` is `enabled` or `disabled`."""
+
+    url: str
+    status: str
+
+
+class EventFilters(TypedDict, total=False):
+    """Which events: names, `call.*`, `leg.*` or `*`; of one user, of one call."""
+
+    types: Sequence[str]
+    user_id: str
+    call_id: str

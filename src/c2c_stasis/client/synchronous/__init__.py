@@ -1,0 +1,1 @@
+"""The client for ordinary programs. Drawn from `asynchronous`, but for `transport.py`."""

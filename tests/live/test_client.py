@@ -1,0 +1,45 @@
+"""The Python client in a program of its own: a call that talks, told event by event, by both of its forms."""
+
+import asyncio
+
+import pytest
+
+from c2c_stasis.client import AsyncClient, Client
+from c2c_stasis.client.records import Event
+from tests.live.story import ANSWERS_SOON, TALKS_BRIEFLY, Story
+
+pytestmark = pytest.mark.live
+
+OF_A_TALK = ["call.ringing", "call.initiated", "call.answered", "call.end"]
+
+
+async def test_a_call_is_placed_and_followed_to_its_end_with_asyncio_and_without(story: Story) -> None:
+    alice = await story.user(await story.phone(ANSWERS_SOON), name="Alice")
+    first, second = story.destination(TALKS_BRIEFLY), story.destination(TALKS_BRIEFLY)
+    await story.open()
+
+    async with AsyncClient(story.client.url, story.client.key, account=alice.account_id) as client:
+        placed = await client.calls.create(user_id=alice.id, dial_string=first, metadata={"crm": "42"})
+        story.client.found(f"/v1/calls/{placed.id}", alice.account_id)
+        told = [event async for event in client.events.of_call(placed.id)]
+        call = await client.calls.retrieve(placed.id)
+    assert [event.type for event in told] == OF_A_TALK
+    assert (call.outcome, call.reason, call.to_number, call.metadata) == ("completed", "normal", first, {"crm": "42"})
+    assert call.timings.bridged_ms is not None
+    assert [(leg.side, leg.outcome) for leg in call.legs] == [("a", "answered"), ("b", "answered")]
+    await story.until_phones_are_free()
+
+    def program() -> tuple[str, list[Event]]:
+        with Client(story.client.url, story.client.key, account=alice.account_id) as blocking:
+            session = blocking.sessions.create_for_user(alice.id, ttl_seconds=60)
+        with Client(story.client.url, session.client_secret) as browser:
+            placed = browser.calls.create(user_id=alice.id, dial_string=second, idempotency_key="click 1")
+            again = browser.calls.create(user_id=alice.id, dial_string=second, idempotency_key="click 1")
+            assert (again.id, again.replayed) == (placed.id, True)
+            return placed.id, list(browser.events.of_call(placed.id, types=("*",)))
+
+    call_id, events = await asyncio.to_thread(program)
+    story.client.found(f"/v1/calls/{call_id}", alice.account_id)
+    assert [event.type for event in events if event.type.startswith("call.")] == OF_A_TALK
+    assert {event.data.leg.device for event in events if event.data.leg} > {None}
+    assert [event.data.sequence for event in events] == list(range(1, len(events) + 1))
