@@ -124,3 +124,8 @@ async def test_a_number_is_erased(office: Office, line: Line) -> None:
     assert await line.says("calls", "erase", "+12025550100") == "erased from 2 calls\n"
     assert await line.json("calls", "erase", "+12025550101") == {"object": "erasure", "calls": 1}
     assert "number may hold" in await line.fails(REFUSED, "calls", "erase", "nobody")
+
+
+async def test_what_cannot_be_written_is_not_taken_for_a_service_that_is_away(office: Office, line: Line) -> None:
+    complaint = await line.fails(REFUSED, "calls", "export", "--output", "/dev/full")
+    assert "could not be written" in complaint

@@ -13,7 +13,7 @@ import click
 from c2c_stasis.cli.access import EXIT_STATUS, for_account
 from c2c_stasis.cli.call_record import print_call
 from c2c_stasis.cli.names import number_named, user_name, user_named
-from c2c_stasis.cli.remote import Remote
+from c2c_stasis.cli.remote import Failed, Remote
 from c2c_stasis.cli.tables import Column, counted, print_list
 
 _FILTERS = (
@@ -97,11 +97,16 @@ def export_calls(remote: Remote, output: Path | None, **filters: Any) -> None:
     Telephone numbers stand there as tel:+15551234567, and an apostrophe before what a spreadsheet would take for a formula.
     """
     query = _query(remote, filters)
-    if output is None:
-        remote.download(sys.stdout.buffer, "calls.csv", **query)
-        return
-    with output.open("wb") as file:
-        remote.download(file, "calls.csv", **query)
+    try:
+        if output is None:
+            remote.download(sys.stdout.buffer, "calls.csv", **query)
+            return
+        with output.open("wb") as file:
+            remote.download(file, "calls.csv", **query)
+    except BrokenPipeError:
+        raise  # nobody reads any more
+    except OSError as error:
+        raise Failed(f"what came could not be written: {error.strerror or error}") from error
 
 
 @calls.command("erase", epilog=EXIT_STATUS)

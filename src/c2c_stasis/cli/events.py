@@ -3,29 +3,18 @@
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import click
 
 from c2c_stasis.cli.access import EXIT_STATUS, for_account
 from c2c_stasis.cli.names import user_named
-from c2c_stasis.cli.remote import NotThere, Record, Remote
+from c2c_stasis.cli.remote import NotThere, Remote
 from c2c_stasis.cli.telling import line_of_day
+from c2c_stasis.client.wire import Frame, Frames
 
 RETRY = 1.0  # seconds before the next attempt, unless the service says otherwise
 
-_LIVE = b": live"
 _UNTOLD = ("connected", "closed")
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One event of the stream; `retry` are seconds, if the service says some."""
-
-    name: str
-    data: Record
-    number: int | None
-    retry: float | None
 
 
 @click.command(epilog=EXIT_STATUS)
@@ -78,7 +67,7 @@ class _Followed:
                 self._back()
                 wait = told.retry or wait
                 self._tell(told)
-                if told.data == {"reason": "session_ended"}:
+                if told.json() == {"reason": "session_ended"}:
                     wait = 0.0  # the next attempt is refused, and says why
         except NotThere as error:
             if not self._reached:
@@ -87,30 +76,24 @@ class _Followed:
         if not self.over:
             time.sleep(wait)
 
-    def _stream(self) -> Iterator[Told]:
+    def _stream(self) -> Iterator[Frame]:
         headers = {} if self._after is None else {"Last-Event-ID": str(self._after)}
+        frames = Frames()
         with self._remote.lines("events", headers=headers, **self._query) as lines:
-            fields: dict[str, str] = {}
             for line in lines:
-                text = line.rstrip(b"\n")
-                if text == _LIVE and not self._follow:
+                yield from frames.read(line)
+                if frames.live and not self._follow:
                     self.over = True
                     return
-                if text and not text.startswith(b":"):
-                    name, _, value = text.decode().partition(": ")
-                    fields[name] = value
-                elif not text and "event" in fields:
-                    yield _told(fields)
-                    fields = {}
 
-    def _tell(self, told: Told) -> None:
+    def _tell(self, told: Frame) -> None:
         self._reached = True
         if told.name == "reset":
-            click.echo(f"c2c-stasis: {_RESET[told.data['reason']]}", err=True)
+            click.echo(f"c2c-stasis: {_RESET[told.json()['reason']]}", err=True)
         if self._remote.as_json and told.name not in _UNTOLD:
             click.echo(_json(told))
         elif told.name not in (*_UNTOLD, "reset"):
-            click.echo(line_of_day(told.data))
+            click.echo(line_of_day(told.json()))
         if told.number is not None:
             self._after = told.number
 
@@ -131,15 +114,5 @@ _RESET = {
 }
 
 
-def _told(fields: dict[str, str]) -> Told:
-    number, retry = fields.get("id"), fields.get("retry")
-    return Told(
-        fields["event"],
-        json.loads(fields["data"]),
-        int(number) if number else None,
-        int(retry) / 1000 if retry else None,
-    )
-
-
-def _json(told: Told) -> str:
-    return json.dumps({"id": told.number, "event": told.name, "data": told.data}, separators=(",", ":"))
+def _json(told: Frame) -> str:
+    return json.dumps({"id": told.number, "event": told.name, "data": told.json()}, separators=(",", ":"))
