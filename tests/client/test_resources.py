@@ -86,6 +86,8 @@ async def test_a_call_is_placed_once_however_often_it_is_asked_for_with_one_key(
     events = [event async for event in client.events.of_call(first.id)]
     assert events == list(await client.calls.log(first.id))[-len(events) :]
     assert events[-1].data.outcome == "cancelled"
+    with pytest.raises(NotFound):
+        await anext(client.events.of_call("call_01h2xcejqtf2nbrexx3vqjhp42"))
     ended = await client.calls.retrieve(first.id)
     assert (ended.live, ended.outcome, ended.reason) == (False, "cancelled", "cancelled_by_api")
     listed = [one async for one in client.calls.list(live=False, to_number=NUMBER, to_date=datetime.now(UTC))]

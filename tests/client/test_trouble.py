@@ -158,6 +158,16 @@ async def test_what_is_another_service_is_not_taken_for_this_one(
     assert asked.headers["Authorization"] == "Bearer sk_test_x"
 
 
+@pytest.mark.parametrize("status", [200, 302])
+async def test_what_was_not_removed_is_not_taken_for_removed(stand: Stand, status: int) -> None:
+    stand.says(status, "{}")
+    async with AsyncClient(stand.url, "sk_test_x") as client:
+        with pytest.raises(NotUnderstood):
+            await client.users.delete(USER)
+    with pytest.raises(NotUnderstood):
+        await asyncio.to_thread(lambda: Client(stand.url, "sk_test_x").users.delete(USER))
+
+
 async def test_the_key_goes_to_no_other_address_for_the_next_page(stand: Stand) -> None:
     stand.says(200, '{"data": [], "next_page_url": "@127.0.0.1:9/v1/users"}')
     async with AsyncClient(stand.url, "sk_test_x") as client:

@@ -1,6 +1,11 @@
-"""The Python client in a program of its own: a call that talks, told event by event, by both of its forms."""
+"""The Python client: a call that talks, told event by event, by both of its forms; and the programs of its page."""
 
 import asyncio
+import os
+import re
+import sys
+from asyncio.subprocess import PIPE
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +15,9 @@ from tests.live.story import ANSWERS_SOON, TALKS_BRIEFLY, Story
 
 pytestmark = pytest.mark.live
 
+FIRST, FOLLOWER = re.findall(
+    r"```python\n(.*?)```", (Path(__file__).parents[2] / "docs/client.md").read_text(), re.DOTALL
+)
 OF_A_TALK = ["call.ringing", "call.initiated", "call.answered", "call.end"]
 
 
@@ -43,3 +51,32 @@ async def test_a_call_is_placed_and_followed_to_its_end_with_asyncio_and_without
     assert [event.type for event in events if event.type.startswith("call.")] == OF_A_TALK
     assert {event.data.leg.device for event in events if event.data.leg} > {None}
     assert [event.data.sequence for event in events] == list(range(1, len(events) + 1))
+
+
+async def test_the_programs_of_the_page_place_a_call_and_follow_all_calls(story: Story) -> None:
+    alice = await story.user(await story.phone(ANSWERS_SOON), name="Alice")
+    number = story.destination(TALKS_BRIEFLY, "+15551234567")
+    await story.open()
+    of_the_demonstration = {
+        "C2C_BASE_URL": story.client.url,
+        "C2C_API_KEY": story.client.key,
+        "C2C_ACCOUNT": alice.account_id,
+    }
+
+    async def program(text: str) -> asyncio.subprocess.Process:
+        environment = os.environ | of_the_demonstration
+        return await asyncio.create_subprocess_exec(sys.executable, "-u", "-c", text, env=environment, stdout=PIPE)
+
+    follower = await program(FOLLOWER)
+    assert follower.stdout is not None
+    hearing = asyncio.create_task(follower.stdout.readline())
+    try:
+        while not hearing.done():  # it hears of the calls that begin when it has connected
+            told, _ = await (await program(FIRST)).communicate()
+            assert [line.split()[0] for line in told.decode().splitlines()] == OF_A_TALK
+            assert told.decode().split()[-1] == "completed"
+            await story.until_phones_are_free()
+        assert (await hearing).decode().split()[1:] == [number, "completed"]
+    finally:
+        follower.terminate()
+        await follower.communicate()

@@ -61,12 +61,14 @@ class Answer:
             raise NotUnderstood(f"the answer with status {self.status} is none of this API: {error}") from error
 
     def accepted(self) -> "Answer":
-        """Itself. Raises `Refused` when it is an error, `NotUnderstood` when it is an error of something else."""
-        if self.status >= 400:
+        """Itself. Raises `Refused` when it is an error, `NotUnderstood` when it is one of something else, or it leads away."""
+        if not 200 <= self.status < 300:
             raise self._refused()
         return self
 
     def _refused(self) -> Error:
+        if self.status < 400:
+            return NotUnderstood(f"the answer with status {self.status} is none of this API")
         try:
             told = msgspec.json.decode(self.body, type=_Refusal)
         except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -106,7 +108,7 @@ class Page(Struct, frozen=True):
 class Account:
     """Who asks, and for which account."""
 
-    api_key: str
+    api_key: str = field(repr=False)
     account: str | None
 
     def headers(self) -> dict[str, str]:
@@ -120,7 +122,7 @@ class Environment:
     """What `make demo` writes for scripts, and what the command line reads."""
 
     base_url: str
-    api_key: str
+    api_key: str = field(repr=False)
     account: str | None
 
     @classmethod

@@ -53,7 +53,8 @@ class Resource:
 
     async def _delete(self, *path: str) -> None:
         answer = await self._asking.answer(Request("DELETE", address(*path)))
-        answer.accepted()
+        if answer.accepted().status != 204:
+            raise NotUnderstood(f"the answer with status {answer.status} is none of this API")
 
     async def _every(self, kind: type[T], *path: str, **query: Value) -> AsyncIterator[T]:
         """Every entry of a list, page after page; a page is asked for when its first entry is."""

@@ -54,7 +54,8 @@ class Resource:
 
     def _delete(self, *path: str) -> None:
         answer = self._asking.answer(Request("DELETE", address(*path)))
-        answer.accepted()
+        if answer.accepted().status != 204:
+            raise NotUnderstood(f"the answer with status {answer.status} is none of this API")
 
     def _every(self, kind: type[T], *path: str, **query: Value) -> Iterator[T]:
         """Every entry of a list, page after page; a page is asked for when its first entry is."""

@@ -10,7 +10,7 @@ from c2c_stasis.client.fields import EventFilters
 from c2c_stasis.client.records import Event, Reset, StreamEvent
 from c2c_stasis.client.synchronous.asking import Resource
 from c2c_stasis.client.synchronous.transport import pause
-from c2c_stasis.client.wire import Frame, Frames, Request, address
+from c2c_stasis.client.wire import Frame, Frames, Json, Request, address
 
 PATIENCE = 40.0  # seconds without a line after which the connection is given up: a comment comes every 15
 RETRY = 1.0  # seconds before the next attempt, unless the service says otherwise
@@ -52,7 +52,11 @@ class Events(Resource):
                     yield _told(frame)
 
     def of_call(self, call_id: str, *, types: tuple[str, ...] = ("call.*",)) -> Generator[Event, None, None]:
-        """The events of one call from its beginning to `call.end`, waiting for those that come. Raises as `follow` does."""
+        """The events of one call from its beginning to `call.end`, waiting for those that come.
+
+        Raises as `follow` does, and `Error` when there is no such call, or it cannot be asked whether there is.
+        """
+        self._get(Json, "calls", call_id)
         if not {"*", "call.*", "call.end"} & set(types):
             types = (*types, "call.end")
         with closing(self.follow(after=0, call_id=call_id, types=types)) as following:
