@@ -112,7 +112,15 @@ $(VENV)/.for-demo: pyproject.toml constraints.txt tools/venv.sh
 	@sh tools/venv.sh $(VENV) . && touch $@
 
 $(VENV)/.for-work: pyproject.toml constraints.txt tools/venv.sh
-	@sh tools/venv.sh $(VENV) '.[dev]' && touch $@ $(VENV)/.for-demo
+	@sh tools/venv.sh $(VENV) '.[dev]' && touch $@ $(VENV)/.for-demo $(VENV)/.for-examples
+
+# What the examples need: examples/run.
+$(VENV)/.for-examples: pyproject.toml constraints.txt tools/venv.sh
+	@sh tools/venv.sh $(VENV) '.[examples]' && touch $@ $(VENV)/.for-demo
+
+EXPRESS := examples/node-express
+$(EXPRESS)/node_modules/.package-lock.json: $(EXPRESS)/package-lock.json tools/npm.sh $(VENV)/.for-examples
+	@sh tools/npm.sh $(VENV) --prefix $(EXPRESS) ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
 
 $(VENV)/.for-fuzz: pyproject.toml constraints.txt tools/venv.sh
-	@sh tools/venv.sh $(VENV) '.[dev,fuzz]' && touch $@ $(VENV)/.for-work $(VENV)/.for-demo
+	@sh tools/venv.sh $(VENV) '.[dev,fuzz]' && touch $@ $(VENV)/.for-work $(VENV)/.for-demo $(VENV)/.for-examples
