@@ -193,6 +193,7 @@ async def test_it_stays_for_calls_of_ones_own_survives_a_killed_service_and_ends
         await until(lambda: "Records:" in demo.output, "the curl")
 
         await every_error_of_the_page(demo, env)
+        await pages_of_the_examples_may_call(env)
         await two_calls_at_once(demo, env)
         location = await paste_curl(demo)
         os.kill(int(env["C2C_SERVICE_PID"]), signal.SIGKILL)
@@ -254,6 +255,18 @@ async def every_error_of_the_page(demo: Demo, env: dict[str, str]) -> None:
             async with session.post("/v1/calls", json=body, headers=headers) as answer:
                 assert (answer.status, (await answer.json())["error"]) == (status, error)
     await until(lambda: demo.output.count("POST /v1/calls: 4") == len(PAGE_ERRORS), "the refusals on the timeline")
+
+
+async def pages_of_the_examples_may_call(env: dict[str, str]) -> None:
+    asked = {"Access-Control-Request-Method": "POST"}
+    async with aiohttp.ClientSession(env["C2C_BASE_URL"]) as page:
+        for origin, status in {
+            "http://127.0.0.1:3000": 204,
+            "http://localhost:3000": 204,
+            "http://crm.local": 405,
+        }.items():
+            async with page.options("/v1/calls", headers=asked | {"Origin": origin}) as answer:
+                assert answer.status == status
 
 
 async def two_calls_at_once(demo: Demo, env: dict[str, str]) -> None:

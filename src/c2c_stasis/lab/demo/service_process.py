@@ -21,8 +21,12 @@ READY_WITHIN = 30.0  # seconds; 1 is usual
 STOP_WITHIN = 5.0  # seconds for an orderly end; then it is killed
 POLL = 0.05  # seconds
 LAST_WORDS = 12  # lines
-# All calls of the demonstration are to one number, and it is ours: whoever looks at it for a while shall not come to a limit.
-_OF_THE_SHOW = {"C2C_ACCOUNT_LIMITS__SAME_DESTINATION": "unlimited"}
+_OF_THE_SHOW = {
+    # All calls of the demonstration are to one number, and it is ours: whoever looks at it for a while shall come to no limit.
+    "C2C_ACCOUNT_LIMITS__SAME_DESTINATION": "unlimited",
+    # The pages of examples/, whose servers listen there.
+    "C2C_HTTP__CORS_ORIGINS": "http://127.0.0.1:3000, http://localhost:3000",
+}
 
 Listener = Callable[[dict[str, Any]], None]
 
