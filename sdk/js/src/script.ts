@@ -1,0 +1,3 @@
+/** All of it in one file for a `<script>`: `C2cStasis.loadDialStack(…)`. */
+
+export * from './index.js';
