@@ -3,11 +3,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test check bench images fuzz fuzz-policy fuzz-events cuts faults races nasty emergency sbom audit
+.PHONY: help demo test check bench images fuzz fuzz-policy fuzz-events cuts faults races nasty emergency sbom audit sdk
 
 help:
 	@echo "make demo     watch a real Asterisk ring two phones; ARGS=--once ends after one call"
 	@echo "make test     everything, against the same real Asterisk; ARGS=\"-k ringback\" chooses"
+	@echo "make sdk      the browser SDK in sdk/js: built, measured and tested"
 	@echo "make check    formatting, lint, types, import contracts, drawn documents, known flaws of dependencies"
 	@echo "make bench    latencies and throughput on this machine"
 	@echo "make cuts     a client of the event stream that is cut off 200 times while the service is killed 10 times"
@@ -29,7 +30,7 @@ demo: $(VENV)/.for-demo
 POLICY := tests/policy tests/publish/test_guard.py
 PAIRED := -n 2 --dist loadfile
 WAITING := tests/live tests/faults tests/surface tests/lab tests/contract
-test: $(VENV)/.for-work
+test: $(VENV)/.for-work sdk
 	$(BIN)/pytest tests/call --cov=c2c_stasis.call --cov-branch --cov-report=term --cov-fail-under=100
 	$(BIN)/python tools/planted_faults.py
 	$(BIN)/pytest $(POLICY) --cov=c2c_stasis.policy --cov-branch --cov-report=term --cov-fail-under=100
@@ -40,6 +41,15 @@ ifeq ($(strip $(ARGS)),)
 else
 	$(BIN)/pytest --ignore=tests/call $(POLICY:%=--ignore=%) $(ARGS)
 endif
+
+# The browser SDK: its modules and the file for a <script> into sdk/js/dist, and its tests. Six seconds.
+SDK := sdk/js
+sdk: $(SDK)/node_modules/.package-lock.json
+	sh tools/npm.sh $(VENV) --prefix $(SDK) run build
+	sh tools/npm.sh $(VENV) --prefix $(SDK) test
+
+$(SDK)/node_modules/.package-lock.json: $(SDK)/package-lock.json tools/npm.sh $(VENV)/.for-work
+	sh tools/npm.sh $(VENV) --prefix $(SDK) ci --ignore-scripts --no-audit --no-fund
 
 check: $(VENV)/.for-work
 	$(BIN)/ruff format --check .

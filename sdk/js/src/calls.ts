@@ -154,9 +154,8 @@ export function safely<T>(handler: (value: T) => void, value: T): void {
   try {
     handler(value);
   } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
+    if (typeof reportError === 'function') reportError(error);
+    else console.error(error); // Node.js, where to throw it would end the program
   }
 }
 
