@@ -170,7 +170,7 @@ async def test_every_event_comes_once_through_cuts(office: Office) -> None:
         placed.append(await office.call(office.user.id))
         await proxy.mend()
         placed.append(await office.call(office.user.id))
-    told = []
+    told: list[str] = []
     while len(told) < len(placed):
         line = await page.hear()
         told += [] if line == "connected" else [f"/v1/calls/{line}"]
