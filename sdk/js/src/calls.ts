@@ -62,6 +62,8 @@ export interface FollowOptions {
   legs?: boolean;
   /** Told whenever the stream is lost for some reason; it comes back by itself, unless `final`. */
   onError?: (error: DialStackError, final: boolean) => void;
+  /** Told whenever it is there. */
+  onConnected?: () => void;
 }
 
 const WAIT_FOR_STREAM = 1_000; // ms that a call waits for the stream that is to tell of it
@@ -131,7 +133,7 @@ export class Calls {
         event: tell,
         // What the stream cannot replay, the call's own log still has.
         reset: async () => (await this.events(id)).forEach(tell),
-        connected: () => {},
+        connected: () => options.onConnected?.(),
         disconnected: (error, final) => {
           if (error !== null && options.onError) options.onError(error, final);
         },

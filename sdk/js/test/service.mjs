@@ -26,6 +26,7 @@ export class Service {
   answers = []; // taken before the usual ones: (request, response, body) => void
   accepted = null; // the secrets that count; null: any
   down = false;
+  slow = 0; // ms that its clock is behind
 
   static async start() {
     const service = new Service();
@@ -90,7 +91,7 @@ export class Service {
   /** Something happens to a call. */
   happen(call, type, more = {}) {
     const sequence = this.events.filter((event) => event.call === call).length + 1;
-    const text = JSON.stringify({ id: newId('evt'), type, account_id: this.account, created_at: new Date().toISOString(), data: { call_id: call, sequence, ...more } });
+    const text = JSON.stringify({ id: newId('evt'), type, account_id: this.account, created_at: new Date(Date.now() - this.slow).toISOString(), data: { call_id: call, sequence, ...more } });
     const event = { id: this.last + 1, type, text, call };
     this.events.push(event);
     for (const { response, wants } of this.streams) if (wants(event)) response.write(frame(type, text, event.id));
