@@ -55,7 +55,7 @@ export class ClickToCallButton extends Base {
   static dialstack: DialStack | null = null;
 
   /** Texts for the record of the call. */
-  metadata: Record<string, string> | null = null;
+  declare metadata: Record<string, string> | null; // not a field, which would hide what a page set before
   #dialstack: DialStack | null = null;
   #call: OneCall | null = null;
   #unwatch: (() => void) | null = null;
@@ -63,7 +63,17 @@ export class ClickToCallButton extends Base {
   #shown: Standing | null = null;
   #refused: DialStackError | null = null; // nobody is there to place calls
   #opening = false;
+  #early: Record<string, unknown>;
   #clock: ReturnType<typeof setInterval> | undefined;
+
+  constructor() {
+    super();
+    // What a page set before this class was there stands on the element itself, and hides what the class has.
+    const early = Object.fromEntries(['dialstack', 'metadata', 'number', 'user'].map((name) => [name, take(this, name)]));
+    this.metadata = (early['metadata'] as Record<string, string> | undefined) ?? null;
+    this.#dialstack = (early['dialstack'] as DialStack | undefined) ?? null;
+    this.#early = early;
+  }
 
   /** Places the calls of this button. */
   get dialstack(): DialStack | null {
@@ -99,12 +109,19 @@ export class ClickToCallButton extends Base {
   }
 
   connectedCallback(): void {
+    const { number, user } = this.#early;
+    this.#early = {}; // no attribute may be set before
+    if (typeof number === 'string') this.number = number;
+    if (typeof user === 'string') this.user = user;
     if (this.#parts === null) {
       this.#parts = build(this.attachShadow({ mode: 'open', delegatesFocus: true }));
       this.#parts.button.addEventListener('click', () => void this.call());
       this.#parts.cancel.addEventListener('click', () => void this.cancel());
       this.addEventListener('keydown', (event) => {
-        if (event.key === 'Escape' && BUSY.includes(this.phase)) void this.cancel();
+        if (event.key !== 'Escape' || !BUSY.includes(this.phase)) return;
+        event.stopPropagation(); // a dialog around it stays open
+        event.preventDefault();
+        void this.cancel();
       });
     }
     this.#adopt();
@@ -257,6 +274,13 @@ function make<Name extends 'div' | 'button' | 'span'>(name: Name, part: string):
   const element = document.createElement(name);
   element.setAttribute('part', part);
   return element;
+}
+
+/** The own property of an element, which it has no more afterwards. */
+function take(element: object, name: string): unknown {
+  const value = Object.getOwnPropertyDescriptor(element, name)?.value as unknown;
+  Reflect.deleteProperty(element, name);
+  return value;
 }
 
 /** Only what changed: what is written again would be read out again. */

@@ -74,7 +74,8 @@ function read(given: unknown): { secret: string; lasts: number } {
     throw new DialStackError('session_failed', 'fetchClientSecret gave a platform key, which must stay on your server');
   }
   const end = isObject(given) ? (given['expires_at'] ?? given['expiresAt']) : undefined;
-  return { secret: found, lasts: lifetime(found) ?? (typeof end === 'string' ? Date.parse(end) - Date.now() || Infinity : Infinity) };
+  const left = lifetime(found) ?? Date.parse(String(end)) - Date.now();
+  return { secret: found, lasts: left > 0 ? left : Infinity }; // if it has no end, or the clock is wrong, a 401 will tell
 }
 
 /** How long a token counts from when it was made, in ms; null if it does not say so. */

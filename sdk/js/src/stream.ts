@@ -109,7 +109,8 @@ export class EventStream {
     const cut = (): void => connection.abort();
     let silence = setTimeout(cut, this.pace.silence);
     const ahead = session.renewAt - Date.now();
-    const renewal = ahead < 2 ** 31 ? setTimeout(() => void session.secret().then(cut, () => {}), ahead) : undefined;
+    const renew = (): void => void session.secret().then((now) => now !== secret && cut(), () => {});
+    const renewal = ahead < 2 ** 31 ? setTimeout(renew, ahead) : undefined;
     try {
       const signal = connection.signal;
       const request: RequestInit = { headers, signal, cache: 'no-store', credentials: 'omit' };

@@ -60,6 +60,13 @@ test('the end may be told beside a secret that does not tell it', async (t) => {
   assert.equal(asked.times, 2);
 });
 
+test('a secret whose end seems to be over is used until it is refused: the clock of the page may be wrong', async () => {
+  const { session, asked } = sessionOf({ client_secret: 'opaque', expires_at: '1970-01-01T01:00:00Z' });
+  await session.secret();
+  assert.equal(await session.secret(), 'opaque');
+  assert.deepEqual([asked.times, session.renewAt], [1, Infinity]);
+});
+
 test('as long as the present one counts, nobody notices that no new one can be had', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: 0 });
   const good = token(3600);

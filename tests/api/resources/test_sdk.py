@@ -6,6 +6,7 @@ It runs in Node.js from `sdk/js/dist`, which `make sdk` builds; its own tests ar
 import asyncio
 import csv
 import json
+import re
 from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,29 @@ async def test_a_page_places_a_call_finds_it_and_ends_it(office: Office) -> None
     assert await page.hear() == [[True], None]
     assert await page.hear() == ["cancelled_by_api", ["call.end"], "cancelled"]
     await page.end()
+
+
+async def test_the_snippet_of_the_readme_places_a_call(office: Office) -> None:
+    await rings(office)
+    (snippet, *_) = re.findall(r"```js\n(.*?)```", (ROOT / "sdk/js/README.md").read_text(), re.DOTALL)
+    told = {
+        "'@c2c-stasis/sdk'": json.dumps(SDK.as_uri()),
+        "'https://calls.example.com'": json.dumps(office.url),
+        "'user_01h2xcejqtf2nbrexx3vqjhp42'": json.dumps(office.user.id),
+    }
+    for example, ours in told.items():
+        assert example in snippet
+        snippet = snippet.replace(example, ours)
+    session = await office.make("/v1/user_sessions", user=office.user.id)
+    # What a browser has and Node.js has not: an address that the route of the page's own server is relative to.
+    server = f"""
+    const plain = fetch;
+    globalThis.fetch = (url, how) => url === '/api/dialstack/session' ? Response.json({json.dumps(session)}) : plain(url, how);
+    """
+    page = await asyncio.create_subprocess_exec(NODE, "--input-type=module", "-e", server + snippet)
+    assert await page.wait() == 0
+    (call,) = (await office.get("/v1/calls"))["data"]
+    assert (call["user_id"], call["to_number"], call["state"]) == (office.user.id, "+15551234567", "ringing_user")
 
 
 async def test_the_same_key_is_the_same_call(office: Office) -> None:
