@@ -6,6 +6,15 @@ export const USER = 'user_01h2xcejqtf2nbrexx3vqjhp42';
 export const ACCOUNT = 'acct_01h2xcejqtf2nbrexx3vqjhp41';
 export const PACE = { first: 5, most: 40, silence: 300 };
 
+// Pages of any origin may ask.
+const CORS = {
+  'Access-Control-Allow-Origin': '*',
+  'Access-Control-Allow-Methods': 'GET, POST, DELETE',
+  'Access-Control-Allow-Headers': 'authorization, content-type, dialstack-account, idempotency-key, last-event-id',
+  'Access-Control-Expose-Headers': 'X-Request-Id, Location, Retry-After, Idempotent-Replayed',
+  'Access-Control-Max-Age': '600',
+};
+
 let made = 0;
 
 /** An id that no other has. */
@@ -47,6 +56,8 @@ export class Service {
     let text = '';
     for await (const piece of request) text += piece;
     const { method, url: path, headers } = request;
+    for (const [name, value] of Object.entries(CORS)) response.setHeader(name, value);
+    if (method === 'OPTIONS' && !this.down) return response.writeHead(204).end();
     const body = text === '' ? null : JSON.parse(text);
     const asked = { method, path, headers, body };
     this.requests.push(asked);
