@@ -262,6 +262,11 @@ class Story:
         """Place a call, which must be accepted."""
         return await self.client.place(user, number, **options)
 
+    async def answered(self, call: PlacedCall, phone: Phone, ringing: int = 2) -> None:
+        """Let this phone answer, once so many ring and Asterisk knows: who has not told it yet hears no reason of the end."""
+        await call.told(*["leg.ringing"] * ringing)
+        await (await phone.next_call()).answer()
+
     async def ended(self, call: PlacedCall, within: float = GENEROUS) -> Record:
         """The final record of a call, once every phone has heard of the end too."""
         record = await call.ended(within)

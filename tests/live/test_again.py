@@ -46,13 +46,14 @@ def joins(name: str) -> Callable[[Asked], bool]:
 async def test_a_phone_whose_hang_up_asterisk_refused_stops_ringing_while_the_others_talk(
     story: Story, meddler: Meddler
 ) -> None:
-    desk, mobile = await story.phone(ANSWERS_SOON), await story.phone(RINGS)
+    desk, mobile = await story.phone(RINGS), await story.phone(RINGS)
     alice = await story.user(desk, mobile)
     number = story.destination(Script(ring_after=0.02, answer_after=0.1, tone_hz=700))
     meddler.meddle = first_of(hangs_up("a2"), Meddling(503))
     await story.open(ari_url=meddler.url)
 
     call = await story.place(alice, number)
+    await story.answered(call, desk)
     far = await story.dialled_call(number)
     (near,) = desk.calls
     await near.wait_tone(700)

@@ -11,12 +11,14 @@ pytestmark = pytest.mark.live
 
 
 async def test_of_two_devices_one_wins_and_the_other_is_told_that_the_call_was_answered_elsewhere(story: Story) -> None:
-    desk, mobile = await story.phone(ANSWERS_SOON), await story.phone(RINGS)
+    desk, mobile = await story.phone(RINGS), await story.phone(RINGS)
     alice = await story.user(desk, mobile)
     number = story.destination(TALKS_BRIEFLY)
     await story.open()
 
-    record = await story.ended(await story.place(alice, number))
+    call = await story.place(alice, number)
+    await story.answered(call, desk)
+    record = await story.ended(call)
 
     (won,), (lost,), (reached,) = desk.calls, mobile.calls, story.dialled(number)
     assert [won.final_status, lost.cancelled, lost.final_status] == [200, True, 487]
@@ -111,13 +113,15 @@ async def test_a_device_without_power_does_not_keep_the_other_from_answering(sto
 
 
 async def test_a_device_registered_in_two_places_rings_in_both(story: Story) -> None:
-    here = await story.phone(ANSWERS_SOON)
+    here = await story.phone(RINGS)
     there = await story.phone(RINGS, device=here.name)
     alice = await story.user(here)
     number = story.destination(TALKS_BRIEFLY)
     await story.open()
 
-    record = await story.ended(await story.place(alice, number))
+    call = await story.place(alice, number)
+    await story.answered(call, here)
+    record = await story.ended(call)
 
     (won,), (lost,) = here.calls, there.calls
     assert won.final_status == 200

@@ -10,6 +10,7 @@ from tests.live.story import ANSWERS_SOON, Story
 
 pytestmark = pytest.mark.live
 
+APART = 3.0  # per cent: what is still on its way when the last report is written, and overtook others, counts as lost or not
 TALK = 10.0  # seconds: 500 packets, of which 5 % are 25
 BAD = Script(
     ring_after=0.02, answer_after=0.1, loss=0.05, jitter=0.12
@@ -41,7 +42,7 @@ async def test_five_percent_loss_and_thirty_milliseconds_of_jitter_are_told_of_t
     assert near.audio is not None
     dropped = 100 * near.audio.dropped / (near.audio.dropped + near.audio.sent.packets)
     assert [bad["leg"], good["leg"]] == ["endpoint", "pstn"]
-    assert bad["packet_loss_pct"] == pytest.approx(dropped, abs=1.5)
+    assert bad["packet_loss_pct"] == pytest.approx(dropped, abs=APART)
     assert bad["jitter_ms"] == pytest.approx(30, abs=12)
     assert 0 < bad["rtt_ms"] < 250
     assert good["packet_loss_pct"] < 0.5
@@ -55,7 +56,7 @@ async def test_the_trunk_is_blamed_for_what_comes_from_there(story: Story) -> No
     assert far.audio is not None
     dropped = 100 * far.audio.dropped / (far.audio.dropped + far.audio.sent.packets)
     assert bad["leg"] == "pstn"
-    assert bad["packet_loss_pct"] == pytest.approx(dropped, abs=1.5)
+    assert bad["packet_loss_pct"] == pytest.approx(dropped, abs=APART)
     assert good["packet_loss_pct"] < 0.5
     assert good["mos"] > bad["mos"]
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 POLL = 0.02  # seconds between two looks
-GENEROUS = 15.0  # seconds; what comes at all comes in a fraction of it, but a machine may stand still for a while
+GENEROUS = 30.0  # seconds; what comes at all comes in a fraction of it, but a machine may stand still for a while
 
 
 async def until(ready: Callable[[], bool], what: str, within: float = GENEROUS) -> None:
