@@ -92,8 +92,14 @@ async def test_the_service_answers_whatever_is_asked_as_its_document_tells(story
 
 
 def shortened(output: str) -> str:
-    """What schemathesis found, without the rest of lines that are very long."""
-    return "\n".join(line[:500] for line in output.splitlines())[-20_000:]
+    """What schemathesis found, from its list of failures on, without the rest of lines that are very long."""
+    lines = [line[:500] for line in output.splitlines()]
+    headings = (
+        number
+        for number, line in enumerate(lines)
+        if line.startswith("===") and ("FAILURES" in line or "ERRORS" in line)
+    )
+    return "\n".join(lines[next(headings, 0) :])[:20_000]
 
 
 class Fuzz:
@@ -144,6 +150,7 @@ class Fuzz:
             *("--phases", "examples,coverage,fuzzing,stateful" if EXAMPLES else "examples,fuzzing,stateful"),
             *(("--header", f"Authorization: Bearer {token}") if token else ()),
             *("--warnings", "off", "--suppress-health-check", "all", "--no-color"),
+            *("--request-timeout", "60"),  # seconds: a machine may stand still
             cwd=self._story.folder,
             env=environment,
             stdout=PIPE,
