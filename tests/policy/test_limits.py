@@ -143,6 +143,7 @@ def test_one_number_is_not_called_again_and_again(scope: str) -> None:
     refusal = line.calls_at(120.0)
     assert refusal.rule == f"{scope}_same_destination"
     assert refusal.retry_after == 490  # ten minutes after the part of ten seconds in which the first began
+    assert line.asks(external(NUMBER), 120.5).retry_after == 490  # 489.5 would be too early
     assert line.calls_at(120.0, external(OTHER)).allowed
     assert line.asks(external(NUMBER), 609.9).allowed is False
     assert line.asks(external(NUMBER), 610.0).allowed
