@@ -29,8 +29,9 @@ demo: $(VENV)/.for-demo
 # files at a time: first what only computes, then what mostly waits, the real Asterisk included. With ARGS, all of that is one run.
 POLICY := tests/policy tests/publish/test_guard.py
 PAIRED := -n 2 --dist loadfile
-WAITING := tests/live tests/faults tests/surface tests/lab tests/contract
+WAITING := tests/live tests/browser tests/faults tests/surface tests/lab tests/contract
 test: $(VENV)/.for-work sdk
+	@sh tools/chromium.sh
 	$(BIN)/pytest tests/call --cov=c2c_stasis.call --cov-branch --cov-report=term --cov-fail-under=100
 	$(BIN)/python tools/planted_faults.py
 	$(BIN)/pytest $(POLICY) --cov=c2c_stasis.policy --cov-branch --cov-report=term --cov-fail-under=100

@@ -15,14 +15,14 @@ export class Api {
     private readonly timeout: number,
   ) {}
 
-  /** Ask the service. What reads or ends is asked once more with a new session after a 401; what begins a call never is. */
+  /** Ask the service; once more after a 401, with a new session, for nothing was done. Else a call is never begun again. */
   async ask(method: 'GET' | 'POST' | 'DELETE', path: string, asked: Asked = {}): Promise<Response> {
     const key = asked.idempotencyKey ?? null;
     try {
       return await this.#once(method, path, asked);
     } catch (error) {
       if (!(error instanceof DialStackError)) throw error;
-      const again = error.status === 401 ? method !== 'POST' : method === 'GET' && error.code === 'connection_failed';
+      const again = error.status === 401 || (method === 'GET' && error.code === 'connection_failed');
       if (again) return this.#once(method, path, asked);
       if (key === null) throw error;
       throw new DialStackError(error.code, error.message, { ...error, idempotencyKey: key, cause: error.cause });

@@ -90,7 +90,7 @@ test('a call is never asked for a second time, whatever becomes of the first', a
   const lost = await error(dialstack.calls.create(CALL));
   assert.deepEqual([lost.code, lost.status, lost.uncertain], ['connection_failed', null, true]);
   assert.equal(lost.idempotencyKey, posts()[0].headers['idempotency-key']);
-  for (const [status, code] of [[401, 'unauthorized'], [500, 'internal_error'], [503, 'unavailable']]) {
+  for (const [status, code] of [[403, 'forbidden'], [500, 'internal_error'], [503, 'unavailable']]) {
     service.answers.push((response) => service.problem(response, status, 'x', code));
     const refused = await error(dialstack.calls.create(CALL));
     assert.deepEqual([refused.status, refused.uncertain], [status, false]);
@@ -108,19 +108,20 @@ test('no answer in time is an error with which the same call can be asked for ag
   assert.equal(posts()[1].headers['idempotency-key'], posts()[0].headers['idempotency-key']);
 });
 
-test('what only reads or ends is asked once more with a new session; what begins a call is not, but the next one has it', async () => {
-  for (const ask of [() => dialstack.calls.retrieve('call_1'), () => dialstack.calls.list(), () => dialstack.calls.cancel('call_1')]) {
+test('what was refused for its session is asked once more with a new one, a call as well: it had not begun', async () => {
+  for (const ask of [() => dialstack.calls.retrieve('call_1'), () => dialstack.calls.cancel('call_1'), () => dialstack.calls.create(CALL)]) {
     service.accepted = new Set();
     service.answers.push((response) => (service.problem(response, 401, 'Unauthorized', 'unauthorized'), (service.accepted = null)));
     const had = sessions.length;
     await ask();
     assert.equal(sessions.length, Math.max(had, 1) + 1);
   }
-  service.answers.push((response) => service.problem(response, 401, 'Unauthorized', 'unauthorized'));
-  const had = sessions.length;
+  const [refused, placed] = posts();
+  assert.equal(posts().length, 2);
+  assert.deepEqual([placed.body, placed.headers['idempotency-key']], [refused.body, refused.headers['idempotency-key']]);
+  service.accepted = new Set();
   assert.equal((await error(dialstack.calls.create(CALL))).code, 'unauthorized');
-  await dialstack.calls.create(CALL);
-  assert.equal(sessions.length, had + 1);
+  assert.equal(posts().length, 4);
 });
 
 test('a session that is refused again is an error, not a loop', async () => {
