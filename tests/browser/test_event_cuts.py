@@ -58,7 +58,7 @@ async def test_a_page_that_is_cut_off_again_and_again_hears_every_event_once(
         return str(json.loads(text)["client_secret"])
 
     site.script, site.secret = FOLLOWS.format(api=json.dumps(proxy.url.rstrip("/"))), secret
-    page = await open_page()
+    page = await open_page(bypass_csp=True)  # whose waits are evaluated in the page
     await page.wait_for_function("window.connections > 0")
     cutting = asyncio.create_task(cut(page, proxy))
     await asyncio.gather(*(call_again_and_again(story, user, number, until=cutting) for user, number in people))
