@@ -96,7 +96,7 @@ def sip_server(config: Config) -> SipServer:
     """Where provisioned phones register: as configured, else on the host where Asterisk's ARI is."""
     host = urlsplit(config.ari.url).hostname or ""
     domain = config.sip.domain or (f"[{host}]" if ":" in host else host)
-    return SipServer(domain, config.sip.port or None, config.sip.transport)
+    return SipServer(domain, config.sip.port or None, config.sip.transport, config.sip.websocket_url)
 
 
 def ari_log_settings(ari: Ari) -> AriLogSettings | None:

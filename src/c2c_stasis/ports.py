@@ -41,6 +41,7 @@ class SipServer:
     domain: str
     port: int | None = None
     transport: str = "udp"
+    websocket_url: str = ""  # where pages register; empty when they cannot
 
     @property
     def address(self) -> str:

@@ -13,11 +13,13 @@ import pytest
 from c2c_stasis.ari import provisioning as module
 from c2c_stasis.ari.phone_objects import NO_ACL, phone_objects
 from c2c_stasis.ari.provisioning import AT_ONCE, Provisioning
+from c2c_stasis.directory.sip_account import Registrant
 from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
 from tests.ari.operations import Operations
 from tests.fakes.waiting import until
 
 PHONE, HA1, OTHER_HA1 = "c2c-abc", "a" * 32, "b" * 32
+DESK, OTHER_DESK = Registrant(HA1), Registrant(OTHER_HA1)
 CONTACT = "sip:abc@192.0.2.1:5060"
 
 Objects = dict[tuple[str, str], dict[str, str]]
@@ -86,13 +88,13 @@ def provisioning() -> Provisioning:
 
 async def settled(provisioning: Provisioning, asterisk: Asterisk, removed: tuple[str, ...] = ()) -> None:
     """The phone is there."""
-    provisioning.want({PHONE: HA1}, removed)
+    provisioning.want({PHONE: DESK}, removed)
     await provisioning.settle(asterisk.operations)
     asterisk.changes.clear()
 
 
-def wanted(ha1: str = HA1) -> Objects:
-    objects = phone_objects(PHONE, ha1, "phone-contacts")
+def wanted(registrant: Registrant = DESK) -> Objects:
+    objects = phone_objects(PHONE, registrant, "phone-contacts")
     return {
         (kind, PHONE): settings | ({"allow": "(opus|g722|alaw|ulaw)"} if kind == "endpoint" else {})
         for kind, settings in objects.items()
@@ -100,7 +102,7 @@ def wanted(ha1: str = HA1) -> Objects:
 
 
 async def test_a_phone_is_put_into_asterisk_its_endpoint_last(provisioning: Provisioning, asterisk: Asterisk) -> None:
-    provisioning.want({PHONE: HA1}, ())
+    provisioning.want({PHONE: DESK}, ())
     assert not provisioning.there(PHONE)
 
     await provisioning.settle(asterisk.operations)
@@ -181,10 +183,10 @@ async def test_with_another_password_registrations_end_and_without_they_stay(
     await provisioning.settle(asterisk.operations)
     assert len(asterisk.objects) == 4
 
-    provisioning.want({PHONE: OTHER_HA1}, ())
+    provisioning.want({PHONE: OTHER_DESK}, ())
     await provisioning.settle(asterisk.operations)
 
-    assert asterisk.objects == wanted(OTHER_HA1)
+    assert asterisk.objects == wanted(OTHER_DESK)
     assert [change[:2] for change in asterisk.changes] == [
         ("deleteObject", "auth"),
         ("deleteObject", "contact"),
@@ -201,7 +203,7 @@ async def test_wherever_a_change_of_password_is_cut_off_no_registration_of_the_o
 ) -> None:
     await settled(provisioning, asterisk)
     asterisk.register()
-    provisioning.want({PHONE: OTHER_HA1}, ())
+    provisioning.want({PHONE: OTHER_DESK}, ())
     left = [failure]
 
     def once(operation: str, kind: str) -> BaseException | None:
@@ -216,7 +218,7 @@ async def test_wherever_a_change_of_password_is_cut_off_no_registration_of_the_o
     await provisioning.settle(asterisk.operations)
 
     assert provisioning.there(PHONE)
-    assert asterisk.objects == wanted(OTHER_HA1)
+    assert asterisk.objects == wanted(OTHER_DESK)
 
 
 async def test_a_password_that_we_changed_is_no_alarm_and_one_that_somebody_else_changed_is(
@@ -225,7 +227,7 @@ async def test_a_password_that_we_changed_is_no_alarm_and_one_that_somebody_else
     caplog.set_level(logging.INFO)
     await settled(provisioning, asterisk)
 
-    provisioning.want({PHONE: OTHER_HA1}, ())
+    provisioning.want({PHONE: OTHER_DESK}, ())
     await provisioning.settle_new(asterisk.operations)
     asterisk.objects["auth", PHONE]["md5_cred"] = HA1  # which was right once
     await provisioning.forget()
@@ -264,7 +266,7 @@ async def test_an_asterisk_without_a_place_for_phones_is_told_of_once_and_keeps_
     provisioning: Provisioning, asterisk: Asterisk, caplog: pytest.LogCaptureFixture
 ) -> None:
     asterisk.spoil = without_place
-    provisioning.want({PHONE: HA1}, ())
+    provisioning.want({PHONE: DESK}, ())
 
     with caplog.at_level(logging.WARNING):
         await provisioning.settle(asterisk.operations)
@@ -290,7 +292,7 @@ async def test_where_no_phone_has_a_place_hundreds_cost_one_line_and_as_few_requ
     provisioning: Provisioning, asterisk: Asterisk, caplog: pytest.LogCaptureFixture
 ) -> None:
     asterisk.spoil = without_place
-    many = {f"c2c-{number}": HA1 for number in range(600)}
+    many = {f"c2c-{number}": DESK for number in range(600)}
     provisioning.want(many, ())
 
     await provisioning.settle(asterisk.operations)
@@ -302,7 +304,7 @@ async def test_where_no_phone_has_a_place_hundreds_cost_one_line_and_as_few_requ
     provisioning.want(many, ())  # somebody changed the name of a user
     await provisioning.settle_new(asterisk.operations)
     assert asterisk.operations.asked == []
-    provisioning.want(many | {PHONE: HA1}, ())
+    provisioning.want(many | {PHONE: DESK}, ())
     await provisioning.settle_new(asterisk.operations)
     assert {given["id"] for _, given in asterisk.operations.asked} == {PHONE}
 
@@ -310,7 +312,7 @@ async def test_where_no_phone_has_a_place_hundreds_cost_one_line_and_as_few_requ
 async def test_a_phone_that_alone_is_refused_is_told_by_name_and_the_others_are_put(
     provisioning: Provisioning, asterisk: Asterisk, caplog: pytest.LogCaptureFixture
 ) -> None:
-    refused = {f"c2c-{number}": HA1 for number in range(AT_ONCE - 1)}
+    refused = {f"c2c-{number}": DESK for number in range(AT_ONCE - 1)}
     answer = asterisk.operations.answer
 
     def refuse(operation: str, given: dict[str, Any]) -> bytes:
@@ -319,7 +321,7 @@ async def test_a_phone_that_alone_is_refused_is_told_by_name_and_the_others_are_
         return answer(operation, given)
 
     asterisk.operations.answer = refuse
-    provisioning.want(refused | {PHONE: HA1}, ())
+    provisioning.want(refused | {PHONE: DESK}, ())
 
     await provisioning.settle(asterisk.operations)
     await provisioning.settle(asterisk.operations)
@@ -333,12 +335,12 @@ async def test_changes_elsewhere_do_not_hurry_what_is_refused(
 ) -> None:
     monkeypatch.setattr("c2c_stasis.ari.provisioning.FIRST_RETRY", 3600.0)
     asterisk.spoil = without_place
-    provisioning.want({PHONE: HA1}, ())
+    provisioning.want({PHONE: DESK}, ())
     keeping = asyncio.create_task(provisioning.keep(asterisk.operations))
     await until(lambda: asterisk.changes, "the first try")
     before = len(asterisk.operations.asked)
 
-    provisioning.want({PHONE: HA1, "c2c-new": HA1}, ())
+    provisioning.want({PHONE: DESK, "c2c-new": DESK}, ())
     await until(lambda: len(asterisk.changes) == 2, "a try of the new one")
 
     assert {given["id"] for _, given in asterisk.operations.asked[before:]} == {"c2c-new"}
@@ -349,7 +351,7 @@ async def test_changes_elsewhere_do_not_hurry_what_is_refused(
 async def test_what_is_still_settled_on_the_old_connection_is_not_taken_for_the_new_one(
     provisioning: Provisioning, asterisk: Asterisk
 ) -> None:
-    provisioning.want({PHONE: HA1}, ())
+    provisioning.want({PHONE: DESK}, ())
     old = Held(asterisk.operations)
     settling = asyncio.create_task(provisioning.settle(old))
     await until(lambda: old.waiting, "the last request on the old connection")
@@ -401,7 +403,7 @@ async def test_a_phone_that_was_deleted_and_is_wanted_again_is_there_and_can_be_
         await provisioning.settle_new(asterisk.operations)
         assert asterisk.objects == {}
 
-        provisioning.want({PHONE: HA1}, ())
+        provisioning.want({PHONE: DESK}, ())
         await provisioning.settle_new(asterisk.operations)
         assert asterisk.objects == wanted()
 
@@ -409,7 +411,7 @@ async def test_a_phone_that_was_deleted_and_is_wanted_again_is_there_and_can_be_
 async def test_what_may_be_missing_in_asterisk_because_of_us_is_known(
     provisioning: Provisioning, asterisk: Asterisk
 ) -> None:
-    provisioning.want({PHONE: HA1}, ["c2c-removed"])
+    provisioning.want({PHONE: DESK}, ["c2c-removed"])
     assert (provisioning.in_work(PHONE), provisioning.in_work("c2c-removed")) == (True, True)
 
     await provisioning.settle(asterisk.operations)
@@ -422,7 +424,7 @@ async def test_an_asterisk_that_does_not_answer_is_said_to_be_unavailable(
     provisioning: Provisioning, asterisk: Asterisk
 ) -> None:
     asterisk.failure = SwitchUnavailable("no answer")
-    provisioning.want({PHONE: HA1}, ())
+    provisioning.want({PHONE: DESK}, ())
 
     with pytest.raises(SwitchUnavailable):
         await provisioning.settle(asterisk.operations)
@@ -432,7 +434,7 @@ async def test_a_fault_of_our_own_is_not_taken_for_one_of_asterisk(
     provisioning: Provisioning, asterisk: Asterisk
 ) -> None:
     asterisk.failure = ZeroDivisionError()
-    provisioning.want({PHONE: HA1}, ())
+    provisioning.want({PHONE: DESK}, ())
 
     with pytest.raises(ZeroDivisionError):
         await provisioning.settle(asterisk.operations)
@@ -443,14 +445,14 @@ async def test_what_failed_is_tried_again_until_it_is_done(
 ) -> None:
     monkeypatch.setattr(module, "FIRST_RETRY", 0.001)
     asterisk.failure = SwitchUnavailable("no answer")
-    provisioning.want({PHONE: HA1}, ())
+    provisioning.want({PHONE: DESK}, ())
     keeping = asyncio.create_task(provisioning.keep(asterisk.operations))
     await until(lambda: len(asterisk.operations.asked) > 2, "another try")
 
     asterisk.failure = None
 
     await until(lambda: provisioning.there(PHONE), "the phone to be there")
-    provisioning.want({PHONE: OTHER_HA1}, ())
+    provisioning.want({PHONE: OTHER_DESK}, ())
     await until(lambda: provisioning.there(PHONE), "the phone to be there")
     keeping.cancel()
     await asyncio.wait({keeping})
@@ -459,7 +461,7 @@ async def test_what_failed_is_tried_again_until_it_is_done(
 async def test_one_that_is_deleted_while_it_is_in_the_queue_is_not_made(
     provisioning: Provisioning, asterisk: Asterisk
 ) -> None:
-    provisioning.want({PHONE: HA1}, ())
+    provisioning.want({PHONE: DESK}, ())
     settling = asyncio.create_task(provisioning.settle(asterisk.operations))
     await asyncio.sleep(0)
 
@@ -473,7 +475,7 @@ async def test_one_that_is_deleted_while_it_is_in_the_queue_is_not_made(
 async def test_what_is_wanted_before_anybody_settles_it_is_there_soon(
     provisioning: Provisioning, asterisk: Asterisk
 ) -> None:
-    provisioning.want({PHONE: HA1}, ())
+    provisioning.want({PHONE: DESK}, ())
 
     keeping = asyncio.create_task(provisioning.keep(asterisk.operations))
 
@@ -484,7 +486,7 @@ async def test_what_is_wanted_before_anybody_settles_it_is_there_soon(
 
 async def test_without_a_list_of_addresses_a_phone_may_be_anywhere(asterisk: Asterisk) -> None:
     provisioning = Provisioning(NO_ACL)
-    provisioning.want({PHONE: HA1}, ())
+    provisioning.want({PHONE: DESK}, ())
 
     await provisioning.settle(asterisk.operations)
 

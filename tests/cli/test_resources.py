@@ -47,7 +47,7 @@ async def test_each_is_listed_in_a_table(office: Office, line: Line) -> None:
     ]
     assert tables["users"][1:] == [[user, ann, "1002, 1001", "-", "no"]]
     contacts = "sip:a@192.0.2.1 (Phone/1), sip:b@h (unknown phone, not reachable)"
-    assert tables["devices"][1][1:] == ["desk", "-", ann, "online", contacts]
+    assert tables["devices"][1][1:] == ["desk", "-", "sip", ann, "online", contacts]
     assert tables["extensions"][1:] == [["1002", ann, user], ["1001", ann, user]]
     assert tables["phone-numbers"][1][1:] == ["+12025550101", "active", "no", "-"]
     assert [row[2:4] for row in tables["keys"]] == [["FOR", "STATUS"], ["tests", "active"], ["calls", "active"]]

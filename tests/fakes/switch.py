@@ -39,6 +39,7 @@ from c2c_stasis.call.signals import (
     LegRinging,
     Signal,
 )
+from c2c_stasis.directory.sip_account import Registrant
 from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
 from c2c_stasis.ids import CallId, LegId
 from c2c_stasis.lab.script import RINGS, Script
@@ -150,7 +151,7 @@ class FakeSwitch:
         self.bridges: dict[CallId, set[LegId]] = {}
         self.asked: list[Command] = []
         self.watched: frozenset[str] = frozenset()
-        self.phones: dict[str, str] = {}
+        self.phones: dict[str, Registrant] = {}
         self.problem = "not connected yet"
         self.answering = True
         self.app = "c2c"  # under which name the service is connected
@@ -196,7 +197,7 @@ class FakeSwitch:
         """Say which endpoints matter."""
         self.watched = frozenset(endpoints)
 
-    async def provision(self, phones: Mapping[str, str], removed: Iterable[str]) -> None:
+    async def provision(self, phones: Mapping[str, Registrant], removed: Iterable[str]) -> None:
         """Say which phones it must have; they are there at once."""
         self.phones = dict(phones)
 

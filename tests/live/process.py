@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from c2c_stasis.config import AccountLimits, Config, Http, KeyLimits, Policy, UserLimits, Webhooks
+from c2c_stasis.config import AccountLimits, Config, Http, KeyLimits, Policy, Sip, UserLimits, Webhooks
 from c2c_stasis.lab import child
 from tests.live.waiting import eventually
 
@@ -163,6 +163,7 @@ def as_toml(config: Config) -> str:
         "[database]": {"url": config.database.url},
         "[calls]": {name: getattr(calls, name) for name in calls.__dataclass_fields__},
         "[webhooks]": _plain(config.webhooks),
+        "[sip]": _plain(config.sip),
         "[policy]": _plain(config.policy),
         "[user_limits]": _plain(config.user_limits),
         "[account_limits]": _plain(config.account_limits),
@@ -180,7 +181,7 @@ def as_toml(config: Config) -> str:
     return "\n".join(texts)
 
 
-def _plain(section: Http | Webhooks | Policy | UserLimits | AccountLimits | KeyLimits) -> dict[str, object]:
+def _plain(section: Http | Webhooks | Sip | Policy | UserLimits | AccountLimits | KeyLimits) -> dict[str, object]:
     values = {name: getattr(section, name) for name in section.__dataclass_fields__}
     return {name: value if isinstance(value, int | float) else str(value) for name, value in values.items()}
 

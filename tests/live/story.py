@@ -20,6 +20,7 @@ from c2c_stasis.config import (
     Http,
     KeyLimits,
     RouteRule,
+    Sip,
     Trunk,
     UserLimits,
     Webhooks,
@@ -96,6 +97,8 @@ class Story:
         """Where the service listens, and whom it lets in."""
         self.webhooks = Webhooks()
         """Where the service may send events."""
+        self.sip = Sip()
+        """Where phones register that the service makes."""
         self.trunks: tuple[Trunk, ...] = (Trunk("carrier", "PJSIP/{number}@carrier"),)
         self.routes: tuple[RouteRule, ...] = ()
         self._numbers = (f"+1202555{number:04d}" for number in itertools.count(100))
@@ -239,6 +242,7 @@ class Story:
             routes=self.routes,
             calls=Calls(**{**values, **limits}),
             webhooks=self.webhooks,
+            sip=self.sip,
             user_limits=UserLimits(**LIMITS),
             account_limits=AccountLimits(**LIMITS, calls_at_a_time=100_000),
             key_limits=KeyLimits(**LIMITS),

@@ -40,7 +40,7 @@ from c2c_stasis.config import (
     Trunk,
     Words,
 )
-from c2c_stasis.directory.sip_account import SipAccount, new_account, new_username
+from c2c_stasis.directory.sip_account import Registrant, SipAccount, new_account, new_username
 from c2c_stasis.doctor.advisories import Advisory
 from c2c_stasis.doctor.checks import tones, version
 from c2c_stasis.doctor.checks.dial_plan import examples
@@ -684,7 +684,7 @@ async def put_into_asterisk(well: Clinic, config: Config, phone: SipAccount) -> 
     """The phone as a running service puts it there."""
     ari = config.ari
     connection = Connection(ari.url, ari.username, ari.password, "another", contact_acl=config.sip.contact_acl)
-    await connection.provision({phone.username: phone.ha1}, [])
+    await connection.provision({phone.username: Registrant(phone.ha1)}, [])
     running = asyncio.create_task(connection.run(Ear()))
     await until(lambda: connection.provisioned(phone.username), "the phone to be there")
     yield connection

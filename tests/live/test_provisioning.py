@@ -23,7 +23,7 @@ from c2c_stasis.app import App
 from c2c_stasis.ari.connection import Connection
 from c2c_stasis.config import Ari, Config, Database
 from c2c_stasis.directory.model import User
-from c2c_stasis.directory.sip_account import SipAccount, new_account, new_username
+from c2c_stasis.directory.sip_account import Registrant, SipAccount, new_account, new_username
 from c2c_stasis.lab.asterisk import Asterisk
 from c2c_stasis.lab.configuration import shipped
 from c2c_stasis.lab.obtain import obtain
@@ -433,7 +433,7 @@ async def test_an_asterisk_without_a_place_for_phones_serves_all_else_and_takes_
     place = (etc / "sorcery.conf").read_text()
     (etc / "sorcery.conf").write_text("")
     phone = new_account(new_username())
-    phones = {f"c2c-{number}": phone.ha1 for number in range(PHONES)} | {phone.username: phone.ha1}
+    phones = {name: Registrant(phone.ha1) for name in (*(f"c2c-{number}" for number in range(PHONES)), phone.username)}
     async with await Asterisk.start(await obtain(), etc=etc) as asterisk:
         meddler = await Meddler.start(asterisk.http_url)
         connection = Connection(meddler.url, asterisk.ari_username, asterisk.ari_password, asterisk.app)

@@ -8,9 +8,9 @@ from enum import StrEnum
 from typing import Any
 
 from c2c_stasis.directory.keys import new_key
-from c2c_stasis.directory.model import Account, Key, User
+from c2c_stasis.directory.model import BROWSER_PHONE, Account, Device, Key, User
 from c2c_stasis.directory.sessions import new_claims, sign
-from c2c_stasis.ids import new_id
+from c2c_stasis.ids import AccountId, UserId, new_id
 from tests.api.resources.office import Office
 
 
@@ -60,6 +60,7 @@ class World:
         for owner, name in NAMES.items():
             if owner is not Owner.OWN:
                 self.users[owner] = await store.create_user(self.accounts[owner].id, name)
+            await self._browser(self.accounts[owner].id, self.users[owner].id, name)
         await self._keys(theirs.id)
         await self._sessions()
 
@@ -151,16 +152,23 @@ class World:
             return new_id("user")
         if ("user_id", owner) not in self.made:
             return self.users[owner].id
-        return str((await self._post(owner, "/v1/users", {"name": NAMES[owner]}))["id"])
+        made = await self._post(owner, "/v1/users", {"name": NAMES[owner]})
+        await self._browser(self.accounts[owner].id, made["id"], NAMES[owner])
+        return str(made["id"])
 
     async def _endpoint_id(self, owner: Owner) -> str:
         if owner is Owner.UNKNOWN:
             return new_id("ep")
-        made = await self.office.store.create_device(
-            self.accounts[owner].id, self.users[owner].id, self.next("canary-phone-"), name=NAMES[owner]
-        )
+        made = await self._browser(self.accounts[owner].id, self.users[owner].id, NAMES[owner])
         await self.office.service.directory_changed()
         return made.id
+
+    async def _browser(self, account: AccountId, user: UserId, name: str) -> Device:
+        """A device that also a session may open."""
+        endpoint = self.next("canary-phone-")
+        return await self.office.store.create_device(
+            account, user, endpoint, name=name, ha1="0" * 32, type=BROWSER_PHONE
+        )
 
     async def _number_id(self, owner: Owner) -> str:
         if owner is Owner.UNKNOWN:

@@ -252,6 +252,7 @@ class DirectoryStore(Protocol):
         name: str = ...,
         location_id: LocationId | None = ...,
         ha1: str = ...,
+        type: str = ...,
     ) -> Device:
         """A new device."""
         ...

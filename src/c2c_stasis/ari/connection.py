@@ -26,6 +26,7 @@ from c2c_stasis.arilog import AriLog
 from c2c_stasis.call.commands import Command
 from c2c_stasis.call.model import Call
 from c2c_stasis.config import Trunk
+from c2c_stasis.directory.sip_account import Registrant
 from c2c_stasis.errors import ClickToCallError, SwitchRefused, SwitchUnavailable, first_of
 from c2c_stasis.ids import CallId, LegId, call_of
 from c2c_stasis.metrics import Metrics, ask
@@ -116,8 +117,8 @@ class Connection:
         if self._connected:
             await self._read_contacts(self._operations)
 
-    async def provision(self, phones: Mapping[str, str], removed: Iterable[str]) -> None:
-        """Say which endpoints Asterisk must have by our doing, with the HA1 of each, and which it must not have any more.
+    async def provision(self, phones: Mapping[str, Registrant], removed: Iterable[str]) -> None:
+        """Say which endpoints Asterisk must have by our doing, for whom each, and which it must not have any more.
 
         When this returns that is so, or it is told why not and tried again; while we are not connected, at the next connect.
         Raises `SwitchUnavailable` when Asterisk does not answer in time; that is tried again, too.

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from c2c_stasis.ari.phone_objects import Settings, differs, phone_objects
+from c2c_stasis.directory.sip_account import Registrant
 from c2c_stasis.errors import SwitchRefused, SwitchUnavailable
 from c2c_stasis.together import all_of
 
@@ -42,11 +43,11 @@ class Provisioning:
 
     def __init__(self, contact_acl: str) -> None:
         self._contact_acl = contact_acl
-        self._wanted: dict[str, str] = {}  # HA1 by endpoint
+        self._wanted: dict[str, Registrant] = {}  # by endpoint
         self._removed: frozenset[str] = frozenset()
         self._new: set[str] = set()  # what became different, and was not tried since
         self._renewed: set[str] = set()  # phones of which Asterisk has the password that we gave them before
-        self._there: dict[str, str] = {}  # what Asterisk has, as far as we know on this connection
+        self._there: dict[str, Registrant] = {}  # what Asterisk has, as far as we know on this connection
         self._gone: set[str] = set()
         self._lingering: set[str] = set()  # removed endpoints that Asterisk did not forget in time
         self._refused: set[str] = set()  # what Asterisk refused, and we have told
@@ -56,10 +57,10 @@ class Provisioning:
         self._pause = FIRST_RETRY
         self._due = 0.0  # when what is not settled is tried again, on the loop's clock
 
-    def want(self, phones: Mapping[str, str], removed: Iterable[str]) -> None:
-        """Let Asterisk have these endpoints, each with the HA1 of its password, and none of the removed ones."""
+    def want(self, phones: Mapping[str, Registrant], removed: Iterable[str]) -> None:
+        """Let Asterisk have these endpoints, each for whoever registers there, and none of the removed ones."""
         before, self._wanted = self._wanted, dict(phones)
-        different = {name for name, ha1 in self._wanted.items() if before.get(name) != ha1}
+        different = {name for name, registrant in self._wanted.items() if before.get(name) != registrant}
         self._renewed = (self._renewed | (different & before.keys())) & self._wanted.keys()
         taken_away = frozenset(removed) - self._wanted.keys()
         different |= taken_away - self._removed
@@ -189,8 +190,8 @@ class Provisioning:
         elif name in self._removed:
             await self._remove(operations, name)
 
-    async def _put(self, operations: Any, name: str, ha1: str) -> None:
-        for kind, settings in phone_objects(name, ha1, self._contact_acl).items():
+    async def _put(self, operations: Any, name: str, registrant: Registrant) -> None:
+        for kind, settings in phone_objects(name, registrant, self._contact_acl).items():
             before = await _read(operations, kind, name)
             if before is not None:
                 if not differs(settings, _as_settings(before)):
@@ -203,10 +204,10 @@ class Provisioning:
             if kind == "endpoint":
                 await self._forgotten(operations, name)
             await _write(operations, kind, name, settings, new=before is None)
-        self._there[name] = ha1
+        self._there[name] = registrant
         self._gone.discard(name)
         self._refused.discard(name)
-        if self._wanted.get(name) == ha1:
+        if self._wanted.get(name) == registrant:
             self._renewed.discard(name)
 
     async def _forgotten(self, operations: Any, name: str) -> None:

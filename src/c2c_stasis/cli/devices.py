@@ -37,6 +37,7 @@ def list_devices(remote: Remote, user: str | None) -> None:
         ("ID", "id"),
         ("ENDPOINT", "endpoint"),
         ("NAME", "name"),
+        ("TYPE", "type"),
         ("USER", lambda device: names.get(device["user_id"], "")),
         ("STATUS", "status"),
         ("REGISTERED AT", "contacts"),
@@ -52,13 +53,19 @@ def list_devices(remote: Remote, user: str | None) -> None:
 @click.argument("endpoint", required=False)
 @click.option("--name", metavar="TEXT", help="What the user calls it.")
 @click.option("--location", metavar="LOCATION", help="Where it is.")
-def create_device(remote: Remote, user: str, endpoint: str | None, name: str | None, location: str | None) -> None:
+@click.option("--browser", is_flag=True, help="A web page is the phone.")
+def create_device(
+    remote: Remote, user: str, endpoint: str | None, name: str | None, location: str | None, browser: bool
+) -> None:
     """Give a user a phone, which rings from the next call on.
 
     Without ENDPOINT it is made in Asterisk, and what to enter into the phone is printed once, with a QR code. With ENDPOINT, a
-    PJSIP endpoint that Asterisk has already is attached by its name.
+    PJSIP endpoint that Asterisk has already is attached by its name. With --browser nothing is entered anywhere: pages with
+    <c2c-softphone> get what they register with through the session of the user.
     """
-    body = {"name": name} if name else {}
+    if browser and endpoint is not None:
+        raise click.UsageError("--browser makes an endpoint in Asterisk; leave ENDPOINT out")
+    body = ({"name": name} if name else {}) | ({"type": "browser"} if browser else {})
     body |= {"location_id": location_named(remote, location)} if location else {}
     user_id = user_named(remote, user)
     if endpoint is None:
@@ -128,6 +135,9 @@ def _print_setup(remote: Remote, made: Record) -> None:
     if remote.as_json:
         print_record(remote, made)
         return
+    if made["type"] == "browser":
+        _print_browser(made)
+        return
     import segno  # only here: a command should start at once
 
     click.echo(printable(made["setup"]["text"], also="\n"))
@@ -137,6 +147,13 @@ def _print_setup(remote: Remote, made: Record) -> None:
     click.echo(f"{made['id']}. The password is not kept and cannot be shown again. The code is for Grandstream Wave.")
     if (domain := made["sip"]["domain"]) == "localhost" or domain.startswith("127."):
         click.echo(f"Only a phone on this machine reaches {domain}: set domain under [sip], and restart.", err=True)
+    if made["provisioning"] == "pending":
+        click.echo("Asterisk does not have this phone yet: see c2c-stasis doctor.", err=True)
+
+
+def _print_browser(made: Record) -> None:
+    """Nobody types a password of a page in: it asks for one itself."""
+    click.echo(f"{made['id']}. Pages with <c2c-softphone> register at {made['sip']['websocket_url']}.")
     if made["provisioning"] == "pending":
         click.echo("Asterisk does not have this phone yet: see c2c-stasis doctor.", err=True)
 

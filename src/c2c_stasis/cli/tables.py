@@ -69,7 +69,7 @@ def _text(value: Any) -> str:
             return "yes" if value else "no"
         case list():
             return ", ".join(map(_text, value)) or "-"
-        case dict() if "uri" in value:
+        case dict() if "reachable" in value:
             reached = "" if value["reachable"] else ", not reachable"
             return f"{value['uri']} ({value['user_agent'] or 'unknown phone'}{reached})"
         case dict() if "data" in value:

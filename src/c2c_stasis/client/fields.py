@@ -44,11 +44,18 @@ class UserFields(TypedDict, total=False):
 
 
 class DeviceFields(TypedDict, total=False):
-    """A device; without an `endpoint` the service makes one."""
+    """A device; without an `endpoint` the service makes one. `type`, for a new one: `sip` or `browser`."""
 
+    type: str
     name: str | None
     endpoint: str
     location_id: str | None
+
+
+class BrowserPhoneFields(TypedDict, total=False):
+    """Which device of type browser; the user's newest, if it is not said."""
+
+    endpoint_id: str
 
 
 class NumberFields(TypedDict, total=False):

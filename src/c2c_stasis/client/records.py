@@ -298,7 +298,9 @@ class Sip(Struct, frozen=True, kw_only=True):
     username: str
     domain: str
     transport: str
+    uri: str
     port: int | None = None
+    websocket_url: str | None = None
     password: str | None = None
 
 
@@ -310,11 +312,25 @@ class Setup(Struct, frozen=True, kw_only=True):
     qr_svg: str
 
 
+class BrowserPhone(Struct, frozen=True, kw_only=True):
+    """What a page registers with; it counts until the next page asks."""
+
+    endpoint_id: str
+    type: str
+    user_id: str
+    name: str
+    websocket_url: str
+    uri: str
+    username: str
+    password: str
+
+
 class Device(Struct, frozen=True, kw_only=True):
     """A phone of one user; `setup` and `sip.password` are in the answer that made them, and never again."""
 
     id: str
     user_id: str
+    type: str
     endpoint: str
     status: str
     provisioning: str

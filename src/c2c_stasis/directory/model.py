@@ -6,7 +6,9 @@ When something was made and changed (Unix seconds) is told beside what it is: tw
 
 import json
 from dataclasses import dataclass, field
+from typing import Final
 
+from c2c_stasis.directory.sip_account import Registrant
 from c2c_stasis.ids import AccountId, DeviceId, LocationId, NumberId, PlatformId, UserId
 
 
@@ -64,6 +66,11 @@ class User:
     sessions_revoked_at: float | None = None  # as with accounts
 
 
+SIP_PHONE: Final = "sip"
+BROWSER_PHONE: Final = "browser"
+"""What a device may be: a phone or softphone of any maker, or a web page, which always is provisioned."""
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
     """A phone of a user; `endpoint` is the name of its Asterisk endpoint (`[A-Za-z0-9_-]{1,64}`).
@@ -79,12 +86,23 @@ class Device:
     name: str = ""
     location_id: LocationId | None = None
     ha1: str = field(default="", repr=False)  # who has it can register: it belongs into no log
+    type: str = SIP_PHONE
     created_at: float = field(default=0.0, compare=False)
 
     @property
     def provisioned(self) -> bool:
         """Whether the endpoint is made by the service, and not by hand in Asterisk's files."""
         return bool(self.ha1)
+
+    @property
+    def browser(self) -> bool:
+        """Whether the phone is a web page."""
+        return self.type == BROWSER_PHONE
+
+    @property
+    def registrant(self) -> Registrant:
+        """Who registers there, if it is provisioned."""
+        return Registrant(self.ha1, self.browser)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,14 @@ class SipAccount:
         return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()  # the digest that every phone speaks
 
 
+@dataclass(frozen=True, slots=True)
+class Registrant:
+    """Who registers as an endpoint that the service makes: what is kept of the password, and whether it is a page."""
+
+    ha1: str = field(repr=False)
+    browser: bool = False
+
+
 def new_username() -> str:
     """A name that was never given before."""
     return PREFIX + _random(_NAME_LETTERS, _NAME_LENGTH)

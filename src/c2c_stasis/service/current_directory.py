@@ -6,19 +6,20 @@ from contextlib import asynccontextmanager
 
 from c2c_stasis.directory.directory import Directory
 from c2c_stasis.directory.model import Account, DirectoryRows, User
+from c2c_stasis.directory.sip_account import Registrant
 from c2c_stasis.errors import UserNotFound
 from c2c_stasis.ids import UserId
 from c2c_stasis.ports import Store
 
 Watch = Callable[[set[str]], Awaitable[None]]
-Provision = Callable[[Mapping[str, str], Iterable[str]], Awaitable[None]]
+Provision = Callable[[Mapping[str, Registrant], Iterable[str]], Awaitable[None]]
 
 
 class CurrentDirectory:
     """`now` is the state that counts.
 
     `watch` is told the endpoints whose contacts must be known; `provision`, those that the switch must have by our doing, with
-    the HA1 of each, and those that it must not have any more.
+    whom each is for, and those that it must not have any more.
     """
 
     def __init__(self, store: Store, watch: Watch, provision: Provision) -> None:
@@ -27,7 +28,7 @@ class CurrentDirectory:
         self._watch = watch
         self._provision = provision
         self._endpoints: set[str] = set()
-        self._provisioned: dict[str, str] = {}
+        self._provisioned: dict[str, Registrant] = {}
         self._removed: tuple[str, ...] = ()
         self._turn = asyncio.Lock()  # else an older reading could replace a newer one
         self._begun = 0  # readings; the last that was completed is `_done`
@@ -48,7 +49,7 @@ class CurrentDirectory:
                 rows = await self._store.directory()
                 self.now = Directory.of(rows)
                 self._endpoints = {device.endpoint for device in rows.devices}
-                self._provisioned = {device.endpoint: device.ha1 for device in rows.devices if device.provisioned}
+                self._provisioned = {one.endpoint: one.registrant for one in rows.devices if one.provisioned}
                 self._removed = rows.removed_endpoints
                 self._done = number
         await self._provision(self._provisioned, self._removed)

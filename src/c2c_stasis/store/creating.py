@@ -7,7 +7,7 @@ from sqlalchemy import Connection, insert
 from c2c_stasis import ids
 from c2c_stasis.directory import keys as key_format
 from c2c_stasis.directory.directory import CALLER_ID_NAME_LENGTH
-from c2c_stasis.directory.model import Account, Device, Extension, Key, Location, PhoneNumber, Platform, User
+from c2c_stasis.directory.model import SIP_PHONE, Account, Device, Extension, Key, Location, PhoneNumber, Platform, User
 from c2c_stasis.ids import AccountId, DeviceId, LocationId, NumberId, PlatformId, UserId, new_id
 from c2c_stasis.store import tables, validation
 from c2c_stasis.store.changing import (
@@ -113,6 +113,7 @@ class Creating(Changing):
         name: str = "",
         location_id: LocationId | None = None,
         ha1: str = "",
+        type: str = SIP_PHONE,
     ) -> Device:
         """A new device of a user; the Asterisk endpoint it stands for can belong to one device only.
 
@@ -126,6 +127,7 @@ class Creating(Changing):
             validation.one_line("name", name, validation.NAME_LENGTH),
             location_id,
             ha1,
+            type,
         )
 
         def change(connection: Connection) -> Device:

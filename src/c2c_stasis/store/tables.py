@@ -123,6 +123,7 @@ devices = Table(
     Column("created_at", Float, nullable=False),
     Column("location_id", String),  # as with users
     Column("ha1", String, server_default=text("''"), nullable=False),  # of a provisioned device; else empty
+    Column("type", String, server_default=text("'sip'"), nullable=False),
     ForeignKeyConstraint(["account_id", "user_id"], ["users.account_id", "users.id"]),
     Index(None, "account_id", "user_id"),
 )

@@ -13,6 +13,7 @@ from c2c_stasis.call.commands import Command, HangUpLeg
 from c2c_stasis.call.model import Call
 from c2c_stasis.call.signals import LegEnded, Signal
 from c2c_stasis.config import Address, Calls, Http, Trunk
+from c2c_stasis.directory.sip_account import Registrant
 from c2c_stasis.ids import CallId, LegId
 from c2c_stasis.policy.settings import Ceilings, Settings
 from c2c_stasis.ports import Contact, SipServer, Stock
@@ -36,7 +37,7 @@ class SilentSwitch:
         self.started_at = 0.0
         self.registered: dict[str, list[Contact]] = {}
         self.watched: set[str] = set()
-        self.phones: dict[str, str] = {}
+        self.phones: dict[str, Registrant] = {}
         self.removed: frozenset[str] = frozenset()
         self.fail: Exception | None = None
         self.report: Callable[[LegId, Signal], None] = lambda _leg, _signal: None
@@ -49,7 +50,7 @@ class SilentSwitch:
         if self.fail is not None:
             raise self.fail
 
-    async def provision(self, phones: Mapping[str, str], removed: Iterable[str]) -> None:
+    async def provision(self, phones: Mapping[str, Registrant], removed: Iterable[str]) -> None:
         self.phones, self.removed = dict(phones), frozenset(removed)
 
     def provisioned(self, endpoint: str) -> bool:
@@ -159,7 +160,7 @@ async def opened(place: Place) -> AsyncIterator[Office]:
         policy=Settings(user=Ceilings(calls=2)),
         watch=switch.watch,
         provision=switch.provision,
-        sip_server=SipServer("pbx.example.com"),
+        sip_server=SipServer("pbx.example.com", websocket_url="wss://pbx.example.com/ws"),
     )
     switch.report = service.receive
     key, _ = await place.store.create_key(place.platform.id)

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from c2c_stasis.config import Calls
-from c2c_stasis.directory.sip_account import REALM
+from c2c_stasis.directory.sip_account import REALM, Registrant
 from c2c_stasis.policy.settings import Settings
 from c2c_stasis.ports import Contact
 from tests.api.resources.office import Json, Office
@@ -39,7 +39,7 @@ async def test_a_phone_is_made_with_a_name_and_a_password_of_its_own(office: Off
         assert (device["provisioning"], device["status"], device["contacts"]) == ("done", "offline", [])
     assert first["sip"]["username"] != second["sip"]["username"]
     assert first["sip"]["password"] != second["sip"]["password"]
-    assert office.switch.phones == {device["endpoint"]: ha1(device["sip"]) for device in (first, second)}
+    assert office.switch.phones == {device["endpoint"]: Registrant(ha1(device["sip"])) for device in (first, second)}
 
 
 async def test_the_password_is_told_once(office: Office) -> None:
@@ -99,7 +99,7 @@ async def test_another_password_takes_the_place_of_the_old_one(office: Office) -
     assert changed["sip"]["username"] == device["sip"]["username"]
     assert changed["sip"]["password"] != device["sip"]["password"]
     assert changed["sip"]["password"] in changed["setup"]["qr_text"]
-    assert office.switch.phones == {device["endpoint"]: ha1(changed["sip"])}
+    assert office.switch.phones == {device["endpoint"]: Registrant(ha1(changed["sip"]))}
 
 
 async def test_a_password_is_not_the_clients_to_choose(office: Office) -> None:

@@ -44,9 +44,9 @@ def test_only_probes_public_keys_and_the_document_are_open() -> None:
     }
 
 
-def test_sessions_are_for_calls_only() -> None:
+def test_sessions_are_for_calls_and_for_the_page_that_is_a_phone() -> None:
     assert all(
-        route.path.startswith(("/v1/calls", "/v1/events"))
+        route.path.startswith(("/v1/calls", "/v1/events")) or route.path.endswith("/browser_phone")
         for route in TABLE
         if route.scopes & {Scope.ACCOUNT_SESSION, Scope.USER_SESSION}
     )

@@ -430,6 +430,17 @@ OF_ONE: dict[tuple[str, str], Word] = {
         {"enum": ["completed", "no-answer", "busy", "failed", "voicemail", None]},
     ),
     ("EventData", "status"): Word("how it ended, in the words of published clients", "completed"),
+    **{
+        (kind, "type"): Word("what rings: a phone or softphone of any maker, or a web page", example)
+        for kind, example in (("DeviceRecord", "sip"), ("CreateDevice", "browser"), ("BrowserPhone", "browser"))
+    },
+    ("SipRecord", "uri"): Word("the address of record", "sip:c2c-k7m2q9x4wp3t@pbx.example.com"),
+    ("SipRecord", "websocket_url"): Word(
+        "where a page registers, of `[sip]` in the configuration; null for other phones", "wss://pbx.example.com/ws"
+    ),
+    ("BrowserPhone", "websocket_url"): Word("where the page registers", "wss://pbx.example.com/ws"),
+    ("BrowserPhone", "uri"): Word("the address of record", "sip:c2c-k7m2q9x4wp3t@pbx.example.com"),
+    ("BrowserPhone", "name"): Word("of the device, or of its user", "Alice"),
     ("DeviceRecord", "status"): Word("whether it can be reached now", "online", {"enum": ["online", "offline"]}),
     ("KeyRecord", "status"): Word("whether it is valid", "active", {"enum": ["active", "expired", "revoked"]}),
     ("LocationRecord", "id"): id_word(ids.LOCATION, "the location"),

@@ -2,6 +2,7 @@
 
 from c2c_stasis.api.port import DirectoryStore, Service, Vet
 from c2c_stasis.api.resources.accounts import AccountRoutes
+from c2c_stasis.api.resources.browser_phones import BrowserPhoneRoutes
 from c2c_stasis.api.resources.devices import DeviceRoutes
 from c2c_stasis.api.resources.extensions import ExtensionRoutes
 from c2c_stasis.api.resources.keys import KeyRoutes
@@ -19,7 +20,7 @@ def resource_routes(service: Service, store: DirectoryStore, vet: Vet) -> list[R
     """The routes of every resource."""
     kinds = (
         *(AccountRoutes, UserRoutes, DeviceRoutes, ExtensionRoutes, PhoneNumberRoutes, LocationRoutes),
-        *(KeyRoutes, SessionRoutes),
+        *(BrowserPhoneRoutes, KeyRoutes, SessionRoutes),
     )
     plain = [route for kind in kinds for route in kind(service, store).routes()]
     return [*plain, *WebhookEndpointRoutes(service, store, vet).routes()]

@@ -4,6 +4,7 @@ A device stands for an endpoint of Asterisk: one of its own files, attached by n
 """
 
 from enum import StrEnum
+from typing import Literal
 
 from aiohttp import web
 from msgspec import UNSET, Struct, UnsetType
@@ -15,10 +16,11 @@ from c2c_stasis.api.phone_setup import SetupRecord, phone_setup
 from c2c_stasis.api.resources.base import NoFields, ResourceRoutes, as_changes, known_form, there
 from c2c_stasis.api.routes import AskedForAccount, Route, answer, nothing
 from c2c_stasis.directory.changes import DeviceChanges
-from c2c_stasis.directory.model import Device, User
+from c2c_stasis.directory.model import BROWSER_PHONE, SIP_PHONE, Device, User
 from c2c_stasis.directory.sip_account import SipAccount, new_account, new_username
 from c2c_stasis.errors import DeviceNotFound, InvalidRequest, UserNotFound
 from c2c_stasis.ids import DEVICE, USER, LocationId
+from c2c_stasis.ports import SipServer
 from c2c_stasis.times import rfc3339
 
 
@@ -33,6 +35,7 @@ class Provisioning(StrEnum):
 class CreateDevice(Struct, kw_only=True):
     """A new device of a user; without an endpoint, one is made in Asterisk."""
 
+    type: Literal["sip", "browser"] | UnsetType = UNSET
     endpoint: Text = UNSET
     name: Text = UNSET
     location_id: LocationId | UnsetType | None = UNSET
@@ -67,6 +70,8 @@ class SipRecord(Struct, frozen=True):
     domain: str
     port: int | None
     transport: str
+    uri: str
+    websocket_url: str | None
     password: str | UnsetType = UNSET
 
 
@@ -77,6 +82,7 @@ class DeviceRecord(Struct, frozen=True):
     user: str
     user_id: str
     name: str | None
+    type: Literal["sip", "browser"]
     endpoint: str
     status: str
     contacts: list[ContactRecord]
@@ -131,6 +137,8 @@ class DeviceRoutes(ResourceRoutes):
         user, body = await self._user(asked), await asked.body(CreateDevice)
         given = said(body)
         endpoint = given.pop("endpoint", "")
+        if body.type == BROWSER_PHONE:
+            self._require_for_browsers(endpoint)
         if body.endpoint not in (UNSET, None):
             self._require_no_trunk(endpoint)
             attached = self._store.create_device(asked.account.id, user.id, endpoint, **given)
@@ -186,10 +194,21 @@ class DeviceRoutes(ResourceRoutes):
         if isinstance(endpoint, str) and self._service.is_trunk(endpoint):
             raise InvalidRequest("endpoint", "is that of a trunk, and no phone")
 
+    def _require_for_browsers(self, endpoint: object) -> None:
+        """Raises `InvalidRequest` for a page that could not register."""
+        if endpoint:
+            raise InvalidRequest("endpoint", "is made by the service for a browser; leave it out")
+        if not self._service.sip_server.websocket_url:
+            raise InvalidRequest(
+                "type", "cannot be browser while websocket_url under [sip] of the configuration is empty"
+            )
+
     def _with_password(self, device: Device, user: User, sip: SipAccount) -> DeviceRecord:
         record = self._record(device)
-        setup = phone_setup(sip, self._service.sip_server, device.name or user.name)
-        return replace(record, sip=replace(record.sip, password=sip.password), setup=setup)
+        record = replace(record, sip=replace(record.sip, password=sip.password))
+        if device.browser:
+            return record  # nobody types it into anything
+        return replace(record, setup=phone_setup(sip, self._service.sip_server, device.name or user.name))
 
     def _provisioning(self, device: Device) -> Provisioning:
         if not device.provisioned:
@@ -197,19 +216,28 @@ class DeviceRoutes(ResourceRoutes):
         return Provisioning.DONE if self._service.provisioned(device.endpoint) else Provisioning.PENDING
 
     def _record(self, device: Device) -> DeviceRecord:
-        server = self._service.sip_server
         contacts = self._service.contacts(device.endpoint)
         return DeviceRecord(
             id=device.id,
             user=device.user_id,
             user_id=device.user_id,
             name=device.name or None,
+            type=BROWSER_PHONE if device.browser else SIP_PHONE,
             endpoint=device.endpoint,
             status="online" if any(contact.reachable for contact in contacts) else "offline",
             contacts=[ContactRecord(one.uri, one.user_agent or None, one.reachable) for one in contacts],
             location=device.location_id,
             location_id=device.location_id,
             provisioning=self._provisioning(device),
-            sip=SipRecord(device.endpoint, server.domain, server.port, server.transport),
+            sip=sip_record(device, self._service.sip_server),
             created_at=rfc3339(device.created_at),
         )
+
+
+def sip_record(device: Device, server: SipServer) -> SipRecord:
+    """Where this device registers. A page comes over the websocket, whatever other phones do."""
+    uri = f"sip:{device.endpoint}@{server.domain}"
+    if not device.browser:
+        return SipRecord(device.endpoint, server.domain, server.port, server.transport, uri, None)
+    transport = server.websocket_url.partition(":")[0] or "wss"
+    return SipRecord(device.endpoint, server.domain, None, transport, uri, server.websocket_url or None)

@@ -4,8 +4,8 @@
 from collections.abc import Iterator
 from typing import Unpack
 
-from c2c_stasis.client.fields import DeviceFields
-from c2c_stasis.client.records import Device
+from c2c_stasis.client.fields import BrowserPhoneFields, DeviceFields
+from c2c_stasis.client.records import BrowserPhone, Device
 from c2c_stasis.client.synchronous.asking import Resource
 
 
@@ -31,6 +31,10 @@ class Devices(Resource):
     def reset_password(self, user_id: str, device_id: str) -> Device:
         """A new password, which counts at once; it is in `sip` and `setup`, this once."""
         return self._post(Device, "users", user_id, "endpoints", device_id, "reset_password")
+
+    def open_browser_phone(self, user_id: str, **fields: Unpack[BrowserPhoneFields]) -> BrowserPhone:
+        """What a page registers with to be this user's phone; the page that registered before is it no more."""
+        return self._post(BrowserPhone, "users", user_id, "browser_phone", body=fields)
 
     def delete(self, user_id: str, device_id: str) -> None:
         """Remove a device, and with it what the service made in Asterisk for it."""

@@ -90,6 +90,26 @@ _CONTACT_ACL = Text(
 _TRANSPORT = one_of(["udp", "tcp", "tls"])
 
 
+def _websocket_url(text: str) -> str:
+    """An address that a page can open; or nothing."""
+    if not text:
+        return ""
+    try:
+        parts = urlsplit(text)
+        usable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise Wrong("is not a complete URL", _WEBSOCKET_FIX)
+    if parts.username is not None or parts.fragment:
+        raise Wrong("holds more than an address", _WEBSOCKET_FIX)
+    return text
+
+
+_WEBSOCKET_FIX = 'Write it as websocket_url = "wss://pbx.example.com/ws"'
+_WEBSOCKET_URL = Text(_WEBSOCKET_FIX, "a wss or ws URL, or nothing", r"(wss?://[!-~]+)?", parse=_websocket_url)
+
+
 def _named(what: str) -> Text:
     fix = f"Give {what} a name of letters, digits, _ and -"
     return Text(fix, "up to 64 letters, digits, _ and -", r"[A-Za-z0-9_-]{1,64}")
@@ -197,6 +217,14 @@ class Sip:
     transport: Annotated[
         str, _TRANSPORT, About("How phones connect. tls hides who is called; the sound stays as it is")
     ] = "udp"
+    websocket_url: Annotated[
+        str,
+        _WEBSOCKET_URL,
+        About(
+            "Where browsers that are phones reach Asterisk's websocket. wss, unless page and Asterisk are on one machine."
+            " If it is empty, no device can be a browser"
+        ),
+    ] = ""
     contact_acl: Annotated[
         str,
         _CONTACT_ACL,

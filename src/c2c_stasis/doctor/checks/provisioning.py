@@ -5,6 +5,7 @@ from typeid import TypeID
 from c2c_stasis.app import sip_server
 from c2c_stasis.ari.phone_objects import Settings, differs, phone_objects
 from c2c_stasis.directory.model import Device
+from c2c_stasis.directory.sip_account import Registrant
 from c2c_stasis.doctor.check import DEADLINE_OF_ALL_ENDPOINTS, Check
 from c2c_stasis.doctor.findings import Fault, Finding, Status, well
 from c2c_stasis.doctor.patient import CannotSee, Patient
@@ -58,12 +59,12 @@ async def look(patient: Patient) -> list[Finding]:
 async def _refused(patient: Patient) -> list[str]:
     """The kinds of objects that Asterisk does not keep."""
     name = str(TypeID(prefix="doctor"))
-    objects = phone_objects(name, _NOBODY, patient.config.sip.contact_acl)
+    objects = phone_objects(name, Registrant(_NOBODY), patient.config.sip.contact_acl)
     return [kind for kind, settings in objects.items() if not await patient.inspector.keeps(kind, name, settings)]
 
 
 async def _in_step(patient: Patient, phone: Device) -> bool:
-    objects = phone_objects(phone.endpoint, phone.ha1, patient.config.sip.contact_acl)
+    objects = phone_objects(phone.endpoint, phone.registrant, patient.config.sip.contact_acl)
     return all([await _same(patient, kind, phone.endpoint, settings) for kind, settings in objects.items()])
 
 
