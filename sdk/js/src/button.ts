@@ -8,6 +8,7 @@
 import { DialStack, loadDialStack } from './client.js';
 import { DialStackError } from './errors.js';
 import { OneCall, type Phase, type Standing } from './one-call.js';
+import { clockText, languageOf, openSession, say, take } from './page.js';
 import { errorText, textsFor, type Texts } from './texts.js';
 
 export type { Phase, Standing } from './one-call.js';
@@ -167,7 +168,7 @@ export class ClickToCallButton extends Base {
       throw new DialStackError('invalid_argument', what, { field: 'sessionUrl' });
     }
     const name = `${api} ${session}`;
-    const loaded = shared.get(name) ?? loadDialStack('pk_live_button', { ...(api && { apiUrl: api }), fetchClientSecret: () => open(session) });
+    const loaded = shared.get(name) ?? loadDialStack('pk_live_button', { ...(api && { apiUrl: api }), fetchClientSecret: () => openSession(session) });
     shared.set(name, loaded);
     return loaded;
   }
@@ -276,18 +277,6 @@ function make<Name extends 'div' | 'button' | 'span'>(name: Name, part: string):
   return element;
 }
 
-/** The own property of an element, which it has no more afterwards. */
-function take(element: object, name: string): unknown {
-  const value = Object.getOwnPropertyDescriptor(element, name)?.value as unknown;
-  Reflect.deleteProperty(element, name);
-  return value;
-}
-
-/** Only what changed: what is written again would be read out again. */
-function say(element: HTMLElement, text: string): void {
-  if (element.textContent !== text) element.textContent = text;
-}
-
 function statusText(texts: Texts, phase: Phase, standing: Standing | null): string {
   if (phase === 'idle' || phase === 'failed') return '';
   if (phase === 'ended') return standing?.reason ? texts.ended[standing.reason] ?? texts.unknown : texts.unknown;
@@ -300,31 +289,6 @@ function alertText(texts: Texts, refused: DialStackError | null, standing: Stand
   if (standing.notEnded) return texts.notEnded;
   if (standing.error === null) return '';
   return standing.phase === 'failed' ? errorText(texts, standing.error) : texts.offline;
-}
-
-/** As clocks of calls have it: 0:07, 12:34, 1:02:03. */
-function clockText(passed: number): string {
-  const seconds = Math.max(0, Math.floor(passed / 1000));
-  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
-  const two = (value: number): string => String(value).padStart(2, '0');
-  return (hours > 0 ? `${hours}:${two(minutes)}` : String(minutes)) + `:${two(seconds % 60)}`;
-}
-
-function languageOf(element: Element): string {
-  for (let at: Element | null = element; at !== null; ) {
-    const named: Element | null = at.closest('[lang]');
-    if (named !== null) return named.getAttribute('lang') ?? '';
-    const root = at.getRootNode();
-    at = root instanceof ShadowRoot ? root.host : null;
-  }
-  return globalThis.navigator?.language ?? 'en';
-}
-
-/** Ask the server of the page for a session. */
-async function open(url: string): Promise<string> {
-  const answer = await fetch(url, { cache: 'no-store', headers: { Accept: 'application/json' } });
-  if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
-  return answer.json();
 }
 
 if (globalThis.customElements !== undefined && customElements.get('click-to-call-button') === undefined) {

@@ -136,7 +136,8 @@ export async function loadDialStack(publishableKey: string, options: LoadOptions
   return new DialStack(options);
 }
 
-function urlOf(given: string | undefined): string {
+/** The address of the service, without a slash at its end. */
+export function urlOf(given: string | undefined): string {
   const here = globalThis.location?.origin;
   try {
     const url = new URL(given ?? here ?? '', here);
