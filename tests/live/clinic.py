@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from c2c_stasis.config import Address, Ari, Config, Database, Http, Trunk
+from c2c_stasis.directory.model import SIP_PHONE
 from c2c_stasis.directory.sip_account import SipAccount
 from c2c_stasis.doctor.examination import Report, examine
 from c2c_stasis.doctor.patient import Patient
@@ -79,7 +80,12 @@ class Clinic:
         path.write_text(changed)
 
     async def directory(
-        self, file: Path, devices: Iterable[str], region: str = "GB", phone: SipAccount | None = None
+        self,
+        file: Path,
+        devices: Iterable[str],
+        region: str = "GB",
+        phone: SipAccount | None = None,
+        type: str = SIP_PHONE,
     ) -> Database:
         """A new database with one account, which has a caller number and whose user has these devices."""
         store = await open_store(database_url(file), migrate=True)
@@ -96,7 +102,7 @@ class Clinic:
         for device in devices:
             await store.create_device(account.id, user.id, device)
         if phone is not None:
-            await store.create_device(account.id, user.id, phone.username, ha1=phone.ha1)
+            await store.create_device(account.id, user.id, phone.username, ha1=phone.ha1, type=type)
         await store.close()
         return Database(database_url(file))
 

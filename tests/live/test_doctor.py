@@ -40,6 +40,7 @@ from c2c_stasis.config import (
     Trunk,
     Words,
 )
+from c2c_stasis.directory.model import BROWSER_PHONE, SIP_PHONE
 from c2c_stasis.directory.sip_account import Registrant, SipAccount, new_account, new_username
 from c2c_stasis.doctor.advisories import Advisory
 from c2c_stasis.doctor.checks import tones, version
@@ -672,19 +673,21 @@ async def test_a_limit_of_money_and_no_price_for_numbers_at_home(well: Clinic, t
 # --- phones that the service makes ---
 
 
-async def provisioned(well: Clinic, folder: Path) -> tuple[Config, SipAccount]:
+async def provisioned(well: Clinic, folder: Path, type: str = SIP_PHONE) -> tuple[Config, SipAccount]:
     """A configuration with a directory that has such a phone beside the desk, and a domain that phones understand."""
     phone = new_account(new_username())
-    database = await well.directory(folder / "phones.db", [DESK.name], phone=phone)
+    database = await well.directory(folder / "phones.db", [DESK.name], phone=phone, type=type)
     return replace(well.config, database=database, sip=Sip(domain="pbx.example.com")), phone
 
 
 @asynccontextmanager
-async def put_into_asterisk(well: Clinic, config: Config, phone: SipAccount) -> AsyncIterator[Connection]:
+async def put_into_asterisk(
+    well: Clinic, config: Config, phone: SipAccount, *, browser: bool = False
+) -> AsyncIterator[Connection]:
     """The phone as a running service puts it there."""
     ari = config.ari
     connection = Connection(ari.url, ari.username, ari.password, "another", contact_acl=config.sip.contact_acl)
-    await connection.provision({phone.username: Registrant(phone.ha1)}, [])
+    await connection.provision({phone.username: Registrant(phone.ha1, browser)}, [])
     running = asyncio.create_task(connection.run(Ear()))
     await until(lambda: connection.provisioned(phone.username), "the phone to be there")
     yield connection
@@ -732,6 +735,47 @@ async def test_phones_that_are_told_to_register_at_themselves(well: Clinic, tmp_
 
     assert (report.codes, report.status) == (["sip_domain_local"], Status.WARNING)
     assert report.of("provisioning")[0].fact == "phones are told 127.0.0.1"
+
+
+# --- pages that are phones ---
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "fact"),
+    [
+        ("ws://{asterisk}/ws", None, "ws://{asterisk}/ws takes SIP, for 1 devices that are browsers"),
+        ("", "websocket_not_set", "1 devices are browsers"),
+        (
+            *("ws://{asterisk}/phones", "websocket_unreached"),
+            "ws://{asterisk}/phones: it answers 404, and opens no websocket; ws://{asterisk}/ws takes SIP",
+        ),
+    ],
+)
+async def test_where_pages_are_told_to_register(
+    well: Clinic, tmp_path: Path, url: str, code: str | None, fact: str
+) -> None:
+    config, phone = await provisioned(well, tmp_path, BROWSER_PHONE)
+    asterisk = well.config.ari.url.removeprefix("http://").rstrip("/")
+    config = replace(config, sip=replace(config.sip, websocket_url=url.format(asterisk=asterisk)))
+    async with put_into_asterisk(well, config, phone, browser=True):
+        report = await well.examined(config)
+
+    assert report.codes == ([code] if code else [])
+    assert [finding.fact for finding in report.of("browser phones")] == [fact.format(asterisk=asterisk)]
+
+
+async def test_an_asterisk_that_takes_no_sip_over_its_websocket(well: Clinic, tmp_path: Path) -> None:
+    config, phone = await provisioned(well, tmp_path, BROWSER_PHONE)
+    url = f"{well.config.ari.url.replace('http', 'ws', 1).rstrip('/')}/ws"
+    config = replace(config, sip=replace(config.sip, websocket_url=url))
+    async with put_into_asterisk(well, config, phone, browser=True):
+        await well.asterisk.cli("module unload res_pjsip_transport_websocket.so")
+        try:
+            report = await well.examined(config)
+        finally:
+            await well.asterisk.cli("module load res_pjsip_transport_websocket.so")
+
+    assert (report.codes, report.status) == (["websocket_closed"], Status.UNAVAILABLE)
 
 
 # --- the database ---
