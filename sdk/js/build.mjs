@@ -1,6 +1,6 @@
 // dist/: modules with their types for programs, and files for a <script>. It fails when one of those is larger than it may be.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,8 @@ import { build } from 'esbuild';
 
 const MOST = { 'c2c-stasis.js': 10_000, 'click-to-call-button.js': 13_000, 'c2c-softphone.js': 12_000, 'jssip.js': 60_000 };
 // bytes with gzip: the SDK, with it the button in four languages; the softphone, and the SIP library beside it
+const VENDOR = '../../src/c2c_stasis/api/console/page/vendor';
+const VENDORED = ['click-to-call-button.js', 'c2c-softphone.js', 'jssip.js'];
 const here = dirname(fileURLToPath(import.meta.url));
 const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'));
 
@@ -32,6 +34,12 @@ for (const [file, most] of Object.entries(MOST)) {
     console.error(`more than ${most}`);
     process.exitCode = 1;
   }
+}
+
+// What the service itself serves, in the repository, so that whoever runs it needs no Node.js.
+if (process.argv.includes('--vendor')) {
+  mkdirSync(VENDOR, { recursive: true });
+  for (const file of VENDORED) copyFileSync(`dist/${file}`, join(VENDOR, file));
 }
 
 /** The part of JsSIP that a phone needs, and what it is built on, with their licences at its head. */

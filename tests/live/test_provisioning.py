@@ -161,7 +161,14 @@ async def test_a_phone_that_was_made_over_the_api_registers_rings_and_answers(st
     assert leg(record, "a1")["device"] == desk.name
     assert record["endpoint"] == desk.record["id"]
     assert online["contacts"][0]["uri"] == phone.uri
-    assert online["sip"] == {"username": desk.name, "domain": "127.0.0.1", "port": None, "transport": "udp"}
+    assert online["sip"] == {
+        "username": desk.name,
+        "domain": "127.0.0.1",
+        "port": None,
+        "transport": "udp",
+        "uri": f"sip:{desk.name}@127.0.0.1",
+        "websocket_url": None,
+    }
     assert "setup" not in online
 
 

@@ -21,11 +21,12 @@ READY_WITHIN = 30.0  # seconds; 1 is usual
 STOP_WITHIN = 5.0  # seconds for an orderly end; then it is killed
 POLL = 0.05  # seconds
 LAST_WORDS = 12  # lines
+_PAGES = "C2C_HTTP__CORS_ORIGINS"
 _OF_THE_SHOW = {
     # All calls of the demonstration are to one number, and it is ours: whoever looks at it for a while shall come to no limit.
     "C2C_ACCOUNT_LIMITS__SAME_DESTINATION": "unlimited",
     # The pages of examples/, whose servers listen there.
-    "C2C_HTTP__CORS_ORIGINS": "http://127.0.0.1:3000, http://localhost:3000",
+    _PAGES: "http://127.0.0.1:3000, http://localhost:3000",
 }
 
 Listener = Callable[[dict[str, Any]], None]
@@ -45,12 +46,17 @@ def environment() -> dict[str, str]:
 class ServiceProcess:
     """One run of `c2c-stasis serve`; `listener` is given each line of its log as a dictionary.
 
-    `sip_port` is where the phones that it makes register.
+    `sip_port` is where the phones that it makes register, and `websocket_url` where pages do; `origin` is one more whose
+    pages may use it.
     """
 
-    def __init__(self, config: Path, listener: Listener, sip_port: int = 0) -> None:
+    def __init__(
+        self, config: Path, listener: Listener, sip_port: int = 0, websocket_url: str = "", origin: str = ""
+    ) -> None:
         self._config = config
-        self._sip_port = sip_port
+        self._variables = {"C2C_SIP__PORT": str(sip_port), "C2C_SIP__WEBSOCKET_URL": websocket_url}
+        if origin:
+            self._variables[_PAGES] = f"{_OF_THE_SHOW[_PAGES]}, {origin}"
         self._listener = listener
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -75,7 +81,7 @@ class ServiceProcess:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             cwd=self._config.parent,
-            env={**environment(), **_OF_THE_SHOW, "C2C_SIP__PORT": str(self._sip_port)},
+            env={**environment(), **_OF_THE_SHOW, **self._variables},
             start_new_session=True,  # Ctrl-C is for us, who then stop it in order
             preexec_fn=child.preparation(rename=False),
         )

@@ -25,6 +25,8 @@ All keeps running until Ctrl-C, and calls that you place appear here. Paste into
 
 {curl}
 
+Or be a phone yourself: {page_url} in a browser on this machine. Click Call, answer in the page, and listen.
+
 Other numbers: 1002 is Bob; +15557654321 answers; one that ends in 486 is busy, in 603 declines, in 404 is unknown.
 Records: {base_url}/v1/calls/<id from Location> and …/events, with the same two headers.\
 """
@@ -88,7 +90,7 @@ class _Show:
         self._started = True
         with _first_of_group():
             async with (
-                Stage(installation, screen, mute=options.mute, env=options.env_file) as stage,
+                Stage(installation, screen, mute=options.mute, env=options.env_file, page=not options.once) as stage,
                 asyncio.TaskGroup() as group,
             ):
                 keeping = group.create_task(stage.keep_alive())
@@ -99,7 +101,7 @@ class _Show:
                     keeping.cancel()
                     return
                 stage.write_env()
-                screen.say(HINTS.format(curl=stage.curl, base_url=stage.base_url))
+                screen.say(HINTS.format(curl=stage.curl, base_url=stage.base_url, page_url=stage.page_url))
 
     async def _first_call(self, stage: Stage) -> int:
         """Place it, wait for its end, and say how it went; the exit status."""

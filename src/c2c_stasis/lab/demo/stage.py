@@ -17,12 +17,13 @@ from c2c_stasis.lab.demo.onlooker import Onlooker
 from c2c_stasis.lab.demo.record import Record, describe, winner
 from c2c_stasis.lab.demo.service_process import ServiceProcess, run_once
 from c2c_stasis.lab.demo.timeline import Screen, Timeline
+from c2c_stasis.lab.demo.web_page import ANSWERS, WebPage
 from c2c_stasis.lab.deployment import HOST
 from c2c_stasis.lab.errors import LaboratoryError
 from c2c_stasis.lab.installation import Installation
 from c2c_stasis.lab.phone import Phone, PhoneCall, Script
 from c2c_stasis.lab.ports import free_ports
-from c2c_stasis.lab.sip import SipMessage
+from c2c_stasis.lab.sip import SipMessage, parse_uri
 from c2c_stasis.together import all_of
 
 DESTINATION = "+15551234567"
@@ -35,6 +36,7 @@ PICKED_UP_AFTER = 1.0  # seconds; by whoever is first
 TOO_LATE_AFTER = 5.0  # seconds; by the other phone, if it still rings then
 DESTINATION_ANSWERS_AFTER = 1.5  # seconds; time to hear ringback
 TALK = 3.0  # seconds
+TALK_IN_PAGE = 60.0  # seconds; by whom the page calls: somebody listens
 
 STEADY = 5.0  # seconds; a service that lives shorter than this did not start well
 MOST_STARTS = 3  # of a service that does not live
@@ -44,7 +46,9 @@ WATCH = 0.2  # seconds between two looks at Asterisk
 class Stage:
     """`async with Stage(...) as stage`: all is ready inside, and nothing is left afterwards."""
 
-    def __init__(self, installation: Installation, screen: Screen, *, mute: str | None, env: Path | None) -> None:
+    def __init__(
+        self, installation: Installation, screen: Screen, *, mute: str | None, env: Path | None, page: bool = False
+    ) -> None:
         self.timeline = Timeline(screen)
         self.onlooker = Onlooker(self.timeline, TONES)
         self.records: dict[str, asyncio.Future[Record]] = {}
@@ -55,10 +59,13 @@ class Stage:
         self._mute = mute
         self._env = env
         self._env_wanted = False
+        self._page_wanted = page
+        self._page: WebPage | None = None
         self._stack = AsyncExitStack()
         self._beside: set[asyncio.Task[None]] = set()
         self._config = Path()
         self._made: dict[str, Any] = {}
+        self._made_carol: dict[str, Any] = {}
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -95,15 +102,25 @@ class Stage:
         self._screen.say(
             "phones are registered: desk and mobile (Alice), bob (Bob); the carrier waits behind the trunk"
         )
+        if self._page_wanted:
+            self._page = await WebPage.start()
+            stack.push_async_callback(self._page.stop)
         await self._provide()
-        self.service = ServiceProcess(self._config, self._hear, self.asterisk.sip_address[1])
+        self.service = self._service()
         await self.service.start(self.base_url)
         stack.push_async_callback(self._stop_service)
         self._screen.say(f"the service runs (process {self.service.pid}): {self.base_url}")
+        if self._page is not None:
+            carol = str(self._made_carol["user_id"])
+            await self._page.open_for(self.base_url, self._headers, carol, self.asterisk.websocket_url)
         printing = asyncio.create_task(self.timeline.run(), name="timeline")
         stack.callback(printing.cancel)
         stack.callback(self._remove_env)
         stack.push_async_callback(self._let_go)
+
+    def _service(self) -> ServiceProcess:
+        asterisk, origin = self.asterisk, self._page.origin if self._page else ""
+        return ServiceProcess(self._config, self._hear, asterisk.sip_address[1], asterisk.websocket_url, origin)
 
     async def _provide(self) -> None:
         """Make configuration, database, account and users, as an operator does."""
@@ -124,6 +141,8 @@ class Stage:
             *init, *about_file, *account, *alice, folder=folder, secret=self.asterisk.ari_password
         )
         await run_once(*init, *bob, folder=folder)
+        if self._page is not None:
+            self._made_carol = await run_once(*init, "--user", "Carol", "--extension", "1003", folder=folder)
         self._screen.say("c2c-stasis init has made a configuration, a database, an account, Alice, Bob and a key")
 
     def _phone_script(self, name: str) -> Script:
@@ -141,7 +160,7 @@ class Stage:
         answers = Script(
             ring_after=RING_AFTER,
             answer_after=DESTINATION_ANSWERS_AFTER,
-            hang_up_after=TALK,
+            hang_up_after=TALK_IN_PAGE if parse_uri(invite.request_uri).user == ANSWERS else TALK,
             tone_hz=TONES[CARRIER],
             muted=self._mute == CARRIER,
         )
@@ -168,6 +187,11 @@ class Stage:
     def user_id(self) -> str:
         """Alice."""
         return str(self._made["user_id"])
+
+    @property
+    def page_url(self) -> str:
+        """Where a browser on this machine is a phone."""
+        return f"{self._page.origin}/" if self._page else ""
 
     @property
     def curl(self) -> str:
@@ -219,8 +243,11 @@ class Stage:
         return self.onlooker.deaf_side(near, far)
 
     def _http(self) -> aiohttp.ClientSession:
-        headers = {"Authorization": f"Bearer {self.key}", "DialStack-Account": self.account_id}
-        return aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=10.0))
+        return aiohttp.ClientSession(headers=self._headers, timeout=aiohttp.ClientTimeout(total=10.0))
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}", "DialStack-Account": self.account_id}
 
     # --- while it runs ---
 
@@ -237,7 +264,7 @@ class Stage:
             if short_lives >= MOST_STARTS:
                 raise LaboratoryError(f"the service {how}, again and again:\n{self.service.last_words}")
             self._tell("service", f"{how}; starting it again")
-            service = ServiceProcess(self._config, self._hear, self.asterisk.sip_address[1])
+            service = self._service()
             await service.start(self.base_url)
             self.service = service
             self._tell("service", f"runs again (process {service.pid})")
