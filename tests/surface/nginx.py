@@ -88,10 +88,13 @@ def _configured(folder: Path, recipe: str) -> Path:
 
 
 @asynccontextmanager
-async def before(service: int, folder: Path, certificate: Path, key: Path) -> AsyncIterator[int]:
-    """nginx in front of that port; gives its own."""
-    port = free_ports().http
-    file = _configured(folder, recipe(port, service, certificate, key))
+async def before(
+    service: int, folder: Path, certificate: Path, key: Path, *, more: str = "", port: int = 0
+) -> AsyncIterator[int]:
+    """nginx in front of that port, with more locations; gives its own."""
+    port = port or free_ports().http
+    text = recipe(port, service, certificate, key)
+    file = _configured(folder, text.replace("    location @too_large {", f"{more}    location @too_large {{", 1))
     process = await asyncio.create_subprocess_exec(
         *(*await obtain(), "-e", str(folder / "error.log"), "-p", str(folder), "-c", str(file)),
         stdin=asyncio.subprocess.DEVNULL,

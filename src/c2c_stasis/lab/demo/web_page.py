@@ -10,7 +10,7 @@ from aiohttp import web
 from c2c_stasis.lab.deployment import HOST
 from c2c_stasis.lab.errors import LaboratoryError
 
-ANSWERS, BUSY = "+15557654321", "+15557654486"
+ANSWERS, BUSY = "+15557654322", "+15557654486"
 _OWN = files("c2c_stasis.lab.demo") / "page"
 _BUILT = files("c2c_stasis") / "api/console/page/vendor"  # from sdk/js; the console has the same
 _FILES = {
