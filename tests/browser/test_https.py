@@ -59,8 +59,8 @@ async def test_a_page_is_a_phone_through_nginx_and_ari_is_not_to_be_reached(
     path, body = f"/v1/users/{alice.id}/endpoints", {"type": "browser"}
     assert (await story.client.ask("POST", path, alice.account_id, json=body))[0] == 201
     service = int(story.client.url.rpartition(":")[2])
-    ways = {"more": location(town.asterisk.ports.http), "port": port}
-    async with nginx.before(service, tmp_path / "nginx", certificate, key, **ways):
+    more = location(town.asterisk.ports.http)
+    async with nginx.before(service, tmp_path / "nginx", certificate, key, more=more, port=port):
         context = await chromium.new_context(ignore_https_errors=True)
         phone = PagePhone(await context.new_page())
         await phone.open(server.url)

@@ -21,6 +21,9 @@ const STYLE = `
 :host { display: inline-block; font: var(--c2c-font, inherit); color: inherit; max-width: 100%; }
 :host([hidden]), [hidden] { display: none !important; }
 section { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem .75rem; }
+.head, .buttons { display: flex; gap: .5rem .75rem; min-width: 0; }
+.head { align-items: baseline; }
+.buttons { flex-wrap: wrap; }
 .dot { width: .75em; height: .75em; border-radius: 50%; flex: none; background: #767f88; }
 .dot[data-state=ready], .dot[data-state=talking] { background: var(--c2c-background, #0a7a3d); }
 .dot[data-state=ringing], .dot[data-state=answering] { background: #b26a00; animation: ring 1.2s ease-in-out infinite; }
@@ -274,12 +277,17 @@ function build(shadow: ShadowRoot): Parts {
   alert.setAttribute('role', 'alert');
   time.setAttribute('role', 'timer'); // which is not read out every second
   said.append(status, ' ', who);
-  root.append(dot, said, time, ...buttons, alert, audio);
+  const [head, actions] = [make('div', 'head'), make('div', 'buttons')];
+  head.className = 'head';
+  actions.className = 'buttons';
+  head.append(dot, said, time);
+  actions.append(...buttons);
+  root.append(head, actions, alert, audio);
   shadow.append(root);
   return { root, dot, who, status, time, alert, answer, decline, hangUp, mute, connect, buttons, audio };
 }
 
-function make<Name extends 'section' | 'button' | 'span' | 'bdi'>(name: Name, part: string): HTMLElementTagNameMap[Name] {
+function make<Name extends 'section' | 'div' | 'button' | 'span' | 'bdi'>(name: Name, part: string): HTMLElementTagNameMap[Name] {
   const element = document.createElement(name);
   element.setAttribute('part', part);
   return element;
