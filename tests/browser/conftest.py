@@ -11,6 +11,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page
 from c2c_stasis.config import Address, Http
 from c2c_stasis.config.sections.network import parse_origins
 from tests.browser.chromium import chromium
+from tests.browser.page_phone import started_chromium
 from tests.browser.site import Site
 from tests.live.conftest import FAILED, pytest_runtest_makereport, story, town
 from tests.live.story import Story
@@ -28,6 +29,13 @@ OpenPage = Callable[..., Awaitable[Page]]
 async def browser() -> AsyncIterator[Browser]:
     """One browser for all stories of this process; each has a profile of its own."""
     async with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+async def browser_with_microphone(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
+    """One browser more, for pages that are phones: its microphone is a file."""
+    async with started_chromium(tmp_path_factory.mktemp("chromium")) as browser:
         yield browser
 
 

@@ -9,19 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
+from tests.browser.chromium import chromium
 from tests.live.client import Client
 
-CHROMIUM = "/usr/bin/chromium"
 DIST = Path(__file__).parents[2] / "sdk/js/dist"
 MICROPHONE_HZ = 700
 SEEN_WITHIN = 30_000.0  # ms: what must happen, on a machine that stalls
 _RATE = 48_000  # Hz
 _ON, _PERIOD = 0.3, 0.6  # seconds: a steady tone would be filtered out as the noise of a fan
 FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
     *("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"),
     *("--autoplay-policy=no-user-gesture-required", "--disable-features=WebRtcHideLocalIpsWithMdns"),
 )
@@ -53,14 +51,8 @@ async def started_chromium(folder: Path) -> AsyncIterator[Browser]:
     """A browser with that microphone."""
     microphone = folder / "microphone.wav"
     _write_microphone(microphone)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=[*FLAGS, f"--use-file-for-fake-audio-capture={microphone}"]
-        )
-        try:
-            yield browser
-        finally:
-            await browser.close()
+    async with chromium(*FLAGS, f"--use-file-for-fake-audio-capture={microphone}") as browser:
+        yield browser
 
 
 def _write_microphone(path: Path) -> None:

@@ -1,13 +1,12 @@
 """The demonstration's page, as a newcomer uses it: click Call, answer in the page, hear the carrier."""
 
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser
 
-from tests.browser.page_phone import DIST, PagePhone, started_chromium
+from tests.browser.page_phone import DIST, PagePhone
 from tests.live.test_demo import READY_WITHIN, running
 from tests.live.waiting import eventually, until
 
@@ -19,15 +18,8 @@ WITHIN = 30.0  # seconds
 NEAR = 15.0  # Hz
 
 
-@pytest.fixture(scope="module")
-async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
-    """A browser with a microphone."""
-    async with started_chromium(tmp_path_factory.mktemp("chromium")) as browser:
-        yield browser
-
-
 async def test_without_hardware_or_softphone_one_clicks_call_and_talks_to_the_carrier(
-    chromium: Browser, tmp_path: Path
+    browser_with_microphone: Browser, tmp_path: Path
 ) -> None:
     async with running(tmp_path) as demo:
         await until(
@@ -37,7 +29,7 @@ async def test_without_hardware_or_softphone_one_clicks_call_and_talks_to_the_ca
         )
         found = re.search(r"be a phone yourself: (http://127\.0\.0\.1:\d+/) ", demo.output)
         assert found, demo.output + demo.complaints
-        phone = PagePhone(await chromium.new_page())
+        phone = PagePhone(await browser_with_microphone.new_page())
         await phone.open(found[1])
 
         await phone.page.locator("click-to-call-button").first.get_by_role("button").first.click()

@@ -1,7 +1,6 @@
 """The recipe for other machines: a page whose service and websocket are behind nginx, with a certificate."""
 
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -12,7 +11,7 @@ from c2c_stasis.config import Address, Http, Sip
 from c2c_stasis.config.sections.network import parse_origins
 from c2c_stasis.lab.phone import Script
 from c2c_stasis.lab.ports import free_ports
-from tests.browser.page_phone import MICROPHONE_HZ, PagePhone, PageServer, started_chromium
+from tests.browser.page_phone import MICROPHONE_HZ, PagePhone, PageServer
 from tests.live.story import Story
 from tests.live.town import Town
 from tests.live.waiting import eventually
@@ -27,13 +26,6 @@ WITHIN = 30.0  # seconds
 NEAR = 15.0  # Hz
 
 
-@pytest.fixture(scope="module")
-async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
-    """A browser with a microphone."""
-    async with started_chromium(tmp_path_factory.mktemp("chromium")) as browser:
-        yield browser
-
-
 def location(asterisk: int) -> str:
     """The recipe for the websocket, as the document has it, with this port of Asterisk."""
     found = re.search(r"^```nginx\n(.*?)^```$", RECIPE.read_text(), re.MULTILINE | re.DOTALL)
@@ -43,7 +35,7 @@ def location(asterisk: int) -> str:
 
 
 async def test_a_page_is_a_phone_through_nginx_and_ari_is_not_to_be_reached(
-    story: Story, town: Town, chromium: Browser, tmp_path: Path
+    story: Story, town: Town, browser_with_microphone: Browser, tmp_path: Path
 ) -> None:
     port, (certificate, key) = free_ports().http, certify(tmp_path)
     base = f"localhost:{port}"
@@ -61,7 +53,7 @@ async def test_a_page_is_a_phone_through_nginx_and_ari_is_not_to_be_reached(
     service = int(story.client.url.rpartition(":")[2])
     more = location(town.asterisk.ports.http)
     async with nginx.before(service, tmp_path / "nginx", certificate, key, more=more, port=port):
-        context = await chromium.new_context(ignore_https_errors=True)
+        context = await browser_with_microphone.new_context(ignore_https_errors=True)
         phone = PagePhone(await context.new_page())
         await phone.open(server.url)
 

@@ -11,7 +11,7 @@ from c2c_stasis.config import Address, Http, Sip
 from c2c_stasis.config.sections.network import parse_origins
 from c2c_stasis.directory.model import User
 from c2c_stasis.lab.phone import Script
-from tests.browser.page_phone import MICROPHONE_HZ, PagePhone, PageServer, started_chromium
+from tests.browser.page_phone import MICROPHONE_HZ, PagePhone, PageServer
 from tests.live.client import COMPLETED_BY_USER, PlacedCall, Record, ending, leg
 from tests.live.story import ANSWERS_SOON, Story
 from tests.live.town import Town
@@ -24,13 +24,6 @@ WITHIN = 30.0  # seconds
 FIFTH = 15.0  # Hz that a peak may be beside the tone: two places of the analyser
 TALKS = Script(ring_after=0.1, answer_after=0.5, tone_hz=CARRIER_HZ)
 RINGS_FOR = 60.0  # seconds: longer than a click takes on a machine that stalls
-
-
-@pytest.fixture(scope="session")
-async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
-    """One browser for all stories."""
-    async with started_chromium(tmp_path_factory.mktemp("chromium")) as browser:
-        yield browser
 
 
 class Desk:
@@ -85,7 +78,7 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(story: Story, town: Town, chromium: Browser) -> AsyncIterator[Desk]:
+async def desk(story: Story, town: Town, browser_with_microphone: Browser) -> AsyncIterator[Desk]:
     """Alice, whose browser is not registered yet."""
     websocket = town.asterisk.websocket_url
     server = PageServer(websocket)
@@ -94,7 +87,7 @@ async def desk(story: Story, town: Town, chromium: Browser) -> AsyncIterator[Des
     story.http = Http(Address("127.0.0.1", 0), cors_origins=parse_origins(server.url))
     alice = await story.user(name="Alice")
     server.user_id, server.account = alice.id, alice.account_id
-    context = await chromium.new_context()
+    context = await browser_with_microphone.new_context()
     page = await context.new_page()
     yield Desk(story, alice, server, PagePhone(page))
     await context.close()

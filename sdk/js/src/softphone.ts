@@ -270,6 +270,7 @@ function build(shadow: ShadowRoot): Parts {
   time.className = 'time';
   alert.className = 'alert';
   root.tabIndex = -1;
+  root.setAttribute('role', 'group'); // no landmark: a page may have several phones
   dot.setAttribute('aria-hidden', 'true');
   said.setAttribute('role', 'status');
   said.setAttribute('aria-live', 'assertive'); // a call that comes in cannot wait
