@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from c2c_stasis.config import Sip
 from c2c_stasis.directory.model import User
 from tests.live.client import Record
 from tests.live.story import ANSWERS_SOON, TALKS_BRIEFLY, Story
@@ -61,12 +62,14 @@ checks.negative_data_rejection.enabled = false
 async def test_the_service_answers_whatever_is_asked_as_its_document_tells(story: Story) -> None:
     alice = await story.user(await story.phone(ANSWERS_SOON))
     story.destination(TALKS_BRIEFLY, EXAMPLE_NUMBER)
+    story.sip = Sip(websocket_url=story.town.asterisk.websocket_url)
     await story.open()
     document = await story.client.get("/v1/openapi.json", alice.account_id)
     run = Fuzz(story, alice, document)
     await run.spare("/v1/phone-numbers", phone_number="+12025550199")
     await run.spare("/v1/locations", name="Office", address=ADDRESS)
     await run.spare(f"/v1/users/{alice.id}/endpoints", name="Made here")
+    await run.spare(f"/v1/users/{alice.id}/endpoints", name="Page", type="browser")
     await run.spare(f"/v1/users/{alice.id}/endpoints", name="Attached", endpoint="attached")
     await run.spare("/v1/extensions", number="1001", target=alice.id)
     hook = await run.spare("/v1/webhook_endpoints", url="https://hooks.example.com/c2c")

@@ -29,7 +29,6 @@ FIELDS = {
     "did": "number_id",
     "did_id": "number_id",
     "device_id": "endpoint_id",
-    "endpoint_id": "endpoint_id",
     "call_id": "call_id",
     "location_id": "location_id",
 }
@@ -169,7 +168,7 @@ def _visible(cell: Cell) -> bool:
     if varied not in needed and cell.place != "header":
         if not all(_belongs(FIELDS[name], Owner.OWN, cell) for name in needed):
             return False  # its body is about our account, or about Ann
-        if varied in ("device_id", "endpoint_id") and cell.whose[0] is not Owner.OWN:
+        if varied == "device_id" and cell.whose[0] is not Owner.OWN:
             return False  # a device rings for its own user alone
     if cell.place == "header":
         may = {"ours": (Owner.SIBLING,), "theirs": (Owner.STRANGER,)}

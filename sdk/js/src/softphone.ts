@@ -172,9 +172,9 @@ export class C2cSoftphone extends Base {
     }
     const url = urlOf(this.getAttribute('api-url') ?? undefined);
     const api = new Api(url, new Session(() => openSession(session), TIMEOUT), TIMEOUT);
-    const endpoint = this.getAttribute('endpoint');
+    const device = this.getAttribute('device');
     const answer = await api.ask('POST', `/v1/users/${encodeURIComponent(this.user)}/browser_phone`, {
-      body: endpoint === null ? {} : { endpoint_id: endpoint },
+      body: device === null ? {} : { device_id: device },
     });
     return (await answer.json()) as PhoneAccess;
   }

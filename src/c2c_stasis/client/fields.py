@@ -55,7 +55,7 @@ class DeviceFields(TypedDict, total=False):
 class BrowserPhoneFields(TypedDict, total=False):
     """Which device of type browser; the user's newest, if it is not said."""
 
-    endpoint_id: str
+    device_id: str
 
 
 class NumberFields(TypedDict, total=False):

@@ -98,7 +98,7 @@ async def test_a_session_gives_no_other_phone_a_password(office: Office) -> None
     desk = await office.make(f"/v1/users/{office.user.id}/endpoints")
     secret = await session(office)
 
-    assert (await office.refused("POST", opening(office), {"endpoint_id": desk["id"]}, key=secret))[0] == 404
+    assert (await office.refused("POST", opening(office), {"device_id": desk["id"]}, key=secret))[0] == 404
     reset = f"/v1/users/{office.user.id}/endpoints/{desk['id']}/reset_password"
     assert (await office.refused("POST", reset, key=secret))[0] == 403
 
@@ -107,4 +107,4 @@ async def test_of_several_the_page_may_say_which(office: Office) -> None:
     older, newer = await made(office, name="CRM"), await made(office, name="Console")
 
     assert (await office.change(opening(office)))["endpoint_id"] == newer["id"]
-    assert (await office.change(opening(office), endpoint_id=older["id"]))["name"] == "CRM"
+    assert (await office.change(opening(office), device_id=older["id"]))["name"] == "CRM"

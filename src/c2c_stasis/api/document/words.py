@@ -160,7 +160,7 @@ WORDS: dict[str, Word] = {
     "password": Word("the SIP password: in the answer that made it, and never again"),
     "domain": Word("where Asterisk is, as phones reach it", "pbx.example.com"),
     "port": Word("the port there; null for that of the transport, 5060, or 5061 for tls", None),
-    "transport": Word("how the phone connects", "udp", {"enum": ["udp", "tcp", "tls"]}),
+    "transport": Word("how the phone connects", "udp", {"enum": ["udp", "tcp", "tls", "ws", "wss"]}),
     "setup": Word("how to set the phone up; with the password, so in the answer that made it, and never again"),
     "text": Word("the settings, for people to copy"),
     "qr_text": Word("what the QR code says: an account of Grandstream Wave"),
@@ -432,13 +432,17 @@ OF_ONE: dict[tuple[str, str], Word] = {
     ("EventData", "status"): Word("how it ended, in the words of published clients", "completed"),
     **{
         (kind, "type"): Word("what rings: a phone or softphone of any maker, or a web page", example)
-        for kind, example in (("DeviceRecord", "sip"), ("CreateDevice", "browser"), ("BrowserPhone", "browser"))
+        for kind, example in (("DeviceRecord", "sip"), ("CreateDevice", "sip"), ("BrowserPhone", "browser"))
     },
     ("SipRecord", "uri"): Word("the address of record", "sip:c2c-k7m2q9x4wp3t@pbx.example.com"),
     ("SipRecord", "websocket_url"): Word(
         "where a page registers, of `[sip]` in the configuration; null for other phones", "wss://pbx.example.com/ws"
     ),
     ("BrowserPhone", "websocket_url"): Word("where the page registers", "wss://pbx.example.com/ws"),
+    **{
+        ("OpenBrowserPhone", name): _only(ids.DEVICE, "which browser of the user, if there are several")
+        for name in ("device_id", "device")
+    },
     ("BrowserPhone", "uri"): Word("the address of record", "sip:c2c-k7m2q9x4wp3t@pbx.example.com"),
     ("BrowserPhone", "name"): Word("of the device, or of its user", "Alice"),
     ("DeviceRecord", "status"): Word("whether it can be reached now", "online", {"enum": ["online", "offline"]}),

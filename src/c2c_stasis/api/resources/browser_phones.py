@@ -20,7 +20,7 @@ from c2c_stasis.ids import DEVICE, DeviceId
 class OpenBrowserPhone(Struct, kw_only=True):
     """Which of the user's devices of type browser; the newest, if it is not said."""
 
-    endpoint_id: DeviceId | UnsetType = UNSET
+    device_id: DeviceId | UnsetType = UNSET
 
 
 class BrowserPhone(Struct, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ class BrowserPhoneRoutes(ResourceRoutes):
         acting.require_user(request.match_info["user_id"])
         user = self._service.user(acting.account, request.match_info["user_id"])
         body = read(OpenBrowserPhone, await read_json(request) if request.body_exists else {})
-        device = await self._device(user, body.endpoint_id)
+        device = await self._device(user, body.device_id)
         server = self._service.sip_server
         if not server.websocket_url:
             raise InvalidRequest("user_id", "has no browser phone while websocket_url under [sip] is empty")
@@ -83,7 +83,7 @@ class BrowserPhoneRoutes(ResourceRoutes):
     async def _device(self, user: User, device_id: DeviceId | UnsetType) -> Device:
         """The user's device that is a page. Raises `DeviceNotFound`."""
         if device_id is not UNSET:
-            key = known_form("endpoint_id", device_id, DEVICE)
+            key = known_form("device_id", device_id, DEVICE)
             device = there(await self._store.find(Device, user.account_id, key), DeviceNotFound)
             if device.user_id == user.id and device.browser:
                 return device
