@@ -82,6 +82,7 @@ async def test_a_device_and_where_it_is_registered(office: Office) -> None:
         "user": office.user.id,
         "user_id": office.user.id,
         "name": "Desk phone",
+        "type": "sip",
         "endpoint": "desk",
         "status": "online",
         "contacts": [
@@ -91,7 +92,14 @@ async def test_a_device_and_where_it_is_registered(office: Office) -> None:
         "location": None,
         "location_id": None,
         "provisioning": "attached",
-        "sip": {"username": "desk", "domain": "pbx.example.com", "port": None, "transport": "udp"},
+        "sip": {
+            "username": "desk",
+            "domain": "pbx.example.com",
+            "port": None,
+            "transport": "udp",
+            "uri": "sip:desk@pbx.example.com",
+            "websocket_url": None,
+        },
     }
     assert await office.get(f"{path}/{made['id']}") == made
     assert (await office.get(path))["data"] == (await office.get("/v1/endpoints"))["data"] == [made]
@@ -169,7 +177,7 @@ async def test_each_is_changed_by_what_is_named_and_nothing_else(office: Office)
         before = await office.get(path)
         changed = await office.change(path, **changes)
         if "endpoint" in changes:  # by which the phone knows itself
-            before["sip"]["username"] = "mobile"
+            before["sip"] |= {"username": "mobile", "uri": "sip:mobile@pbx.example.com"}
         assert changed | {"updated_at": ""} == before | changes | {"updated_at": ""}
         assert await office.get(path) == changed
 
