@@ -46,10 +46,13 @@ endif
 # The browser SDK: its modules and the file for a <script> into sdk/js/dist, and its tests. Six seconds.
 SDK := sdk/js
 sdk: $(SDK)/node_modules/.package-lock.json
-	sh tools/npm.sh $(VENV) --prefix $(SDK) run build
+	sh tools/npm.sh $(VENV) --prefix $(SDK) run build && touch $(SDK)/dist/.built
 	sh tools/npm.sh $(VENV) --prefix $(SDK) test
 
-$(SDK)/node_modules/.package-lock.json: $(SDK)/package-lock.json tools/npm.sh $(VENV)/.for-work
+$(SDK)/dist/.built: $(wildcard $(SDK)/src/*.ts) $(SDK)/build.mjs $(SDK)/node_modules/.package-lock.json
+	@sh tools/npm.sh $(VENV) --prefix $(SDK) --silent run build >&2 && touch $@
+
+$(SDK)/node_modules/.package-lock.json: $(SDK)/package-lock.json tools/npm.sh $(VENV)/.for-examples
 	sh tools/npm.sh $(VENV) --prefix $(SDK) ci --ignore-scripts --no-audit --no-fund
 
 check: $(VENV)/.for-work
@@ -132,6 +135,18 @@ $(VENV)/.for-examples: pyproject.toml constraints.txt tools/venv.sh
 EXPRESS := examples/node-express
 $(EXPRESS)/node_modules/.package-lock.json: $(EXPRESS)/package-lock.json tools/npm.sh $(VENV)/.for-examples
 	@sh tools/npm.sh $(VENV) --prefix $(EXPRESS) ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+
+# What the pages of the examples load.
+CRM := examples/crm
+$(CRM)/sdk/.built: $(SDK)/dist/.built
+	@mkdir -p $(CRM)/sdk && cp $(SDK)/dist/*.js $(CRM)/sdk/ && touch $@
+
+REACT := examples/react
+$(REACT)/node_modules/.package-lock.json: $(REACT)/package-lock.json tools/npm.sh $(VENV)/.for-examples
+	@sh tools/npm.sh $(VENV) --prefix $(REACT) ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+
+$(REACT)/page/crm.js: $(wildcard $(REACT)/*.jsx) $(REACT)/node_modules/.package-lock.json $(SDK)/dist/.built
+	@sh tools/npm.sh $(VENV) --prefix $(REACT) --silent run build >&2
 
 $(VENV)/.for-fuzz: pyproject.toml constraints.txt tools/venv.sh
 	@sh tools/venv.sh $(VENV) '.[dev,fuzz]' && touch $@ $(VENV)/.for-work $(VENV)/.for-demo $(VENV)/.for-examples

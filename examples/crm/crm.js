@@ -1,24 +1,32 @@
 // The page: sign in, then a Call button beside each customer.
 
-import { call, fetchClientSecret } from './calls.js';
-
-const WORDS = {
-  accepted: 'Calling your phones…',
-  ringing_user: 'Calling your phones…',
-  dialling_destination: 'Dialling…',
-  ringing_destination: 'Ringing…',
-  joining: 'Connecting…',
-  talking: 'Talking',
-  playing_tone: 'Not reached',
-  releasing: 'Ending…',
-};
+import { loadDialStack } from './sdk/index.js';
+import { ClickToCallButton } from './sdk/button.js';
 
 const form = document.querySelector('#login');
 const customers = document.querySelector('#customers');
 
-function show(signedIn) {
-  form.hidden = signedIn;
-  customers.hidden = !signedIn;
+// --- to be copied: whose session it is, the server knows by the cookie of who is signed in
+async function fetchClientSecret() {
+  const answer = await fetch('/api/dialstack/session');
+  if (!answer.ok) throw new Error(answer.status === 401 ? 'sign in first' : 'calls are not possible now');
+  return answer.json();
+}
+
+async function start() {
+  const { api_url, user_id } = await fetchClientSecret();
+  ClickToCallButton.dialstack = await loadDialStack('pk_live_crm', { apiUrl: api_url, fetchClientSecret });
+  for (const button of document.querySelectorAll('click-to-call-button')) button.user = user_id;
+}
+// --- to here
+
+async function show() {
+  try {
+    await start();
+    [form.hidden, customers.hidden] = [true, false];
+  } catch {
+    [form.hidden, customers.hidden] = [false, true];
+  }
 }
 
 form.addEventListener('submit', async (event) => {
@@ -26,30 +34,12 @@ form.addEventListener('submit', async (event) => {
   const body = JSON.stringify(Object.fromEntries(new FormData(form)));
   const answer = await fetch('/api/login', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
   form.querySelector('[role=alert]').textContent = answer.ok ? '' : 'Wrong name or password';
-  show(answer.ok);
+  if (answer.ok) await show();
 });
 
 document.querySelector('#logout').addEventListener('click', async () => {
   await fetch('/api/logout', { method: 'POST' });
-  show(false);
+  location.reload();
 });
 
-for (const customer of customers.querySelectorAll('[data-number]')) {
-  const button = customer.querySelector('button');
-  const told = customer.querySelector('.told');
-  button.addEventListener('click', async () => {
-    button.disabled = true;
-    told.textContent = WORDS.accepted;
-    try {
-      const record = await call(customer.dataset.number, (state) => (told.textContent = WORDS[state] ?? told.textContent));
-      told.textContent = record.outcome === 'completed' ? `Talked for ${record.duration_seconds} s` : `Not reached: ${record.reason}`;
-    } catch (error) {
-      told.textContent = error.message;
-      if (error.status === 401) show(false);
-    } finally {
-      button.disabled = false;
-    }
-  });
-}
-
-fetchClientSecret().then(() => show(true), () => show(false));
+await show();

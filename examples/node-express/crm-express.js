@@ -63,6 +63,6 @@ app.get('/api/dialstack/session', async (req, res) => {
   }
 });
 
-app.use(express.static(fileURLToPath(new URL('../crm', import.meta.url))));
+app.use(express.static(process.env.PAGE ?? fileURLToPath(new URL('../crm', import.meta.url))));
 
 app.listen(Number(PORT), '127.0.0.1', () => console.log(`Running on http://127.0.0.1:${PORT}`));

@@ -1,8 +1,9 @@
-"""Every server of examples/, started by its one command, driven as a browser does it: sign in, click, talk."""
+"""Every example, started by its one command, driven in Chromium: sign in, click, talk."""
 
 import asyncio
 import json
 import os
+import re
 import signal
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
@@ -13,42 +14,27 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp.test_utils import unused_port
+from playwright.async_api import Browser, Page, expect
 from yarl import URL
 
 from c2c_stasis.client import AsyncClient, NotAllowed
 from c2c_stasis.config import Address, Http
 from c2c_stasis.config.sections.network import parse_origins
 from c2c_stasis.directory.model import User
+from tests.browser.accessibility import grave_findings
+from tests.browser.conftest import PATIENCE
 from tests.live.process import heed_signals
 from tests.live.proxy import CuttableProxy
-from tests.live.story import ANSWERS_SOON, TALKS_BRIEFLY, Story
+from tests.live.story import ANSWERS_SOON, Story
 from tests.live.waiting import eventually
-from tests.node import NODE
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
+
+expect.set_options(timeout=PATIENCE)
 
 ROOT = Path(__file__).parents[2]
 READY_WITHIN = 120.0  # seconds; two are usual, a package may have to be fetched first
 SESSION = "/api/dialstack/session"
-
-# What a browser has and Node.js has not: an address that "/api" is relative to, cookies, and the origin of its page.
-BROWSER = """
-const [server, name, password, number] = process.argv.slice(1), plain = fetch;
-let cookie = '';
-globalThis.fetch = async (url, options = {}) => {
-  const address = new URL(url, server), own = address.origin === new URL(server).origin;
-  const headers = { ...options.headers, ...(own ? { cookie } : { Origin: new URL(server).origin }) };
-  const answer = await plain(address, { ...options, headers });
-  const set = answer.headers.getSetCookie().map((one) => one.split(';')[0]).join('; ');
-  if (own && set) cookie = set;
-  return answer;
-};
-const headers = { 'Content-Type': 'application/json' }, body = JSON.stringify({ name, password });
-if (name) console.log((await fetch('/api/login', { method: 'POST', headers, body })).status);
-const script = await (await fetch('/calls.js')).text();
-const { call } = await import('data:text/javascript,' + encodeURIComponent(script));
-await call(number, (state) => console.log(state)).then((end) => console.log(end.outcome), (no) => console.log(no.message));
-"""
 
 
 @dataclass
@@ -56,14 +42,6 @@ class Example:
     """A server, where it listens."""
 
     url: str
-
-    async def clicked(self, number: str, name: str = "", password: str = "") -> list[str]:
-        """What the page tells whoever signs in and clicks a number."""
-        command = (NODE, "--input-type=module", "-e", BROWSER, self.url, name, password, number)
-        page = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
-        told, complaints = await page.communicate()
-        assert page.returncode == 0, complaints.decode()
-        return told.decode().split("\n")[:-1]
 
 
 @asynccontextmanager
@@ -100,12 +78,21 @@ async def started(name: str, port: int, **variables: str) -> AsyncIterator[Examp
         await reading
 
 
-@pytest.mark.parametrize("name", ["python-fastapi", "python-flask", "node-express"])
-async def test_whoever_is_signed_in_calls_from_the_page_and_nobody_else(story: Story, name: str) -> None:
+async def sign_in(page: Page, name: str, password: str) -> None:
+    """As people do it."""
+    await page.get_by_label("Name").fill(name)
+    await page.get_by_label("Password").fill(password)
+    await page.get_by_role("button", name="Sign in").click()
+
+
+@pytest.mark.parametrize("name", ["python-fastapi", "python-flask", "node-express", "react"])
+async def test_whoever_is_signed_in_calls_from_the_page_and_nobody_else(
+    browser: Browser, story: Story, name: str
+) -> None:
     desk = await story.phone(ANSWERS_SOON)
     alice = await story.user(desk, name="Alice")
     bob = await story.user(name="Bob")
-    number = story.destination(TALKS_BRIEFLY)
+    number = story.destination(ANSWERS_SOON, "+15551234567")
     port = unused_port()
     story.http = Http(Address("127.0.0.1", 0), cors_origins=parse_origins(f"http://127.0.0.1:{port}"))
     await story.open()
@@ -113,19 +100,49 @@ async def test_whoever_is_signed_in_calls_from_the_page_and_nobody_else(story: S
     key, account = story.client.key, alice.account_id
     url = proxy.url.rstrip("/")
     async with started(name, port, C2C_BASE_URL=url, C2C_API_KEY=key, C2C_ACCOUNT=account) as example:
-        assert await example.clicked(number) == ["Sign in first"]
-        assert await example.clicked(number, "alice", "builder") == ["401", "Sign in first"]
-        told = await example.clicked(number, "alice", "wonderland")
-        assert (told[0], told[-2:]) == ("204", ["ended", "completed"])
-        (call,) = (await story.client.get("/v1/calls", account))["data"]
-        story.client.found(f"/v1/calls/{call['id']}", account)
-        assert (call["user_id"], call["to_number"]) == (alice.id, number)
-        assert len(desk.calls) == 1
-        assert (await example.clicked("nobody", "alice", "wonderland"))[-1].startswith("Invalid dial_string: ")
-        await the_session_is_that_of_who_is_signed_in(example, key, alice, bob)
+        async with opened(browser, example.url) as page:
+            call = page.get_by_role("button", name="Call", exact=False).first
+            status = page.get_by_role("status").first
+            await sign_in(page, "alice", "builder")
+            await expect(page.get_by_role("alert")).to_have_text("Wrong name or password")
+            await expect(call).to_be_hidden()
+            await sign_in(page, "alice", "wonderland")
+            assert await grave_findings(page) == []
+            await call.click()
+            await expect(status).to_have_text("Talking")
+            assert await grave_findings(page) == []
+            await (await story.dialled_call(number)).hang_up()
+            await expect(status).to_have_text(re.compile("^(Call ended|Talked for [0-9]+ s)$"))
+            (record,) = (await story.client.get("/v1/calls", account))["data"]
+            story.client.found(f"/v1/calls/{record['id']}", account)
+            assert (record["user_id"], record["to_number"]) == (alice.id, number)
+            await story.until_phones_are_free()
+            assert len(desk.calls) == 1
+            await the_session_is_that_of_who_is_signed_in(example, key, alice, bob)
+            await page.get_by_role("button", name="Sign out").click()
+            await expect(page.get_by_label("Password")).to_be_visible()
         await proxy.cut()
-        assert (await example.clicked(number, "bob", "builder"))[-1] == "Calls are not possible now"
-    await proxy.cut()
+        async with aiohttp.ClientSession(example.url, cookie_jar=aiohttp.CookieJar(unsafe=True)) as away:
+            async with away.post("/api/login", json={"name": "bob", "password": "builder"}) as answer:
+                assert answer.status == 204
+            async with away.get(SESSION) as answer:
+                assert (answer.status, await answer.json()) == (503, {"error": "calls are not possible now"})
+
+
+@asynccontextmanager
+async def opened(browser: Browser, url: str) -> AsyncIterator[Page]:
+    """The page in a profile of its own."""
+    context = await browser.new_context(locale="en-US")
+    context.set_default_timeout(PATIENCE)
+    page = await context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    await page.goto(url)
+    try:
+        yield page
+        assert complaints == []
+    finally:
+        await context.close()
 
 
 async def the_session_is_that_of_who_is_signed_in(example: Example, key: str, alice: User, bob: User) -> None:
@@ -146,7 +163,7 @@ async def the_session_is_that_of_who_is_signed_in(example: Example, key: str, al
         async with AsyncClient(opened["api_url"], opened["client_secret"]) as page:
             with pytest.raises(NotAllowed):
                 await page.calls.create(user_id=alice.id, dial_string="+15551234567")
-        for path in ("/", "/crm.js", "/calls.js", "/..%2fpython-flask%2fcrm_flask.py", "/%2e%2e/run"):
+        for path in ("/", "/crm.js", "/..%2fpython-flask%2fcrm_flask.py", "/%2e%2e/run"):
             async with browser.get(URL(example.url + path, encoded=True)) as answer:
                 assert key not in await answer.text()
                 assert "STAFF" not in await answer.text()
