@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,7 @@ from tests.live.story import Story
 
 __all__ = ["pytest_runtest_makereport", "story", "town"]  # what the live stories have, these have too
 
-PATIENCE = (
-    30_000  # milliseconds; what comes at all comes in a fraction of it, but a machine may stand still for a while
-)
+PATIENCE = 30_000  # ms; what comes at all comes in a fraction of it, but a machine may stand still for a while
 
 OpenPage = Callable[..., Awaitable[Page]]
 
@@ -84,3 +83,19 @@ async def open_page(
             logging.getLogger(__name__).warning("the page when it failed: %s", shown)
         await page.context.close()
     assert complaints == [] or failed, f"the page complained: {complaints}"
+
+
+@asynccontextmanager
+async def opened(browser: Browser, url: str) -> AsyncIterator[Page]:
+    """The page in a profile of its own."""
+    context = await browser.new_context(locale="en-US")
+    context.set_default_timeout(PATIENCE)
+    page = await context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    await page.goto(url)
+    try:
+        yield page
+        assert complaints == []
+    finally:
+        await context.close()

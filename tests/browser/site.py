@@ -7,6 +7,7 @@ from aiohttp import web
 
 ROOT = Path(__file__).parents[2]
 SDK = ROOT / "sdk/js"
+SESSION = "/api/dialstack/session"
 FILES = {"/sdk/": SDK / "dist", "/axe/": SDK / "node_modules/axe-core"}
 # As strict as a careful site has it; style is for the pages of these tests themselves.
 POLICY = (
@@ -51,7 +52,7 @@ class Site:
         app.router.add_get("/", self._page)
         app.router.add_get("/script.js", self._script)
         app.router.add_get("/favicon.ico", self._nothing)
-        app.router.add_get("/session", self._session)
+        app.router.add_get(SESSION, self._session)
         for prefix, folder in FILES.items():
             app.router.add_static(prefix, folder)
         self._runner = web.AppRunner(app, access_log=None)

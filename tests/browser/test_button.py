@@ -1,6 +1,5 @@
 """`<click-to-call-button>` as whoever clicks it sees it: every way in which a call can go, in Chromium, with real phones."""
 
-import json
 from dataclasses import dataclass
 
 import pytest
@@ -10,7 +9,7 @@ from c2c_stasis.directory.model import User
 from c2c_stasis.lab.phone import RINGS, Phone, Script
 from tests.browser.accessibility import grave_findings
 from tests.browser.conftest import PATIENCE, OpenPage
-from tests.browser.site import Site
+from tests.browser.site import SESSION, Site
 from tests.live.client import CANCELLED_BY_API
 from tests.live.client import ending as ending_of
 from tests.live.proxy import CuttableProxy
@@ -81,15 +80,12 @@ class Desk:
 
     def button(self, api: str) -> str:
         """The element, for a service at this address."""
-        asked = f'number="{self.number}" user="{self.alice.id}" api-url="{api}" session-url="/session"'
+        asked = f'number="{self.number}" user="{self.alice.id}" api-url="{api}" session-url="{SESSION}"'
         return f"<h1>Customers</h1><p>Example Ltd <click-to-call-button {asked}></click-to-call-button></p>"
 
     async def secret(self) -> str:
         """A session of Alice's."""
-        _, _, text = await self.story.client.ask(
-            "POST", "/v1/user_sessions", self.alice.account_id, json={"user": self.alice.id}
-        )
-        return str(json.loads(text)["client_secret"])
+        return await self.story.client.user_session(self.alice)
 
     async def record(self) -> dict[str, object]:
         """The final record of the one call there was, when no phone hears anything of it any more."""

@@ -31,7 +31,7 @@ LONGEST_AWAY = 0.6  # seconds until it is mended
 FOLLOWS = """
 import {{ loadDialStack }} from '/sdk/index.js';
 
-const fetchClientSecret = async () => (await fetch('/session')).json();
+const fetchClientSecret = async () => (await fetch('/api/dialstack/session')).json();
 const dialstack = await loadDialStack('pk_live_page', {{ apiUrl: {api}, fetchClientSecret }});
 window.heard = [];
 window.resets = 0;

@@ -22,7 +22,8 @@ from c2c_stasis.config import Address, Http
 from c2c_stasis.config.sections.network import parse_origins
 from c2c_stasis.directory.model import User
 from tests.browser.accessibility import grave_findings
-from tests.browser.conftest import PATIENCE
+from tests.browser.conftest import PATIENCE, opened
+from tests.browser.site import SESSION
 from tests.live.process import heed_signals
 from tests.live.proxy import CuttableProxy
 from tests.live.story import ANSWERS_SOON, Story
@@ -34,7 +35,6 @@ expect.set_options(timeout=PATIENCE)
 
 ROOT = Path(__file__).parents[2]
 READY_WITHIN = 120.0  # seconds; two are usual, a package may have to be fetched first
-SESSION = "/api/dialstack/session"
 
 
 @dataclass
@@ -127,22 +127,6 @@ async def test_whoever_is_signed_in_calls_from_the_page_and_nobody_else(
                 assert answer.status == 204
             async with away.get(SESSION) as answer:
                 assert (answer.status, await answer.json()) == (503, {"error": "calls are not possible now"})
-
-
-@asynccontextmanager
-async def opened(browser: Browser, url: str) -> AsyncIterator[Page]:
-    """The page in a profile of its own."""
-    context = await browser.new_context(locale="en-US")
-    context.set_default_timeout(PATIENCE)
-    page = await context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    await page.goto(url)
-    try:
-        yield page
-        assert complaints == []
-    finally:
-        await context.close()
 
 
 async def the_session_is_that_of_who_is_signed_in(example: Example, key: str, alice: User, bob: User) -> None:

@@ -1,5 +1,6 @@
 """The service as its users see it: HTTP, a key and an account; and the records it gives."""
 
+import json
 import time
 from collections import Counter
 from typing import Any, NamedTuple
@@ -90,6 +91,12 @@ class Client:
         status, location, text = await self.ask("POST", "/v1/calls", user.account_id, json=body)
         assert (status, text) == (202, "")
         return self.found(location, user.account_id, asked_at)
+
+    async def user_session(self, user: User) -> str:
+        """The secret of a new session of this user."""
+        status, _, text = await self.ask("POST", "/v1/user_sessions", user.account_id, json={"user": user.id})
+        assert status == 201, text
+        return str(json.loads(text)["client_secret"])
 
     def found(self, location: str, account: str, asked_at: float = 0.0) -> "PlacedCall":
         """A call by what its request was answered."""
