@@ -33,8 +33,8 @@ button[aria-disabled=true] { cursor: default; filter: none; background: var(--c2
 svg { width: 1.1em; height: 1.1em; flex: none; fill: currentColor; }
 :dir(rtl) svg { transform: scaleX(-1); }
 .alert:not(:empty) { color: #b3261e; color: var(--c2c-error-color, light-dark(#b3261e, #ffb4ab)); }
+div:dir(rtl) > span { text-align: right; }
 .time { font-variant-numeric: tabular-nums; }
-.time:empty { display: none; }
 .ring { animation: ring 1.2s ease-in-out infinite; }
 @keyframes ring { 50% { opacity: .35; } }
 @media (prefers-reduced-motion: reduce) { .ring { animation: none; } }
@@ -221,7 +221,7 @@ export class ClickToCallButton extends Base {
     const show = (): void => {
       const { phase, talkingSince, talked } = standing ?? {};
       const passed = phase === 'talking' && talkingSince ? Date.now() - talkingSince : phase === 'ended' ? talked : null;
-      say(this.#parts!.time, passed == null ? '' : clockText(passed));
+      say(this.#parts!.time, passed == null ? '' : clockText(passed, phase === 'ended'));
     };
     show();
     if (standing?.phase === 'talking') this.#clock = setInterval(show, 500);
@@ -263,10 +263,13 @@ function build(shadow: ShadowRoot): Parts {
   status.setAttribute('role', 'status');
   alert.setAttribute('role', 'alert');
   time.setAttribute('role', 'timer'); // which is not read out every second
+  const line = document.createElement('span');
+  line.append(status, ' ', time); // as one text, so that the time does not stand alone in a line
+  line.dir = alert.dir = 'ltr'; // as all of our languages are, also on a page that is not
   const word = document.createElement('span');
   slot.append(word);
   button.append(icon, slot);
-  root.append(button, cancel, status, time, alert);
+  root.append(button, cancel, line, alert);
   shadow.append(root);
   return { root, button, icon, word, cancel, status, time, alert };
 }

@@ -12,12 +12,13 @@ export function say(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** As clocks of calls have it: 0:07, 12:34, 1:02:03. */
-export function clockText(passed: number): string {
+/** As clocks of calls have it: 0:07, 12:34, 1:02:03; with the unit where it could be the time of day. */
+export function clockText(passed: number, withUnit = false): string {
   const seconds = Math.max(0, Math.floor(passed / 1000));
   const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
   const two = (value: number): string => String(value).padStart(2, '0');
-  return (hours > 0 ? `${hours}:${two(minutes)}` : String(minutes)) + `:${two(seconds % 60)}`;
+  const text = (hours > 0 ? `${hours}:${two(minutes)}` : String(minutes)) + `:${two(seconds % 60)}`;
+  return withUnit ? `${text} ${hours > 0 ? 'h' : 'min'}` : text;
 }
 
 export function languageOf(element: Element): string {
