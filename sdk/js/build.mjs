@@ -16,6 +16,7 @@ const typescript = dirname(createRequire(import.meta.url).resolve('typescript/pa
 
 process.chdir(here);
 rmSync('dist', { recursive: true, force: true });
+copyFileSync('../../LICENSE', 'LICENSE'); // npm packs what is in this folder
 execFileSync(process.execPath, [join(typescript, 'bin/tsc')], { stdio: 'inherit' });
 copyFileSync('src/jssip.d.ts', 'dist/jssip.d.ts');
 await buildJsSip();
