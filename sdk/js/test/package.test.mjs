@@ -49,7 +49,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 test('it holds what is built, what it says and its licence, and nothing else', () => {
   const names = packed.files.map(({ path }) => path);
   assert.deepEqual(names.filter((name) => !/^dist\/[a-z0-9-]+(\.js|\.d\.ts)$/.test(name)).sort(), ['LICENSE', 'README.md', 'package.json']);
-  for (const name of ['index.js', 'index.d.ts', 'button.js', 'button.d.ts', 'c2c-stasis.js', 'click-to-call-button.js']) {
+  for (const name of ['index.js', 'index.d.ts', 'button.js', 'button.d.ts', 'c2c-stasis.js', 'click-to-call-button.js', 'jssip.js']) {
     assert.ok(names.includes(`dist/${name}`), name);
   }
   const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(folder, 'node_modules/@c2c-stasis/sdk/package.json')));
@@ -64,7 +64,7 @@ for (const [module, moduleResolution] of [['nodenext', 'nodenext'], ['esnext', '
     const told = JSON.parse(run('out/program.js'));
     assert.deepEqual(told, {
       told: { code: 'invalid_argument', field: 'publishableKey', status: null },
-      element: 'function',
+      element: 'function function',
       dialable: true,
       why: true,
     });

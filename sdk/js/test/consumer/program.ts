@@ -2,6 +2,7 @@
 
 import { loadDialStack, DialStackError, isDialable, whyNotDialable } from '@c2c-stasis/sdk';
 import type { CallEvent, CallPage, CallRecord, DialStack, Reason, Reset } from '@c2c-stasis/sdk';
+import { C2cSoftphone, type PhoneStanding } from '@c2c-stasis/sdk/softphone';
 import { ClickToCallButton, type Phase, type Standing } from '@c2c-stasis/sdk/button';
 
 /** As the page of the product shows it. */
@@ -61,13 +62,20 @@ function button(dialstack: DialStack): ClickToCallButton {
   return element;
 }
 
+/** The softphone, likewise. */
+function softphone(): PhoneStanding | null {
+  const element: C2cSoftphone = document.createElement('c2c-softphone');
+  element.user = 'user_01h2xcejqtf2nbrexx3vqjhp42';
+  return element.standing;
+}
+
 // What it does where there is no page, as on a server that renders one.
 try {
   await loadDialStack('sk_live_secret', { fetchClientSecret: () => 'secret' });
 } catch (error) {
   if (!(error instanceof DialStackError)) throw error;
   const told = { code: error.code, field: error.field, status: error.status };
-  const element = typeof ClickToCallButton;
+  const element = `${typeof ClickToCallButton} ${typeof C2cSoftphone}`;
   console.log(JSON.stringify({ told, element, dialable: isDialable('555 1234'), why: whyNotDialable('call me') !== null }));
 }
-export { page, all, button };
+export { page, all, button, softphone };
