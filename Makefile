@@ -46,10 +46,10 @@ endif
 # The browser SDK: its modules and the file for a <script> into sdk/js/dist, and its tests. Six seconds.
 SDK := sdk/js
 sdk: $(SDK)/node_modules/.package-lock.json
-	sh tools/npm.sh $(VENV) --prefix $(SDK) run build && touch $(SDK)/dist/.built
+	sh tools/npm.sh $(VENV) --prefix $(SDK) run build && touch $(SDK)/dist/index.js
 	sh tools/npm.sh $(VENV) --prefix $(SDK) test
 
-$(SDK)/dist/.built: $(wildcard $(SDK)/src/*.ts) $(SDK)/build.mjs $(SDK)/node_modules/.package-lock.json
+$(SDK)/dist/index.js: $(wildcard $(SDK)/src/*.ts) $(SDK)/build.mjs $(SDK)/node_modules/.package-lock.json
 	@sh tools/npm.sh $(VENV) --prefix $(SDK) --silent run build >&2 && touch $@
 
 $(SDK)/node_modules/.package-lock.json: $(SDK)/package-lock.json tools/npm.sh $(VENV)/.for-examples
@@ -138,14 +138,14 @@ $(EXPRESS)/node_modules/.package-lock.json: $(EXPRESS)/package-lock.json tools/n
 
 # What the pages of the examples load.
 CRM := examples/crm
-$(CRM)/sdk/.built: $(SDK)/dist/.built
+$(CRM)/sdk/.built: $(SDK)/dist/index.js
 	@mkdir -p $(CRM)/sdk && cp $(SDK)/dist/*.js $(CRM)/sdk/ && touch $@
 
 REACT := examples/react
 $(REACT)/node_modules/.package-lock.json: $(REACT)/package-lock.json tools/npm.sh $(VENV)/.for-examples
 	@sh tools/npm.sh $(VENV) --prefix $(REACT) ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
 
-$(REACT)/page/crm.js: $(wildcard $(REACT)/*.jsx) $(REACT)/node_modules/.package-lock.json $(SDK)/dist/.built
+$(REACT)/page/crm.js: $(wildcard $(REACT)/*.jsx) $(REACT)/node_modules/.package-lock.json $(SDK)/dist/index.js
 	@sh tools/npm.sh $(VENV) --prefix $(REACT) --silent run build >&2
 
 $(VENV)/.for-fuzz: pyproject.toml constraints.txt tools/venv.sh
