@@ -54,6 +54,37 @@ async def test_people_and_their_phones_are_made_changed_listed_and_removed(clien
     assert (gone.value.status, gone.value.code, str(gone.value)) == (404, "user_not_found", "User not found")
 
 
+async def test_accounts_keys_and_places_are_made_changed_listed_and_removed(client: AsyncClient) -> None:
+    acme = await client.accounts.create(name="Acme", config={"region": "GB"}, policy={"allow_regions": ["US"]})
+    acme = await client.accounts.update(acme.id, primary_contact_name="Grace", cors_origins=["https://crm.example.com"])
+    assert (acme.name, acme.config["region"], acme.primary_contact_name) == ("Acme", "GB", "Grace")
+    assert acme == await client.accounts.retrieve(acme.id)
+    assert [one async for one in client.accounts.list(search="Acm")] == [acme]
+    there = client.of_account(acme.id)
+    office = await there.locations.create(
+        "Office", {"street": "1200 Main Street", "city": "Springfield", "country": "US"}, config={"floor": 2}
+    )
+    office = await there.locations.update(office.id, name="Head office")
+    assert office == await there.locations.retrieve(office.id)
+    assert (office.name, office.address["city"]) == ("Head office", "Springfield")
+    assert [one async for one in there.locations.list(search="head")] == [office]
+    await there.locations.delete(office.id)
+    await client.accounts.delete(acme.id)
+    with pytest.raises(NotFound):
+        await client.accounts.retrieve(acme.id)
+
+    key = await client.keys.create(livemode=False, networks=["192.0.2.0/24"])
+    assert key.secret is not None
+    assert key.secret.startswith("sk_test_")
+    newer = await client.keys.rotate(key.id, overlap_seconds=60)
+    older = await client.keys.retrieve(key.id)
+    assert (older.networks, older.secret, newer.networks) == (["192.0.2.0/24"], None, ["192.0.2.0/24"])
+    assert older.expires_at is not None
+    await client.keys.delete(newer.id)
+    revoked = {one.id for one in [one async for one in client.keys.list()] if one.revoked_at is not None}
+    assert newer.id in revoked
+
+
 async def test_a_list_is_read_page_after_page_and_no_further_than_it_is_asked_for(
     client: AsyncClient, blocking: Client
 ) -> None:

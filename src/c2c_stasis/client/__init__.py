@@ -17,6 +17,7 @@ from c2c_stasis.client.errors import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
+    NotGenuine,
     NotReachable,
     NotUnderstood,
     Refused,
@@ -25,6 +26,7 @@ from c2c_stasis.client.errors import (
     Unavailable,
 )
 from c2c_stasis.client.synchronous.client import Client
+from c2c_stasis.client.webhooks import received
 
 if TYPE_CHECKING:
     from c2c_stasis.client.asynchronous.client import AsyncClient
@@ -40,12 +42,14 @@ __all__ = [
     "NotAllowed",
     "NotAuthenticated",
     "NotFound",
+    "NotGenuine",
     "NotReachable",
     "NotUnderstood",
     "Refused",
     "TimedOut",
     "TooMany",
     "Unavailable",
+    "received",
 ]
 
 

@@ -13,6 +13,7 @@ Error
 │   ├── NotReachable     nobody answers at this address: nothing was done
 │   ├── TimedOut         no answer came in time
 │   └── BrokenOff        the connection was lost before the answer was whole
+├── NotGenuine           what came to a webhook endpoint is not from the service
 └── NotUnderstood        what answers is another service, or an older version
 
 Nothing is sent twice by the client: after a `NoAnswer` of a call, whose phones may ring, the program or the person decides. The
@@ -47,6 +48,10 @@ class TimedOut(NoAnswer):
 
 class BrokenOff(NoAnswer):
     """The connection was lost before the answer was whole."""
+
+
+class NotGenuine(Error):
+    """A request to a webhook endpoint that does not come from the service, or came before."""
 
 
 class NotUnderstood(Error):

@@ -58,6 +58,44 @@ class BrowserPhoneFields(TypedDict, total=False):
     device_id: str
 
 
+class AccountFields(TypedDict, total=False):
+    """An account. `config`: region, extension_length, timezone; `policy` as docs/policy.md has it."""
+
+    name: str | None
+    email: str | None
+    primary_contact_name: str | None
+    config: Mapping[str, Any] | None
+    policy: Mapping[str, Any] | None
+    cors_origins: Sequence[str] | None
+
+
+class AccountChanges(AccountFields, total=False):
+    """What may be changed of it, too: what its calls show."""
+
+    caller_number_id: str | None
+
+
+class KeyFields(TypedDict, total=False):
+    """A key; `networks` are those from which it counts, as 192.0.2.0/24, anywhere if there are none."""
+
+    livemode: bool
+    networks: Sequence[str] | None
+
+
+class LocationFields(TypedDict, total=False):
+    """A location; `primary_did_id` is the number that emergency calls from there show."""
+
+    primary_did_id: str | None
+    config: Mapping[str, Any] | None
+
+
+class LocationChanges(LocationFields, total=False):
+    """What may be changed of it, too."""
+
+    name: str
+    address: Mapping[str, str | None]
+
+
 class NumberFields(TypedDict, total=False):
     """A phone number; `status` is `active` or `inactive`."""
 

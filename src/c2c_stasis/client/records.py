@@ -189,6 +189,16 @@ class Event(Struct, frozen=True, kw_only=True):
     created_at: datetime | None = None
 
 
+class Notice(Struct, frozen=True, kw_only=True):
+    """An event that is of no call: `webhook_endpoint.test`, `webhook_endpoint.disabled`."""
+
+    id: str
+    type: str
+    account_id: str
+    data: dict[str, Any]
+    created_at: datetime | None = None
+
+
 class StreamEvent(Struct, frozen=True, kw_only=True):
     """An event and its number on the stream: who comes back with `after=number` gets what follows."""
 
@@ -257,6 +267,50 @@ class Preflight(Struct, frozen=True, kw_only=True):
     destination_devices: list[PreflightDevice] = field(default_factory=list)
     trunks: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+
+class Account(Struct, frozen=True, kw_only=True):
+    """A tenant of a platform."""
+
+    id: str
+    name: str | None = None
+    email: str | None = None
+    primary_contact_name: str | None = None
+    config: dict[str, Any] = field(default_factory=dict)
+    policy: dict[str, Any] = field(default_factory=dict)
+    caller_number_id: str | None = None
+    cors_origins: list[str] | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class Key(Struct, frozen=True, kw_only=True):
+    """What a server asks the service with; `secret`, the key itself, is in the answer that made it, and never again."""
+
+    id: str
+    hint: str
+    livemode: bool
+    status: str
+    networks: list[str] = field(default_factory=list)
+    created_at: datetime | None = None
+    revoked_at: datetime | None = None
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+    secret: str | None = None
+
+
+class Location(Struct, frozen=True, kw_only=True):
+    """Where users and devices are; `e911_status` is `not_provisioned`: your carrier knows addresses, the service does not."""
+
+    id: str
+    name: str
+    address: dict[str, str | None]
+    status: str
+    e911_status: str
+    primary_did_id: str | None = None
+    config: dict[str, Any] = field(default_factory=dict)
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
 
 
 class Extension(Struct, frozen=True, kw_only=True):

@@ -4,11 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import TracebackType
 
+from c2c_stasis.client.asynchronous.accounts import Accounts
 from c2c_stasis.client.asynchronous.asking import Asking
 from c2c_stasis.client.asynchronous.calls import Calls
 from c2c_stasis.client.asynchronous.devices import Devices
 from c2c_stasis.client.asynchronous.events import Events
 from c2c_stasis.client.asynchronous.extensions import Extensions
+from c2c_stasis.client.asynchronous.keys import Keys
+from c2c_stasis.client.asynchronous.locations import Locations
 from c2c_stasis.client.asynchronous.numbers import Numbers
 from c2c_stasis.client.asynchronous.sessions import Sessions
 from c2c_stasis.client.asynchronous.transport import Stream, Transport
@@ -46,6 +49,9 @@ class AsyncClient:
         self.devices = Devices(asking)
         self.extensions = Extensions(asking)
         self.numbers = Numbers(asking)
+        self.locations = Locations(asking)
+        self.accounts = Accounts(asking)
+        self.keys = Keys(asking)
         self.sessions = Sessions(asking)
         self.webhooks = Webhooks(asking)
         self.events = Events(asking)

@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
+from c2c_stasis.client.synchronous.accounts import Accounts
 from c2c_stasis.client.synchronous.asking import Asking
 from c2c_stasis.client.synchronous.calls import Calls
 from c2c_stasis.client.synchronous.devices import Devices
 from c2c_stasis.client.synchronous.events import Events
 from c2c_stasis.client.synchronous.extensions import Extensions
+from c2c_stasis.client.synchronous.keys import Keys
+from c2c_stasis.client.synchronous.locations import Locations
 from c2c_stasis.client.synchronous.numbers import Numbers
 from c2c_stasis.client.synchronous.sessions import Sessions
 from c2c_stasis.client.synchronous.transport import Stream, Transport
@@ -47,6 +50,9 @@ class Client:
         self.devices = Devices(asking)
         self.extensions = Extensions(asking)
         self.numbers = Numbers(asking)
+        self.locations = Locations(asking)
+        self.accounts = Accounts(asking)
+        self.keys = Keys(asking)
         self.sessions = Sessions(asking)
         self.webhooks = Webhooks(asking)
         self.events = Events(asking)
