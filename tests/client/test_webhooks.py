@@ -1,7 +1,9 @@
 """Whether what comes to a webhook endpoint is genuine: signed by the service itself, and by others."""
 
 import json
+import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,3 +101,13 @@ def test_a_header_that_is_missing_is_named(missing: str) -> None:
 def test_a_secret_that_is_none_is_said_to_the_programmer() -> None:
     with pytest.raises(ValueError, match="whsec_"):
         received(body(), sent(body(), NEW), "whsec_é")
+
+
+def test_the_program_of_the_page_refuses_what_is_not_genuine(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs/client.md").read_text()
+    (program,) = (one for one in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "received" in one)
+    names: dict[str, Any] = {}
+    exec(program, names)
+    assert names["hook"](body(), sent(body(), NEW), NEW) == 204
+    assert names["hook"](body(), sent(body(), OTHER), NEW) == 400
+    assert capsys.readouterr().out == "call.end evt_1\n"

@@ -15,7 +15,7 @@ from tests.live.story import ANSWERS_SOON, TALKS_BRIEFLY, Story
 
 pytestmark = pytest.mark.live
 
-FIRST, FOLLOWER = re.findall(
+FIRST, FOLLOWER, _ = re.findall(
     r"```python\n(.*?)```", (Path(__file__).parents[2] / "docs/client.md").read_text(), re.DOTALL
 )
 OF_A_TALK = ["call.ringing", "call.initiated", "call.answered", "call.end"]
