@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from c2c_stasis.config import Sip
 from tests.live.story import ANSWERS_SOON, TALKS_BRIEFLY, Story
 
 pytestmark = pytest.mark.live
@@ -44,6 +45,7 @@ async def test_every_operation_is_answered_as_the_page_and_the_document_say(stor
     alice = await story.user(await story.phone(ANSWERS_SOON))
     for number in set(re.findall(r'"dial_string": "([^"]+)"', examples())):
         story.destination(TALKS_BRIEFLY, number)
+    story.sip = Sip(websocket_url=story.town.asterisk.websocket_url)
     await story.open()
     success = successes(await story.client.get("/v1/openapi.json", alice.account_id))
     answers = await typed(
